@@ -1,0 +1,46 @@
+# Everything a fresh machine with Python 3.11+ and make needs is set up by these targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_MKDOCS_2_WARNING := 1
+
+
+.PHONY: demo test check docs format clean
+
+demo: $(VENV)/.embedded
+	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
+	$(BIN)/python -m clinspan demo -o demo-out --force
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python tools/longest.py
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs serve
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo-out site build dist .coverage*
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "clinspan needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.embedded: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@ $(VENV)/.embedded

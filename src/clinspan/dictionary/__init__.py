@@ -1,0 +1,1 @@
+"""Medical dictionaries: sources, index, matching, facts for the prompt."""

@@ -1,0 +1,182 @@
+"""Documents and the entities found in them: frozen, with half-open code-point offsets checked when made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open range of Unicode code points, `start <= i < end`; never empty, never negative.
+
+    Raises:
+        ValueError: when the range is empty, reversed or negative.
+    """
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"a span needs 0 <= start < end, not start={self.start}, end={self.end}")
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def of(self, text: str) -> str:
+        """The characters of `text` that the span covers."""
+        return text[self.start : self.end]
+
+    def shift(self, by: int) -> "Span":
+        """The same span `by` code points further on."""
+        return Span(self.start + by, self.end + by)
+
+    def overlaps(self, other: "Span") -> bool:
+        """True when the two share at least one code point."""
+        return self.start < other.end and other.start < self.end
+
+    def contains(self, other: "Span") -> bool:
+        """True when every code point of `other` lies in this span."""
+        return self.start <= other.start and other.end <= self.end
+
+
+class MatchKind(StrEnum):
+    """How a reported entity was verified against the text, strongest first."""
+
+    EXACT = "exact"
+    """The mention stands in the text letter for letter."""
+    NORMALISED = "normalised"
+    """It stands there but for case, Unicode form, quotes, dashes, white space or hyphens."""
+    FUZZY = "fuzzy"
+    """It stands there with a misspelling within the stated distance."""
+    DICTIONARY = "dictionary"
+    """The dictionary found it in the text; no LLM named it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A dictionary's entry that an entity may stand for. `score` lies in (0, 1], best first in a list."""
+
+    id: str
+    name: str
+    source: str
+    types: tuple[str, ...] = ()
+    score: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A verified entity: `text` is what stands at `span` of its document.
+
+    Attributes:
+        score: probability in [0, 1], or None where none is known.
+        fragments: the parts of a discontinuous entity in text order, `span` being their hull; empty when continuous.
+        rules: names of the learned rules that moved its boundaries, in the order they were applied.
+    """
+
+    span: Span
+    label: str
+    text: str
+    score: float | None = None
+    match: MatchKind = MatchKind.EXACT
+    concepts: tuple[Concept, ...] = ()
+    fragments: tuple[Span, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.span) != len(self.text):
+            raise ValueError(f"entity text of {len(self.text)} characters on a span of {len(self.span)}")
+        if self.score is not None and not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"a score is a probability in [0, 1], not {self.score}")
+        if self.fragments:
+            hull = (self.fragments[0].start, self.fragments[-1].end)
+            apart = all(a.end <= b.start for a, b in zip(self.fragments, self.fragments[1:], strict=False))
+            if len(self.fragments) < 2 or not apart or hull != (self.span.start, self.span.end):
+                raise ValueError("fragments are two or more ordered spans that do not overlap and whose hull is `span`")
+
+    @property
+    def start(self) -> int:
+        """First code point."""
+        return self.span.start
+
+    @property
+    def end(self) -> int:
+        """One past the last code point."""
+        return self.span.end
+
+    def shift(self, by: int) -> "Entity":
+        """The same entity `by` code points further on."""
+        return replace(self, span=self.span.shift(by), fragments=tuple(f.shift(by) for f in self.fragments))
+
+
+class WindowState(StrEnum):
+    """The named state in which every window of every note ends."""
+
+    OK = "ok"
+    """Read, with at least one entity."""
+    EMPTY = "empty"
+    """Read, and there is no entity in it."""
+    UNREADABLE = "unreadable"
+    """The answer, or a part of it that matters, could not be understood."""
+    TRUNCATED = "truncated"
+    """The answer stopped before the window's end."""
+    REFUSED = "refused"
+    """The model declined to answer."""
+    OVER_BUDGET = "over-budget"
+    """Not asked, since the budget was spent or the window does not fit the model's context."""
+    FAILED = "failed"
+    """The request failed."""
+
+
+READ_STATES = frozenset({WindowState.OK, WindowState.EMPTY})
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReport:
+    """What became of one window.
+
+    Attributes:
+        asked: whether an LLM was asked; a window in which no entity is possible needs no call.
+        detail: why, where the state is not ok or empty.
+        unread: the parts of the answer that were not understood, and the mentions the text does not bear,
+            each with its reason.
+        repairs: what had to be mended in the answer to read it.
+    """
+
+    span: Span
+    state: WindowState
+    asked: bool = True
+    detail: str | None = None
+    unread: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text, the entities verified in it, and the state of each window it was read in.
+
+    Raises:
+        ValueError: when an entity's text is not what stands at its offsets.
+    """
+
+    id: str
+    text: str
+    entities: tuple[Entity, ...] = ()
+    windows: tuple[WindowReport, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for entity in self.entities:
+            if entity.span.of(self.text) != entity.text:
+                raise ValueError(
+                    f"document {self.id!r}: {entity.label} at {entity.start}-{entity.end} "
+                    "does not say what stands in the text there"
+                )
+        for window in self.windows:
+            if window.span.end > len(self.text):
+                raise ValueError(f"document {self.id!r}: a window ends at {window.span.end}, past the text's end")
+
+    @property
+    def complete(self) -> bool:
+        """True when every window was read."""
+        return all(window.state in READ_STATES for window in self.windows)

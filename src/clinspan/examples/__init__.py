@@ -1,0 +1,1 @@
+"""Gold examples for the prompt."""

@@ -1,0 +1,1 @@
+"""Prompt formats: each writes and reads in one file."""

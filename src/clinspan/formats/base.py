@@ -1,0 +1,94 @@
+"""What every prompt format can do, and what a reading of an answer is made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clinspan.document import Entity, Span
+from clinspan.labels import LabelSet
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An entity as an answer names it: strings only, not yet verified against any text.
+
+    Attributes:
+        label: a label of the set that was asked for.
+        text: the mention as the answer writes it, unescaped.
+        position: where it stands in the reading's `copy`, for formats that repeat the text.
+        score: the probability the LLM gave it, where known.
+        parts: the parts of a discontinuous mention, in order; empty when continuous.
+    """
+
+    label: str
+    text: str
+    position: Span | None = None
+    score: float | None = None
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A part of an answer that was not understood: `answer[start:end]`, and why."""
+
+    text: str
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Something that had to be mended to read the answer, and where in the answer (code points)."""
+
+    what: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that an answer says: nothing of it is dropped.
+
+    Attributes:
+        mentions: in the answer's order.
+        copy: the text as the answer repeats it, brackets and escapes taken away; None where the format repeats none.
+        refused: True when the model declined to answer.
+    """
+
+    mentions: tuple[Mention, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    copy: str | None = None
+    refused: bool = False
+
+
+class Format(Protocol):
+    """A way to write entities as text and to read them back.
+
+    `parse(render(text, entities, labels), labels)` gives back the entities that went in, for any text and label names.
+    Neither raises on any answer, and both take time linear in their input.
+    """
+
+    name: str
+    repeats_text: bool
+    """True when the answer repeats the window (TANL), so that mentions carry positions."""
+
+    def instructions(self, labels: LabelSet) -> str:
+        """The part of the prompt that says how to answer."""
+        ...
+
+    def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
+        """The right answer for `text` with these entities.
+
+        Raises:
+            ConfigError: when the format cannot show them (overlapping spans in a format that only nests, say).
+        """
+        ...
+
+    def parse(self, answer: str, labels: LabelSet) -> Reading:
+        """All that `answer` says, whatever it looks like."""
+        ...
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
+        """A JSON schema that right answers satisfy, where the format is JSON."""
+        ...

@@ -1,0 +1,1 @@
+"""From mention strings to verified spans."""

@@ -1,0 +1,254 @@
+"""Labels, and the sets of them that a user defines in labels.toml or takes from those built in."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import regex
+
+from clinspan.document import Entity, Span
+from clinspan.errors import LabelError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A kind of entity.
+
+    Attributes:
+        name: as it is shown to the model and reported; may hold spaces.
+        definition: one sentence, as the prompt gives it.
+        guideline: what counts and where an entity begins and ends; may be empty.
+        semantic_types: names of the UMLS semantic types whose concepts are of this label.
+        terms: strings that are of this label wherever they stand as whole words.
+    """
+
+    name: str
+    definition: str
+    guideline: str = ""
+    semantic_types: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name != self.name.strip() or not self.name.isprintable():
+            raise LabelError(f"{self.name!r} cannot be a label's name", expected="printable text with no outer spaces")
+        if not self.definition.strip():
+            raise LabelError(f"label {self.name!r} has no definition", expected="one sentence that says what it is")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text with all its entities, to show the model. `source` is the id of the document it comes from."""
+
+    text: str
+    entities: tuple[Entity, ...]
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for entity in self.entities:
+            if entity.span.of(self.text) != entity.text:
+                raise LabelError(f"example from {self.source!r}: {entity.text!r} is not at {entity.start}-{entity.end}")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The labels that are asked for together, with fixed examples that use them.
+
+    Raises:
+        LabelError: when it is empty, two labels have one name, or an example uses a label that is not in it.
+    """
+
+    name: str
+    labels: tuple[Label, ...]
+    examples: tuple[Example, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            raise LabelError("a label set needs at least one label", where=self.name)
+        seen: set[str] = set()
+        for label in self.labels:
+            if label.name.casefold() in seen:
+                raise LabelError(f"two labels have the name {label.name!r}", where=self.name, fix="Rename one of them.")
+            seen.add(label.name.casefold())
+        for example in self.examples:
+            for entity in example.entities:
+                self[entity.label]
+
+    def __getitem__(self, name: str) -> Label:
+        for label in self.labels:
+            if label.name == name:
+                return label
+        raise LabelError(f"no label {name!r}", where=self.name, fix=did_you_mean(name, self.names))
+
+    def __contains__(self, name: object) -> bool:
+        return any(label.name == name for label in self.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels' names, in the set's order."""
+        return tuple(label.name for label in self.labels)
+
+    def only(self, name: str) -> "LabelSet":
+        """The set with one label, and the examples with that label's entities alone.
+
+        Raises:
+            LabelError: when there is no such label.
+        """
+        kept = self[name]
+        examples = tuple(
+            Example(e.text, tuple(entity for entity in e.entities if entity.label == name), e.source)
+            for e in self.examples
+        )
+        return LabelSet(f"{self.name}/{name}", (kept,), examples)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "LabelSet":
+        """Reads a label set from a TOML file, described in docs/reference/labels.md.
+
+        Raises:
+            LabelError: naming file, section and key, when the file cannot be read or is wrong.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise LabelError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        except UnicodeDecodeError as error:
+            raise LabelError(f"is not UTF-8 at byte {error.start}", where=str(path)) from error
+        return _parse(text, where=str(path), default_name=path.stem)
+
+    @classmethod
+    def builtin(cls, name: str) -> "LabelSet":
+        """One of the sets that come with clinspan.
+
+        Raises:
+            LabelError: when there is none of that name.
+        """
+        if name not in builtin_names():
+            raise LabelError(f"no built-in label set {name!r}", fix=did_you_mean(name, builtin_names()))
+        file = resources.files("clinspan") / "labelsets" / f"{name}.toml"
+        return _parse(file.read_text(encoding="utf-8"), where=f"{name}.toml (built in)", default_name=name)
+
+    @classmethod
+    def load(cls, name_or_path: str) -> "LabelSet":
+        """A built-in set by name, else a file: a name with a dot or a slash is a path.
+
+        Raises:
+            LabelError: when there is neither.
+        """
+        if name_or_path in builtin_names():
+            return cls.builtin(name_or_path)
+        if "." in name_or_path or "/" in name_or_path or "\\" in name_or_path:
+            return cls.from_toml(name_or_path)
+        return cls.builtin(name_or_path)
+
+
+def builtin_names() -> tuple[str, ...]:
+    """Names of the label sets that come with clinspan."""
+    folder = resources.files("clinspan") / "labelsets"
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+_SET_KEYS = frozenset({"name", "labels", "examples"})
+_LABEL_KEYS = frozenset({"name", "definition", "guideline", "semantic_types", "terms"})
+_EXAMPLE_KEYS = frozenset({"text", "entities", "source"})
+_ENTITY_KEYS = frozenset({"text", "label", "start"})
+
+
+def _parse(text: str, *, where: str, default_name: str) -> LabelSet:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise LabelError(f"is not TOML: {error}", where=where) from error
+    _check_keys(data, _SET_KEYS, where=where)
+    labels = []
+    for number, section in enumerate(_tables(data, "labels", where), 1):
+        place = f"{where}, [[labels]] {number}"
+        _check_keys(section, _LABEL_KEYS, where=place)
+        try:
+            labels.append(
+                Label(
+                    name=_string(section, "name", place),
+                    definition=_string(section, "definition", place),
+                    guideline=_string(section, "guideline", place, default=""),
+                    semantic_types=_strings(section, "semantic_types", place),
+                    terms=_strings(section, "terms", place),
+                )
+            )
+        except LabelError as error:
+            raise error if error.where else LabelError(error.what, where=place, expected=error.expected) from None
+    names = [label.name for label in labels]
+    examples = [
+        _example(section, names, where=f"{where}, [[examples]] {number}")
+        for number, section in enumerate(_tables(data, "examples", where), 1)
+    ]
+    try:
+        return LabelSet(_string(data, "name", where, default=default_name), tuple(labels), tuple(examples))
+    except LabelError as error:
+        raise LabelError(error.what, where=where, expected=error.expected, fix=error.fix) from None
+
+
+def _example(section: Mapping[str, Any], names: Sequence[str], *, where: str) -> Example:
+    _check_keys(section, _EXAMPLE_KEYS, where=where)
+    text = _string(section, "text", where)
+    entities: list[Entity] = []
+    for number, item in enumerate(_tables(section, "entities", where), 1):
+        place = f"{where}, entity {number}"
+        _check_keys(item, _ENTITY_KEYS, where=place)
+        label, mention = _string(item, "label", place), _string(item, "text", place)
+        if label not in names:
+            raise LabelError(
+                f"uses the label {label!r}, which the set lacks", where=place, fix=did_you_mean(label, names)
+            )
+        start = _place(text, mention, item.get("start"), [e for e in entities if e.label == label])
+        if start is None:
+            raise LabelError(
+                f"{mention!r} does not stand in the example's text as whole words"
+                + (f" at {item['start']}" if "start" in item else ""),
+                where=place,
+                expected="a mention copied from `text`, once for each time it occurs",
+            )
+        entities.append(Entity(Span(start, start + len(mention)), label, mention))
+    entities.sort(key=lambda e: (e.start, -e.end))
+    return Example(text, tuple(entities), _string(section, "source", where, default=""))
+
+
+def _place(text: str, mention: str, start: object, taken: Sequence[Entity]) -> int | None:
+    if start is not None:
+        return start if isinstance(start, int) and start >= 0 and text.startswith(mention, start) else None
+    used = {entity.start for entity in taken}
+    for found in regex.finditer(rf"(?<!\w){regex.escape(mention)}(?!\w)", text):
+        if found.start() not in used:
+            return int(found.start())
+    return None
+
+
+def _check_keys(section: Mapping[str, Any], known: frozenset[str], *, where: str) -> None:
+    for key in section:
+        if key not in known:
+            raise LabelError(f"unknown key {key!r}", where=where, fix=did_you_mean(key, known))
+
+
+def _tables(section: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
+    value = section.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise LabelError(f"{key!r} is not a list of tables", where=where, expected=f"[[{key}]] sections")
+    return value
+
+
+def _string(section: Mapping[str, Any], key: str, where: str, *, default: str | None = None) -> str:
+    value = section.get(key, default)
+    if value is None:
+        raise LabelError(f"the key {key!r} is missing", where=where)
+    if not isinstance(value, str):
+        raise LabelError(f"{key!r} is {type(value).__name__}", where=where, expected="text in quotes")
+    return value.strip() if key != "text" else value
+
+
+def _strings(section: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = section.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise LabelError(f"{key!r} is not a list of texts", where=where, expected=f'{key} = ["...", "..."]')
+    return tuple(value)

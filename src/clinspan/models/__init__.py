@@ -1,0 +1,1 @@
+"""The model registry: names, licences, checksums and where models can come from."""

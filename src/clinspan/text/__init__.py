@@ -1,0 +1,1 @@
+"""Cutting text: tokens, sentences, windows."""
