@@ -1,0 +1,49 @@
+"""Puts the commands together and turns errors into messages and exit statuses."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from clinspan.cli import labels
+from clinspan.errors import ClinspanError
+
+app = typer.Typer(
+    name="clinspan",
+    help="Finds the entities in clinical and biomedical text with language models, and verifies every one of them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(labels.app, name="labels")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"clinspan {version('clinspan')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that come before any command."""
+
+
+def main() -> None:
+    """The program `clinspan`: exit status 2 after an error that it explains, 130 after Ctrl-C."""
+    try:
+        app()
+    except ClinspanError as error:
+        Console(stderr=True, highlight=False).print("[bold red]error:[/]", escape(str(error)), soft_wrap=True)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped")
+        sys.exit(130)

@@ -1,0 +1,71 @@
+"""Builds the chat that asks an LLM for the entities of one window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from clinspan.formats.base import Format
+from clinspan.labels import Example, LabelSet
+from clinspan.messages import Message
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("clinspan", "prompts"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=False,
+    autoescape=False,  # noqa: S701 - prompts are plain text, never HTML
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """How the prompt is laid out.
+
+    Attributes:
+        style: `full` gives definitions, guidelines and the format's instructions, for models that are prompted;
+            `brief` names the labels only, for models tuned on it (every token saved there is speed).
+        examples_as: `turns` shows each example as a question and its answer; `message` puts them all into the system
+            message, for servers whose chat template allows no alternation.
+    """
+
+    style: Literal["full", "brief"] = "full"
+    examples_as: Literal["turns", "message"] = "turns"
+
+
+def build(
+    text: str,
+    *,
+    labels: LabelSet,
+    form: Format,
+    examples: Sequence[Example] = (),
+    facts: Sequence[str] = (),
+    settings: PromptSettings = PromptSettings(),
+) -> tuple[Message, ...]:
+    """The chat for one window.
+
+    What changes from window to window (examples, facts, text) comes last, so that servers reuse the evaluated prefix.
+
+    Args:
+        text: the window, letter for letter.
+        labels: what is asked for.
+        form: how the answer is to be written.
+        examples: shown in this order; the last is nearest to the question.
+        facts: one line each, from the dictionary.
+        settings: the layout.
+    """
+    system = _TEMPLATES.get_template(f"system_{settings.style}.jinja")
+    question = _TEMPLATES.get_template(f"question_{settings.style}.jinja")
+    shown = [(question.render(text=e.text, facts=()), form.render(e.text, e.entities, labels)) for e in examples]
+    as_message = settings.examples_as == "message"
+    instructions = system.render(
+        labels=labels.labels, instructions=form.instructions(labels), examples=shown if as_message else ()
+    )
+    messages = [Message("system", instructions)]
+    if not as_message:
+        for asked, answered in shown:
+            messages += [Message("user", asked), Message("assistant", answered)]
+    messages.append(Message("user", question.render(text=text, facts=facts)))
+    return tuple(messages)
