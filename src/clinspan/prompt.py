@@ -16,7 +16,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=False,
-    autoescape=False,  # noqa: S701 - prompts are plain text, never HTML
+    autoescape=False,  # prompts are plain text, never HTML
 )
 
 
