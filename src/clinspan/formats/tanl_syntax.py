@@ -1,0 +1,116 @@
+r"""How TANL is spelled: the one place that knows its marks, its escapes and where they go.
+
+A mention `m` of label `l` becomes `[ m | l ]`, with everything else of the text letter for letter. The four characters
+that mean something here are written with a backslash before them where they stand in the text or in a label's name.
+Shared by the format (which writes and reads answers) and by decoding (which writes them token by token).
+
+Source of the format: Paolini et al. 2021, "Structured Prediction as Translation between Augmented Natural Languages".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clinspan.document import Entity, Span
+from clinspan.errors import ConfigError
+
+OPEN = "["
+BAR = "|"
+CLOSE = "]"
+BACKSLASH = "\\"
+SPECIAL = frozenset((OPEN, BAR, CLOSE, BACKSLASH))
+
+_ESCAPES = str.maketrans({mark: BACKSLASH + mark for mark in sorted(SPECIAL)})
+
+
+def escape(text: str) -> str:
+    """`text` with a backslash before each of the format's own characters."""
+    return text.translate(_ESCAPES)
+
+
+def unescape(written: str) -> tuple[str, tuple[int, ...]]:
+    r"""The plain text of `written`, and for each of its characters where in `written` it stands.
+
+    A backslash before one of the format's characters is an escape; any other backslash is itself, so that every string
+    has a reading. `unescape(escape(text))[0] == text` for any text.
+    """
+    plain: list[str] = []
+    places: list[int] = []
+    at = 0
+    while at < len(written):
+        if written[at] == BACKSLASH and at + 1 < len(written) and written[at + 1] in SPECIAL:
+            at += 1
+        plain.append(written[at])
+        places.append(at)
+        at += 1
+    return "".join(plain), tuple(places)
+
+
+def opening() -> str:
+    """What is put directly before a mention."""
+    return f"{OPEN} "
+
+
+def closing(label: str) -> str:
+    """What is put directly after a mention of `label`."""
+    return f" {BAR} {escape(label)} {CLOSE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A bracket to be put into the text at code point `at`: it opens when `label` is None, else closes that label."""
+
+    at: int
+    label: str | None
+
+    @property
+    def written(self) -> str:
+        """The mark as the answer spells it."""
+        return opening() if self.label is None else closing(self.label)
+
+
+def marks(entities: Sequence[Entity]) -> tuple[Mark, ...]:
+    """The brackets that show `entities`, in the order in which an answer writes them.
+
+    The longer of two mentions that start together is the outer one; of two on the same span, the first given is.
+
+    Raises:
+        ConfigError: when two mentions cross, or one is discontinuous: brackets cannot show either.
+    """
+    written: list[Mark] = []
+    around: list[tuple[Span, str]] = []
+    for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
+        if entity.fragments:
+            raise ConfigError(
+                f"TANL cannot show the discontinuous mention at {entity.start}-{entity.end}",
+                expected="continuous mentions",
+                fix="Give its hull instead, or use a format that lists mentions.",
+            )
+        while around and around[-1][0].end <= entity.start:
+            span, label = around.pop()
+            written.append(Mark(span.end, label))
+        if around and not around[-1][0].contains(entity.span):
+            outer = around[-1][0]
+            raise ConfigError(
+                f"TANL cannot show mentions that cross, {outer.start}-{outer.end} and {entity.start}-{entity.end}",
+                expected="mentions apart or one inside the other",
+                fix="Drop one of them, or use a format that lists mentions.",
+            )
+        written.append(Mark(entity.start, None))
+        around.append((entity.span, entity.label))
+    written += [Mark(span.end, label) for span, label in reversed(around)]
+    return tuple(written)
+
+
+def render(text: str, entities: Sequence[Entity]) -> str:
+    """`text` with its entities in brackets.
+
+    Raises:
+        ConfigError: see `marks`.
+    """
+    parts: list[str] = []
+    at = 0
+    for mark in marks(entities):
+        parts += [escape(text[at : mark.at]), mark.written]
+        at = mark.at
+    parts.append(escape(text[at:]))
+    return "".join(parts)
