@@ -29,12 +29,17 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A part of an answer that was not understood: `answer[start:end]`, and why."""
+    """A part of an answer that was not understood: `answer[start:end]`, and why.
+
+    Attributes:
+        harmless: True for words around the answer proper (a preamble, a comment, a fence), where no mention is lost.
+    """
 
     text: str
     start: int
     end: int
     reason: str
+    harmless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

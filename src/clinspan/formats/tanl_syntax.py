@@ -10,7 +10,7 @@ Source of the format: Paolini et al. 2021, "Structured Prediction as Translation
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clinspan.document import Entity, Span
+from clinspan.document import Entity
 from clinspan.errors import ConfigError
 
 OPEN = "["
@@ -18,6 +18,8 @@ BAR = "|"
 CLOSE = "]"
 BACKSLASH = "\\"
 SPECIAL = frozenset((OPEN, BAR, CLOSE, BACKSLASH))
+DEEPEST = 32
+"""Brackets that may be open at once: what bounds the time a hostile answer can take to read."""
 
 _ESCAPES = str.maketrans({mark: BACKSLASH + mark for mark in sorted(SPECIAL)})
 
@@ -74,31 +76,37 @@ def marks(entities: Sequence[Entity]) -> tuple[Mark, ...]:
     The longer of two mentions that start together is the outer one; of two on the same span, the first given is.
 
     Raises:
-        ConfigError: when two mentions cross, or one is discontinuous: brackets cannot show either.
+        ConfigError: when two mentions cross, or one is discontinuous: brackets cannot show either; or when more than
+            32 are nested.
     """
     written: list[Mark] = []
-    around: list[tuple[Span, str]] = []
+    around: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if entity.fragments:
             raise ConfigError(
-                f"TANL cannot show the discontinuous mention at {entity.start}-{entity.end}",
+                f"TANL cannot show the discontinuous mention {_named(entity)}",
                 expected="continuous mentions",
                 fix="Give its hull instead, or use a format that lists mentions.",
             )
-        while around and around[-1][0].end <= entity.start:
-            span, label = around.pop()
-            written.append(Mark(span.end, label))
-        if around and not around[-1][0].contains(entity.span):
-            outer = around[-1][0]
+        while around and around[-1].end <= entity.start:
+            inner = around.pop()
+            written.append(Mark(inner.end, inner.label))
+        if around and not around[-1].span.contains(entity.span):
             raise ConfigError(
-                f"TANL cannot show mentions that cross, {outer.start}-{outer.end} and {entity.start}-{entity.end}",
+                f"TANL cannot show mentions that cross, {_named(around[-1])} and {_named(entity)}",
                 expected="mentions apart or one inside the other",
                 fix="Drop one of them, or use a format that lists mentions.",
             )
+        if len(around) == DEEPEST:
+            raise ConfigError(f"TANL shows at most {DEEPEST} nested mentions, and {_named(entity)} lies deeper")
         written.append(Mark(entity.start, None))
-        around.append((entity.span, entity.label))
-    written += [Mark(span.end, label) for span, label in reversed(around)]
+        around.append(entity)
+    written += [Mark(entity.end, entity.label) for entity in reversed(around)]
     return tuple(written)
+
+
+def _named(entity: Entity) -> str:
+    return f"{entity.label} {entity.text!r} at {entity.start}-{entity.end}"
 
 
 def render(text: str, entities: Sequence[Entity]) -> str:

@@ -1,0 +1,19 @@
+"""The instructions of each format: templates beside the code."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from clinspan.labels import LabelSet
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("clinspan", "formats"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=False,
+    autoescape=False,  # prompts are plain text, never HTML
+)
+
+
+def written(template: str, labels: LabelSet, **values: object) -> str:
+    """The instructions in `template`.jinja for this label set."""
+    return _TEMPLATES.get_template(f"{template}.jinja").render(labels=labels.labels, **values)

@@ -1,0 +1,89 @@
+"""Which label of the set an answer means by the name it writes."""
+
+from collections.abc import Iterable
+
+import regex
+from rapidfuzz.distance import OSA
+
+from clinspan.labels import LabelSet
+
+_OUTER = regex.compile(r"^[\s\"'`*_<>(){}\[\]“”‘’]+|[\s\"'`*_<>(){}\[\].,;:“”‘’]+$")
+_JOINT = regex.compile(r"[\s_\-‐‑–]+")
+_DIGITS = regex.compile(r"\d+")
+
+
+class LabelNames:
+    """Finds the label that a written name means, by one rule after the other:
+
+    1. it is a label's name letter for letter;
+    2. it is one but for case, white space, hyphens or underscores, and quotes or punctuation around it;
+    3. it is one but for singular and plural;
+    4. it is within edit distance 1 (names of four to seven characters) or 2 (longer ones) of exactly one label, two
+       swapped neighbours counting once, with the same digits, so that "grade 3" is never taken for "grade 2".
+
+    A rule that fits two labels decides nothing, and the name is unknown.
+    """
+
+    def __init__(self, labels: LabelSet):
+        self._exact = frozenset(labels.names)
+        self._folded = _unique((_fold(name), name) for name in labels.names)
+        self._singular = _unique((_singular(_fold(name)), name) for name in labels.names)
+        names = sorted(labels.names, key=len, reverse=True)
+        self._leading = regex.compile(rf"\s*({'|'.join(map(regex.escape, names))})(?!\w)")
+        self._known: dict[str, str | None] = {}
+        self.longest = 2 * max(len(name) for name in labels.names) + 16
+        """Nothing longer than this is taken for a label's name."""
+
+    def find(self, written: str) -> str | None:
+        """The label meant by `written`, or None."""
+        if written in self._exact:
+            return written
+        if len(written) > self.longest:
+            return None
+        if written not in self._known:
+            self._known[written] = self._nearest(written)
+        return self._known[written]
+
+    def at_start(self, written: str) -> str | None:
+        """The label whose name, letter for letter and as whole words, `written` begins with after white space."""
+        found = self._leading.match(written[: self.longest])
+        return found.group(1) if found else None
+
+    def _nearest(self, written: str) -> str | None:
+        folded = _fold(written)
+        if not folded:
+            return None
+        if folded in self._folded:
+            return self._folded[folded]
+        singular = _singular(folded)
+        if singular in self._singular:
+            return self._singular[singular]
+        allowed = 0 if len(folded) < 4 else 1 if len(folded) < 8 else 2
+        digits = _DIGITS.findall(folded)
+        near = [
+            name
+            for known, name in self._folded.items()
+            if name is not None
+            and _DIGITS.findall(known) == digits
+            and OSA.distance(known, folded, score_cutoff=allowed) <= allowed
+        ]
+        return near[0] if len(near) == 1 else None
+
+
+def _fold(name: str) -> str:
+    return _JOINT.sub(" ", _OUTER.sub("", name)).strip().casefold()
+
+
+def _singular(folded: str) -> str:
+    if folded.endswith("ies") and len(folded) > 4:
+        return folded[:-3] + "y"
+    if folded.endswith(("sses", "xes", "ches", "shes")):
+        return folded[:-2]
+    return folded[:-1] if folded.endswith("s") and not folded.endswith(("ss", "is", "us")) else folded
+
+
+def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for key, name in pairs:
+        found[key] = None if key in found else name
+    return found

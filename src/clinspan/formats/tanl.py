@@ -1,0 +1,237 @@
+r"""TANL: the answer repeats the text and marks each mention as `[ mention | label ]`.
+
+Says nested mentions; neither overlapping nor discontinuous ones. Since the answer repeats the text, each mention has
+a position in the copy. What surrounds the copy (a fence, a preamble, a comment) stays in it: only a comparison with
+the text can tell it apart, which `fidelity` makes.
+Source of the format: "Structured Prediction as Translation between Augmented Natural Languages" (arXiv 2101.05779).
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import regex
+
+from clinspan.document import Entity, Span
+from clinspan.formats import gold, instructions, replies, tanl_syntax
+from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.formats.label_names import LabelNames
+from clinspan.labels import LabelSet
+
+_CUT_OFF = 200  # characters: a mark that opens nearer to the answer's end was cut off rather than never meant
+
+_PIECE = regex.compile(r"\\[\[\]|\\]|[\[\]|]|\\|[^\[\]|\\]+")
+
+
+class Tanl:
+    """Writes and reads TANL."""
+
+    name = "tanl"
+    repeats_text = True
+
+    def instructions(self, labels: LabelSet) -> str:
+        """The part of the prompt that says how to answer."""
+        return instructions.written("tanl", labels)
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
+        """None: the answer is not JSON."""
+        return None
+
+    def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
+        """The text with its entities marked.
+
+        Raises:
+            ConfigError: when two entities overlap without nesting, one is discontinuous, or more than 32 are nested.
+            LabelError: when an entity's label is not in the set.
+        """
+        return tanl_syntax.render(text, gold.in_order(text, entities, labels))
+
+    def parse(self, answer: str, labels: LabelSet) -> Reading:
+        """The mentions in the order in which their marks open, and the copy without its marks."""
+        reader = _Reader(answer, LabelNames(labels))
+        reading = reader.read()
+        if not reading.mentions and replies.refuses(answer):
+            return Reading(unread=reading.unread, repairs=reading.repairs, copy=reading.copy, refused=True)
+        return reading
+
+
+@dataclass(slots=True)
+class _Mark:
+    """A bracket that is open: indices into the reader's pieces, offsets into the answer."""
+
+    piece: int
+    offset: int
+    bar: int = -1
+    bar_offset: int = -1
+
+
+class _Reader:
+    """One pass over the answer; a mark's own pieces are blanked when it turns out to be one."""
+
+    def __init__(self, answer: str, names: LabelNames):
+        self.answer = answer
+        self.names = names
+        self.pieces: list[str] = []
+        self.open: deque[_Mark] = deque()
+        self.found: list[tuple[_Mark, str]] = []
+        self.unread: list[Unread] = []
+        self.repairs: list[Repair] = []
+
+    def read(self) -> Reading:
+        for match in _PIECE.finditer(self.answer):
+            piece, offset = match.group(), match.start()
+            if len(piece) == 2 and piece[0] == "\\":
+                self.pieces.append(piece[1])
+                continue
+            if piece == "[":
+                self._opens(offset)
+            elif piece == "]":
+                self._closes(offset)
+            elif piece == "|":
+                self._bars(offset)
+            else:
+                self.pieces.append(piece)
+        while self.open:
+            self._ends(self.open.pop())
+        return self._reading()
+
+    def _opens(self, offset: int) -> None:
+        if self.open and self.open[-1].bar >= 0:
+            mark = self.open[-1]
+            if self._lacks_close(mark):
+                self.open.pop()
+            else:
+                self._repair("unescaped '|' kept as text", mark.bar_offset)
+                mark.bar = -1
+        if len(self.open) == tanl_syntax.DEEPEST:
+            dropped = self.open.popleft()
+            self._unread(dropped.offset, dropped.offset + 1, "marks are nested too deep")
+        self.open.append(_Mark(len(self.pieces), offset))
+        self.pieces.append("[")
+
+    def _bars(self, offset: int) -> None:
+        if not self.open:
+            self._repair("unescaped '|' kept as text", offset)
+        else:
+            mark = self.open[-1]
+            if mark.bar >= 0:
+                self._repair("unescaped '|' kept as text", mark.bar_offset)
+            mark.bar, mark.bar_offset = len(self.pieces), offset
+        self.pieces.append("|")
+
+    def _closes(self, offset: int) -> None:
+        self.pieces.append("]")
+        if not self.open:
+            self._repair("unescaped ']' kept as text", offset)
+            return
+        mark = self.open.pop()
+        if mark.bar < 0:
+            if self.answer.startswith(tanl_syntax.opening(), mark.offset) and self.answer[offset - 1] == " ":
+                self._unread(mark.offset, offset + 1, "a mark without a label; kept as text")
+            else:
+                self._repair("unescaped '[' and ']' kept as text", mark.offset)
+            return
+        written = ""
+        if offset - mark.bar_offset <= self.names.longest:
+            written = "".join(self.pieces[mark.bar + 1 : -1])
+            label = self.names.find(written.strip())
+            if label is not None:
+                self._mention(mark, label, written)
+                del self.pieces[mark.bar :]
+                return
+            label = self.names.at_start(written)
+            if label is not None:
+                self._unread(mark.bar_offset, offset + 1, f"more than the label {label!r} in a mark")
+                self._blank(mark)
+                self.found.append((mark, label))
+                del self.pieces[mark.bar :]
+                return
+        if self._lacks_close(mark):
+            self._repair("unescaped ']' kept as text", offset)
+            return
+        self._unknown(mark, offset, written)
+
+    def _unknown(self, mark: _Mark, offset: int, written: str) -> None:
+        """Takes the marks of a mention with an unknown label away, unless they look like the text's own brackets."""
+        spaced = written.startswith(" ") and written.endswith(" ") and self._spaced(mark)
+        if spaced and written.strip():
+            self._unread(mark.offset, offset + 1, f"{written.strip()!r} is not a label that was asked for")
+            self._blank(mark)
+            del self.pieces[mark.bar :]
+        else:
+            self._unread(mark.offset, offset + 1, "brackets without a known label; kept as text")
+
+    def _mention(self, mark: _Mark, label: str, written: str) -> None:
+        if written.strip() != label:
+            self._repair(f"label {written.strip()!r} read as {label!r}", mark.bar_offset)
+        elif written != f" {label} " or not self._spaced(mark):
+            self._repair("changed spacing in a mark", mark.offset)
+        self._blank(mark)
+        self.found.append((mark, label))
+
+    def _lacks_close(self, mark: _Mark) -> bool:
+        """Reads `[ mention | label` without its bracket as a mention, when a label's full name stands there."""
+        if mark.bar + 1 >= len(self.pieces):
+            return False
+        after = self.pieces[mark.bar + 1]
+        name = self.names.at_start(after)
+        if name is None:
+            return False
+        self._repair("a mark without its closing bracket", mark.offset)
+        self._blank(mark)
+        self.pieces[mark.bar] = ""
+        self.pieces[mark.bar + 1] = after[after.index(name) + len(name) :]
+        self.found.append((mark, name))
+        return True
+
+    def _ends(self, mark: _Mark) -> None:
+        """The answer stops with this mark open."""
+        if mark.bar >= 0:
+            if self._lacks_close(mark):
+                return
+            if len(self.answer) - mark.bar_offset <= self.names.longest:
+                self._unread(mark.offset, len(self.answer), "the answer ends inside a mark")
+                self._blank(mark)
+                del self.pieces[mark.bar :]
+                return
+        elif len(self.answer) - mark.offset <= _CUT_OFF and self.answer.startswith(tanl_syntax.opening(), mark.offset):
+            self._unread(mark.offset, len(self.answer), "the answer ends inside a mark")
+            self.pieces[mark.piece] = ""
+            self.pieces[mark.piece + 1] = self.pieces[mark.piece + 1].removeprefix(" ")
+            return
+        self._unread(mark.offset, mark.offset + 1, "a bracket that is never closed; kept as text")
+
+    def _spaced(self, mark: _Mark) -> bool:
+        return self.answer.startswith(tanl_syntax.opening(), mark.offset) and self.answer[mark.bar_offset - 1] == " "
+
+    def _blank(self, mark: _Mark) -> None:
+        """Takes away the opening bracket with the space after it, and the space before the bar."""
+        self.pieces[mark.piece] = ""
+        if mark.piece + 1 < mark.bar:
+            self.pieces[mark.piece + 1] = self.pieces[mark.piece + 1].removeprefix(" ")
+            self.pieces[mark.bar - 1] = self.pieces[mark.bar - 1].removesuffix(" ")
+
+    def _repair(self, what: str, offset: int) -> None:
+        self.repairs.append(Repair(what, offset))
+
+    def _unread(self, start: int, end: int, reason: str) -> None:
+        self.unread.append(Unread(self.answer[start:end], start, end, reason))
+
+    def _reading(self) -> Reading:
+        starts = [0]
+        for piece in self.pieces:
+            starts.append(starts[-1] + len(piece))
+        copy = "".join(self.pieces)
+        mentions: list[Mention] = []
+        for mark, label in sorted(self.found, key=lambda item: item[0].offset):
+            start, end = starts[mark.piece], starts[mark.bar]
+            if start < end:
+                mentions.append(Mention(label, copy[start:end], Span(start, end)))
+            else:
+                self._unread(mark.offset, mark.bar_offset + 1, "a mark around nothing")
+        return Reading(
+            tuple(mentions),
+            tuple(sorted(self.unread, key=lambda u: (u.start, u.end))),
+            tuple(sorted(self.repairs, key=lambda r: r.start)),
+            copy,
+        )

@@ -1,0 +1,120 @@
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.formats.conftest import texts
+
+from clinspan.document import Span
+from clinspan.formats.fidelity import DriftKind, align_copy, drift
+
+TEXT = "Two brothers with ataxia-telangiectasia (AT) developed T-cell leukaemia before the age of ten.\nNo fever today."
+
+
+@pytest.mark.parametrize(
+    ("copy", "kind", "commentary"),
+    [
+        (TEXT, "exact", False),
+        (f"Here is the text:\n\n```\n{TEXT}\n```\nI marked two.", "exact", True),
+        (TEXT.replace("\n", " "), "white space", False),
+        (f"Answer: {TEXT.replace(chr(10), '  ')} Note: none.", "white space", True),
+        (TEXT.replace("leukaemia", "leukemia"), "edited", False),
+        (TEXT.replace("T-cell ", ""), "edited", False),
+        (TEXT.replace("Two", "Three"), "edited", False),
+        (TEXT.replace("today.", "tonight."), "edited", False),
+        (f"Sure! {TEXT.replace('leukaemia', 'leukemia')} Hope that helps.", "edited", True),
+        (TEXT[:60], "truncated", False),
+        (TEXT[:58].replace("Two", "2"), "truncated", False),
+        (TEXT[:57], "truncated", False),
+        (TEXT + "\n" + TEXT, "exact", True),
+        ("None", "other", False),
+        ("", "other", False),
+        ("I am sorry, I cannot mark medical notes.", "other", False),
+        ("The text speaks of leukaemia in brothers.", "other", False),
+        (" ".join(reversed(TEXT.split())), "other", False),
+    ],
+)
+def test_names_the_drift(copy, kind, commentary):
+    found = drift(copy, TEXT)
+    assert found.kind == kind
+    assert found.commentary is commentary
+    assert found.faithful == (kind in ("exact", "white space"))
+
+
+def test_a_cut_copy_says_how_far_it_reaches():
+    assert TEXT[: drift(TEXT[:54].replace("Two", "2"), TEXT).reached].endswith("developed")
+    # "the" stands in what is missing too: the copy's last words must not be laid along it.
+    early = TEXT.replace("Two", "2")[: TEXT.index("e age of ten") - 1]
+    found = drift(early, TEXT)
+    assert (found.kind, TEXT[: found.reached][-10:]) == (DriftKind.TRUNCATED, "before the")
+
+
+def test_counts_changed_tokens():
+    assert drift(TEXT.replace("leukaemia", "leukemia").replace("Two", "Three"), TEXT).changed == 2
+    assert drift(TEXT.replace("AT", "at"), TEXT).changed == 1
+
+
+@pytest.mark.parametrize(
+    ("copy", "mention", "expected"),
+    [
+        (f"Text: {TEXT}", "ataxia-telangiectasia", "ataxia-telangiectasia"),
+        (TEXT.replace("leukaemia", "leukemia"), "T-cell leukemia", "T-cell leukaemia"),
+        (TEXT.replace("T-cell leukaemia", "t-cell leukaemia"), "t-cell leukaemia", "T-cell leukaemia"),
+        (TEXT.replace("\n", " "), "ten. No", "ten.\nNo"),
+        (TEXT.replace("leukaemia", "leukemia"), " leukemia ", "leukaemia"),
+        (TEXT.replace("Two", "2"), "taxia", "taxia"),
+        (TEXT + " Note: diabetes.", "diabetes", None),
+        (TEXT.replace("Two", "2") + " Note: diabetes is not here at all.", "diabetes", None),
+        (TEXT.replace("leukaemia", "leukemia"), "kem", "kaem"),
+        (TEXT.replace("leukaemia", "lymphoma"), "pho", None),
+        ("no copy", "copy", None),
+    ],
+)
+def test_leads_back_to_the_text(copy, mention, expected):
+    start = copy.find(mention)
+    found = align_copy(copy, TEXT).span(Span(max(start, 0), max(start, 0) + len(mention)))
+    assert (found and found.of(TEXT)) == expected
+
+
+def test_the_second_of_two_equal_mentions_stays_the_second():
+    text = "fever, cough, then fever again"
+    copy = text.replace("cough", "coughs")
+    assert align_copy(copy, text).span(Span(20, 25)) == Span(19, 24)
+
+
+@given(texts, texts.filter(bool), texts, st.data())
+def test_an_exact_copy_maps_letter_for_letter(before, text, after, data):
+    copy = before + text + after
+    found = align_copy(copy, text)
+    assert found.drift.kind == "exact"
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    mapped = found.span(Span(found.drift.start + start, found.drift.start + end))
+    said = text[start:end]
+    assert mapped is None if not said.strip() else mapped.of(text) == said.strip()
+
+
+@given(texts, texts)
+def test_whatever_is_mapped_lies_in_the_text(copy, text):
+    found = align_copy(copy, text)
+    for start in range(len(copy)):
+        for end in range(start + 1, min(start + 5, len(copy)) + 1):
+            mapped = found.span(Span(start, end))
+            assert mapped is None or mapped.end <= len(text)
+
+
+def test_very_long_texts_are_cut_at_tokens_that_stand_once():
+    rng = random.Random(5)
+    words = [rng.choice(["fever", "the", "and"]) if rng.random() < 0.9 else f"w{i}" for i in range(20_000)]
+    text = " ".join(words)
+    words[5_000] = "changed"
+    copy = " ".join(words)
+    found = align_copy(copy, text)
+    assert (found.drift.kind, found.drift.changed) == (DriftKind.EDITED, 1)
+    at = copy.index(words[19_999 - 1], len(copy) - 20)
+    assert found.span(Span(at, at + 3)) is not None
+
+
+def test_long_texts_without_such_tokens_are_not_compared_at_all():
+    found = drift("a b " * 30_000, "b a " * 30_000)
+    assert found.kind in (DriftKind.OTHER, DriftKind.EDITED)
