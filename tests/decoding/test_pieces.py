@@ -96,7 +96,7 @@ def test_of_two_mentions_on_one_span_the_first_given_is_outer():
 
 def test_mentions_that_cross_are_refused():
     text = "acute renal failure"
-    with pytest.raises(ConfigError, match=r"cross, 0-11 and 6-19"):
+    with pytest.raises(ConfigError, match=r"cross, disease 'acute renal' at 0-11 and disease 'renal failure' at 6-19"):
         marks([entity(text, 0, 11), entity(text, 6, 19)])
 
 
