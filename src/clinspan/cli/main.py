@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.cli import labels
+from clinspan.cli import labels, models
 from clinspan.errors import ClinspanError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(labels.app, name="labels")
+app.add_typer(models.app, name="models")
 
 
 def _show_version(asked: bool) -> None:

@@ -1,1 +1,1 @@
-"""The model registry: names, licences, checksums and where models can come from."""
+"""Models by name: a registry of what they are and where they come from, and the one command that fetches them."""
