@@ -1,0 +1,78 @@
+"""An LLM in one string: `none`, `openai:MODEL` and others of a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import cast
+
+from clinspan.errors import ConfigError, did_you_mean
+from clinspan.llms.base import LLM
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of LLM that a spec can name.
+
+    Attributes:
+        llm: the class, as module:name, imported on use; called with the spec's argument and the settings.
+        settings: the class of its settings, as module:name.
+        options: the settings that the user may give beside the spec.
+        argument: what follows the colon, as the documentation calls it.
+    """
+
+    llm: str
+    settings: str
+    options: frozenset[str]
+    argument: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "openai": Kind(
+        "clinspan.llms.openai:OpenAILLM",
+        "clinspan.llms.openai:OpenAISettings",
+        frozenset({"base_url", "allow_remote", "timeout", "retries", "concurrency", "context", "grammar"}),
+        "MODEL",
+    ),
+}
+
+
+def spec_forms() -> list[str]:
+    """Every form a spec can have, for help texts and errors."""
+    return ["none", *(f"{name}:{kind.argument}" for name, kind in KINDS.items())]
+
+
+def load(spec: str, **options: object) -> LLM | None:
+    """The LLM that `spec` names, or None for `none`.
+
+    Args:
+        spec: one of the forms that `spec_forms` lists.
+        options: settings of that kind of LLM (`base_url`, `allow_remote`, ...); those that are None are left at their
+            defaults.
+
+    Raises:
+        ConfigError: when the spec is none of the forms (offers the nearest), or an option is not one of that kind's.
+        ClinspanError: whatever the LLM raises when it cannot be made.
+    """
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    name, _, argument = spec.partition(":")
+    if spec == "none":
+        _refuse(spec, given, frozenset())
+        return None
+    if name not in KINDS:
+        raise ConfigError(
+            f"{spec!r} names no LLM", expected=", ".join(spec_forms()), fix=did_you_mean(name, ["none", *KINDS])
+        )
+    kind = KINDS[name]
+    if not argument:
+        raise ConfigError(f"the LLM {spec!r} is not whole", expected=f"{name}:{kind.argument}")
+    _refuse(spec, given, kind.options)
+    settings = resolve_name(kind.settings)(**given)
+    return cast(LLM, resolve_name(kind.llm)(argument, settings))
+
+
+def _refuse(spec: str, given: Mapping[str, object], known: frozenset[str]) -> None:
+    for option in given:
+        if option not in known:
+            shown = option.replace("_", "-")
+            takes = ", ".join(sorted(known)) or "no options"
+            raise ConfigError(f"the LLM {spec!r} has no use for --{shown}", expected=takes.replace("_", "-"))

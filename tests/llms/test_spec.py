@@ -1,0 +1,41 @@
+import pytest
+
+from clinspan.errors import ConfigError, PrivacyError
+from clinspan.llms.openai import OpenAILLM
+from clinspan.llms.spec import load, spec_forms
+
+
+def test_none():
+    assert load("none") is None
+
+
+def test_a_model_name_may_hold_a_colon():
+    llm = load("openai:llama3:8b", base_url="http://127.0.0.1:1/v1", timeout=3.0, allow_remote=False, adapter=None)
+    assert isinstance(llm, OpenAILLM)
+    assert (llm.model, llm.settings.timeout, llm.settings.concurrency) == ("llama3:8b", 3.0, 8)
+    llm.close()
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "fault"),
+    [
+        ("opnai:gpt", {}, "Did you mean 'openai'"),
+        ("", {}, "names no LLM; expected none, "),
+        ("openai", {}, "expected openai:MODEL"),
+        ("openai:", {}, "expected openai:MODEL"),
+        ("none", {"base_url": "http://127.0.0.1/v1"}, "no use for --base-url; expected no options"),
+        ("openai:m", {"adapter": "x.gguf"}, "no use for --adapter; expected allow-remote, base-url"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(spec, options, fault):
+    with pytest.raises(ConfigError, match=fault):
+        load(spec, **options)
+
+
+def test_the_vendor_is_not_contacted_unasked():
+    with pytest.raises(PrivacyError):
+        load("openai:gpt")
+
+
+def test_every_form_is_listed():
+    assert {"none", "openai:MODEL"} <= set(spec_forms())
