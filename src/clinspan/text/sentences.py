@@ -1,0 +1,97 @@
+"""Sentences of clinical text: lines are read first (lists, tables, headings), running text by a segmenter.
+
+Why this segmenter, with the figures, is in docs/decisions/segmenter.md. A missed boundary costs a longer window; a
+false one may cut a mention. So where the two are in doubt, the boundary is left out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import regex
+import sentencex
+
+from clinspan.document import Span
+from clinspan.text.layout import BlockKind, blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, list item, table row or heading, without the white space around it.
+
+    Attributes:
+        heading: True when it names what follows and says nothing by itself.
+        paragraph: True when an empty line, or the start of the text, stands before it.
+    """
+
+    span: Span
+    heading: bool = False
+    paragraph: bool = False
+
+
+_BREAK = regex.compile(r"[\r\n\v\f\x85\u2028\u2029\t]")
+_MARKER = regex.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)]")
+# Abbreviations of clinical text after which a sentence goes on, whatever follows.
+_NEVER_LAST = regex.compile(
+    r"(?:^|[\s(\[/])(?:dr|drs|mr|mrs|ms|prof|pt|pts|vit|approx|ca|cf|vs|fig|figs|ref|refs|st|hx|dx|rx|tx|sx|fx|resp"
+    r"|temp|max|min|avg|incl|excl|esp|e\.g|i\.e|viz|spp|sp|subsp|var|gen|neg|pos|diff|tab|tabs|cap|caps|inj|susp|soln"
+    r"|qty|disp|wt|ht|wk|wks|mo|mos|yr|yrs|hr|hrs|min|mins|sec|secs|lat|med|ant|post|sup|inf|prox|dist|bilat)\.$",
+    flags=regex.IGNORECASE,
+)
+# Those that may end a sentence: one ends there only if a capital follows.
+_MAYBE_LAST = regex.compile(
+    r"(?:^|[\s(\[/])(?:p\.?o|b\.?i\.?d|t\.?i\.?d|q\.?i\.?d|q\.?d|q\.?o\.?d|q\.?h\.?s|h\.s|p\.?r\.?n|p\.?r|s\.?c|i\.?m|i\.?v"
+    r"|s\.?l|a\.?c|p\.?c|q\.?\d{1,2}\.?h|a\.m|p\.m|etc|et al|no|nos|dept|hosp|wnl|inc|mg|ml|kg|cm|mm)\.$",
+    flags=regex.IGNORECASE,
+)
+_CAPITAL_NEXT = regex.compile(r"[\"'“‘(\[]*\p{Lu}")
+
+
+def sentences(text: str) -> tuple[Sentence, ...]:
+    """The sentences of `text` in order; every code point that is not white space lies in exactly one. Linear time."""
+    return tuple(_sentences(text))
+
+
+def _sentences(text: str) -> Iterator[Sentence]:
+    for block in blocks(text):
+        if block.kind in (BlockKind.HEADING, BlockKind.ROW):
+            yield Sentence(block.span, heading=block.kind is BlockKind.HEADING, paragraph=block.paragraph)
+            continue
+        paragraph = block.paragraph
+        for span in _running(text, block.span):
+            yield Sentence(span, paragraph=paragraph)
+            paragraph = False
+
+
+def _running(text: str, block: Span) -> Iterator[Span]:
+    """The sentences of running text that may be wrapped at line ends."""
+    # A line end in running text is a space to the segmenter; the replacement keeps every offset.
+    flat = _BREAK.sub(" ", block.of(text))
+    start = 0
+    for end in _boundaries(flat):
+        if end < len(flat) and _goes_on(flat, start, end):
+            continue
+        piece = flat[start:end]
+        if piece.strip():
+            lead = len(piece) - len(piece.lstrip())
+            yield Span(block.start + start + lead, block.start + start + len(piece.rstrip()))
+        start = end
+
+
+def _boundaries(flat: str) -> Iterator[int]:
+    """Ends of the segmenter's sentences in `flat`; the last is its length."""
+    at = 0
+    for piece in sentencex.segment("en", flat):
+        # The segmenter may leave out white space between sentences, never a character of them.
+        at = flat.index(piece, at) + len(piece)
+        yield at
+    if at < len(flat):
+        yield len(flat)
+
+
+def _goes_on(flat: str, start: int, end: int) -> bool:
+    """Whether what the segmenter takes for a sentence's end is none."""
+    before = flat[start:end].rstrip()
+    if not before or _MARKER.fullmatch(before) or _NEVER_LAST.search(before[-16:]):
+        return True
+    following = flat[end : end + 8].lstrip()
+    return _MAYBE_LAST.search(before[-16:]) is not None and _CAPITAL_NEXT.match(following) is None

@@ -1,0 +1,263 @@
+"""Windows: the parts of a note that are put to an LLM one at a time, cut between sentences and overlapping."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import regex
+
+from clinspan.document import Span
+from clinspan.errors import ConfigError
+from clinspan.text.sentences import Sentence, sentences
+from clinspan.text.tokens import tokens
+
+CountTokens = Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSettings:
+    """How a text is cut.
+
+    Attributes:
+        max_tokens: at most this many tokens in a window, overlap included. Small local models do best on one or a
+            few sentences (30 to 100), large ones on about 1,000.
+        max_sentences: at most this many sentences, overlap included; headings do not count. None: no limit.
+        overlap_sentences: how many sentences two neighbours share, so that a mention which a wrong sentence boundary
+            cuts is whole in one of them. Nothing is shared across an empty line.
+        longest_mention: code points of the longest mention to expect; two parts of a sentence that is longer than
+            a window share as much, up to half a window.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+
+    max_tokens: int = 128
+    max_sentences: int | None = None
+    overlap_sentences: int = 1
+    longest_mention: int = 100
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_tokens", 4), ("overlap_sentences", 0), ("longest_mention", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}", where="windows", expected=f"{least} or more")
+        if self.max_sentences is not None and self.max_sentences <= self.overlap_sentences:
+            raise ConfigError(
+                f"max_sentences is {self.max_sentences}, so windows of which {self.overlap_sentences} are shared "
+                "never get on",
+                where="windows",
+                expected="max_sentences above overlap_sentences",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a document.
+
+    Attributes:
+        index: its place among the document's windows, from 0.
+        span: what the LLM is shown.
+        core: what the window answers for: an entity belongs to the window whose core its first character is in.
+            The cores of a document do not overlap and hold all of its text.
+
+    Raises:
+        ValueError: when the core is not within the span.
+    """
+
+    index: int
+    span: Span
+    core: Span
+
+    def __post_init__(self) -> None:
+        if self.index < 0 or not self.span.contains(self.core):
+            raise ValueError(f"window {self.index}: the core {self.core} is not within {self.span}")
+
+
+def windows(
+    text: str, settings: WindowSettings | None = None, *, count: CountTokens | None = None
+) -> tuple[Window, ...]:
+    """Cuts `text` into windows, in order; white space alone gives none. Linear time.
+
+    Every code point that is not white space is in exactly one core, no window begins or ends inside a token, and a
+    window is over `max_tokens` only where a single token is.
+
+    Args:
+        text: a document's text.
+        settings: the defaults when None.
+        count: how many tokens a string takes; the number of `clinspan.text.tokens` when None. It is called once for
+            each sentence and the counts are added, so a window of a model's own tokens may differ by a few.
+    """
+    settings = settings or WindowSettings()
+    units = list(_units(text, settings.max_tokens, count or _count))
+    return tuple(_windows(text, units, settings))
+
+
+def _count(text: str) -> int:
+    return len(tokens(text))
+
+
+class _Joint(IntEnum):
+    """What lies before a unit, from the best place to cut to the worst."""
+
+    PARAGRAPH = 0
+    SENTENCE = 1
+    CLAUSE = 2
+    WORD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is never cut: a sentence that fits, else a part of one."""
+
+    span: Span
+    size: int
+    joint: _Joint
+    heading: bool
+
+
+_CLAUSE = regex.compile(r"(?<=[,;:)\]–—])[\s]+|\s+(?=(?:and|but|or|with|which|who|that|while|however)\s)")
+_PARTS = 6
+
+
+def _units(text: str, max_tokens: int, count: CountTokens) -> Iterator[_Unit]:
+    found = sentences(text)
+    for number, sentence in enumerate(found):
+        span = sentence.span
+        end = found[number + 1].span.start if number + 1 < len(found) else span.end
+        size = count(text[span.start : end])
+        if size <= max_tokens:
+            joint = _Joint.PARAGRAPH if sentence.paragraph else _Joint.SENTENCE
+            yield _Unit(span, size, joint, sentence.heading)
+        else:
+            yield from _parts(text, sentence, max(1, max_tokens // _PARTS), count)
+
+
+def _parts(text: str, sentence: Sentence, most: int, count: CountTokens) -> Iterator[_Unit]:
+    """A sentence that does not fit, as clauses of at most `most` tokens, and runs of tokens where a clause is longer."""
+    joint = _Joint.PARAGRAPH if sentence.paragraph else _Joint.SENTENCE
+    whole = sentence.span
+    starts = [whole.start, *(m.end() for m in _CLAUSE.finditer(text, whole.start, whole.end)), whole.end]
+    for start, end in zip(starts, starts[1:], strict=False):
+        if start == end:
+            continue
+        for span, size in _runs(text, Span(start, end), most, count):
+            yield _Unit(span, size, joint, False)
+            joint = _Joint.WORD
+        joint = _Joint.CLAUSE
+
+
+def _runs(text: str, clause: Span, most: int, count: CountTokens) -> Iterator[tuple[Span, int]]:
+    """The clause itself if it fits, else runs of its tokens, cut at white space where there is any near."""
+    size = count(clause.of(text))
+    if size <= most:
+        yield _trim(text, clause), size
+        return
+    inside = [token.shift(clause.start) for token in tokens(clause.of(text))]
+    step = max(1, len(inside) * most // size)
+    at = 0
+    while at < len(inside):
+        stop = min(at + step, len(inside))
+        # Look back for white space, so that "12.5" or "beta-blocker" is not taken apart needlessly.
+        spaced = (i for i in range(stop, at + step // 2, -1) if i == len(inside) or inside[i - 1].end < inside[i].start)
+        stop = next(spaced, stop)
+        run = Span(inside[at].start, inside[stop - 1].end)
+        yield run, count(run.of(text))
+        at = stop
+
+
+def _trim(text: str, span: Span) -> Span:
+    words = span.of(text)
+    return Span(span.start + len(words) - len(words.lstrip()), span.start + len(words.rstrip()))
+
+
+def _windows(text: str, units: Sequence[_Unit], settings: WindowSettings) -> Iterator[Window]:
+    pending: tuple[int, Span, int] | None = None
+    for index, (first, new, stop) in enumerate(_packs(units, settings)):
+        span = Span(units[first].span.start, units[stop - 1].span.end)
+        owned = _owned_from(units, first, new, settings.longest_mention)
+        if pending is not None:
+            before, whole, core_start = pending
+            yield Window(before, whole, Span(core_start, _end_before(text, units[owned].span.start, whole)))
+        pending = (index, span, units[owned].span.start)
+    if pending is not None:
+        last, whole, core_start = pending
+        yield Window(last, whole, Span(core_start, whole.end))
+
+
+def _end_before(text: str, start: int, whole: Span) -> int:
+    """Where the core ends that another follows at `start`: before the white space, within its window."""
+    end = min(start, whole.end)
+    while text[end - 1].isspace():
+        end -= 1
+    return end
+
+
+def _packs(units: Sequence[_Unit], settings: WindowSettings) -> Iterator[tuple[int, int, int]]:
+    """For each window its first unit, its first that no earlier window has, and one past its last."""
+    first = new = 0
+    while new < len(units):
+        stop = _fill(units, first, new, settings)
+        yield first, new, stop
+        first = _overlap_from(units, new, stop, settings)
+        new = stop
+
+
+def _fill(units: Sequence[_Unit], first: int, new: int, settings: WindowSettings) -> int:
+    """One past the last unit of the window that has `first` to `new` already."""
+    size = sum(unit.size for unit in units[first : new + 1])
+    number = _sentence_count(units[first : new + 1])
+    stop = new + 1
+    while stop < len(units):
+        size += units[stop].size
+        number += _sentence_count((units[stop],))
+        if size > settings.max_tokens or (settings.max_sentences is not None and number > settings.max_sentences):
+            break
+        stop += 1
+    else:
+        return stop
+    if units[stop].joint > _Joint.SENTENCE:
+        # Inside a sentence: go back to the best joint in the second half of what is new.
+        middle = new + (stop - new + 1) // 2
+        stop = min(range(stop, max(middle, new + 1) - 1, -1), key=lambda i: units[i].joint)
+    while stop > new + 1 and units[stop - 1].heading:
+        stop -= 1
+    return stop
+
+
+def _sentence_count(units: Sequence[_Unit]) -> int:
+    return sum(not unit.heading and unit.joint <= _Joint.SENTENCE for unit in units)
+
+
+def _overlap_from(units: Sequence[_Unit], new: int, stop: int, settings: WindowSettings) -> int:
+    """The first unit of the next window, which begins anew at `stop`: only what was new before is shared."""
+    if stop == len(units) or units[stop].joint is _Joint.PARAGRAPH:
+        return stop
+    inside = units[stop].joint > _Joint.SENTENCE
+    room = settings.max_tokens - units[stop].size
+    if inside:
+        room = min(room, settings.max_tokens // 2)
+    first, shared, size = stop, 0, 0
+    while first > new:
+        before = units[first - 1]
+        enough = (
+            units[stop - 1].span.end - units[first].span.start >= settings.longest_mention
+            if inside and first < stop
+            else not inside and shared >= settings.overlap_sentences
+        )
+        size += before.size
+        if enough or size > room or before.heading:
+            break
+        first -= 1
+        shared += before.joint <= _Joint.SENTENCE
+        if before.joint is _Joint.PARAGRAPH:
+            break
+    return first if inside or first == stop or units[first].joint <= _Joint.SENTENCE else stop
+
+
+def _owned_from(units: Sequence[_Unit], first: int, new: int, longest_mention: int) -> int:
+    """The first unit that the window answers for.
+
+    It is as late in the overlap as still lets the window before see a mention whole that begins just before it, so
+    that entities are taken from the window where they stand nearer to the middle.
+    """
+    end = units[new - 1].span.end
+    return next((i for i in range(new - 1, first, -1) if end - units[i].span.start >= longest_mention), first)
