@@ -10,11 +10,38 @@ from clinspan.text.windows import Window, WindowSettings, windows
 
 PIECES = st.sampled_from(
     [
-        "No acute distress. ", "BP 120.5/80 mmHg; T 37.2 °C. ", "\r\n", "\n", "\n\n", "PLAN:\n", "1. Aspirin 81 mg p.o. q.d.\n",
-        "Na\t138\tmmol/L\r\n", "- warfarin, held ", "Dr. Müller ", "İstanbul 😀 ", "e\u0301tat ", "a" * 40 + " ", "x", " ", ", ",
-        "患者は糖尿病です。", "with which and of ", "\u2028", "\u00a0", ". ", "? ", ":", "(", ")", "[", "|", "   ", "\x0c", "\x00",
+        "No acute distress. ",
+        "BP 120.5/80 mmHg; T 37.2 °C. ",
+        "\r\n",
+        "\n",
+        "\n\n",
+        "PLAN:\n",
+        "1. Aspirin 81 mg p.o. q.d.\n",
+        "Na\t138\tmmol/L\r\n",
+        "- warfarin, held ",
+        "Dr. Müller ",
+        "İstanbul 😀 ",
+        "e\u0301tat ",
+        "a" * 40 + " ",
+        "x",
+        " ",
+        ", ",
+        "患者は糖尿病です。",
+        "with which and of ",
+        "\u2028",
+        "\u00a0",
+        ". ",
+        "? ",
+        ":",
+        "(",
+        ")",
+        "[",
+        "|",
+        "   ",
+        "\x0c",
+        "\x00",
     ]
-)  # fmt: skip
+)
 TEXTS = st.one_of(st.lists(PIECES, max_size=60).map("".join), st.text(max_size=200))
 SETTINGS = st.builds(
     WindowSettings,
@@ -47,7 +74,12 @@ def test_every_character_lies_in_exactly_one_core_and_windows_keep_to_the_budget
 
 
 @settings(max_examples=200)
-@given(st.lists(st.sampled_from(["pain", "in, ", " of ", "the", " left ", "12.5", " ", " and "]), min_size=40, max_size=200), st.integers(1, 60))  # fmt: skip
+@given(
+    st.lists(
+        st.sampled_from(["pain", "in, ", " of ", "the", " left ", "12.5", " ", " and "]), min_size=40, max_size=200
+    ),
+    st.integers(1, 60),
+)
 def test_a_mention_in_a_sentence_of_any_length_is_whole_in_the_window_that_owns_it(words, longest):
     text = "".join(words)
     limits = WindowSettings(max_tokens=80, longest_mention=longest)
@@ -81,7 +113,12 @@ def test_a_heading_goes_with_what_follows():
 def test_one_sentence_to_a_window():
     text = "ASSESSMENT:\nHe is well. She is ill.\n- aspirin\n- heparin"
     limits = WindowSettings(max_sentences=1, overlap_sentences=0)
-    assert [w.span.of(text) for w in windows(text, limits)] == ["ASSESSMENT:\nHe is well.", "She is ill.", "- aspirin", "- heparin"]  # fmt: skip
+    assert [w.span.of(text) for w in windows(text, limits)] == [
+        "ASSESSMENT:\nHe is well.",
+        "She is ill.",
+        "- aspirin",
+        "- heparin",
+    ]
 
 
 def test_a_table_row_is_never_cut():
@@ -131,8 +168,13 @@ def test_the_work_grows_with_the_length_alone():
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"max_tokens": 0}, "max_tokens"), ({"overlap_sentences": -1}, "overlap_sentences"), ({"longest_mention": 0}, "longest_mention"), ({"max_sentences": 1}, "max_sentences")],
-)  # fmt: skip
+    [
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"overlap_sentences": -1}, "overlap_sentences"),
+        ({"longest_mention": 0}, "longest_mention"),
+        ({"max_sentences": 1}, "max_sentences"),
+    ],
+)
 def test_a_wrong_setting_is_named(changes, named):
     with pytest.raises(ConfigError, match=named):
         WindowSettings(**changes)

@@ -42,7 +42,9 @@ _ITEM = regex.compile(
 _CELL_GAP = regex.compile(r"\S(?:[ \xa0]*\t\s*|[ \xa0]{3,}|[ \xa0]*\|[ \xa0]*)(?=\S)")
 _RULE = regex.compile(r"[-=_*+|:.~#\s]{3,}")
 _ENDS = regex.compile(r"[.!?:;…。！？][\"'”’»)\]]*$")
-_GOES_ON = regex.compile(r"(?:,|\b(?:and|or|of|the|a|an|with|to|for|in|on|at|by|from|is|was|were|are|no|per|vs\.?)|[-–/(])$")
+_GOES_ON = regex.compile(
+    r"(?:,|\b(?:and|or|of|the|a|an|with|to|for|in|on|at|by|from|is|was|were|are|no|per|vs\.?)|[-–/(])$"
+)
 _HEADING_WORDS = 8
 _WRAP_LEAST = 55
 _WRAP_MOST = 160

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 
 import regex
 
@@ -132,11 +133,11 @@ def _units(text: str, max_tokens: int, count: CountTokens) -> Iterator[_Unit]:
 
 
 def _parts(text: str, sentence: Sentence, most: int, count: CountTokens) -> Iterator[_Unit]:
-    """A sentence that does not fit, as clauses of at most `most` tokens, and runs of tokens where a clause is longer."""
+    """A sentence that does not fit, as clauses of at most `most` tokens; a longer clause as runs of tokens."""
     joint = _Joint.PARAGRAPH if sentence.paragraph else _Joint.SENTENCE
     whole = sentence.span
     starts = [whole.start, *(m.end() for m in _CLAUSE.finditer(text, whole.start, whole.end)), whole.end]
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         if start == end:
             continue
         for span, size in _runs(text, Span(start, end), most, count):

@@ -1,0 +1,137 @@
+"""Results to disk so that nothing is lost: not what was there before, and not what was done when a run breaks off."""
+
+import os
+import secrets
+import sys
+from io import RawIOBase
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from clinspan.corpora import jsonl
+from clinspan.document import Document
+from clinspan.errors import OutputError
+
+
+class JsonlWriter:
+    """Writes documents as JSON lines, each on disk when `write` returns.
+
+    The lines go to a file beside the output, which takes its name when the `with` block ends, also when an error or
+    Ctrl-C ends it. Until then an older output stands as it was. After kill -9 the file beside it, `NAME.….part`, has
+    every line that was written.
+
+    Args:
+        path: the output; `-` for standard output.
+        force: replace an output that exists.
+
+    Raises:
+        OutputError: when the output exists and `force` is not set, or cannot be written to; then what is saved is said.
+    """
+
+    def __init__(self, path: str | Path, *, force: bool = False):
+        self.path = Path(path)
+        self.force = force
+        self.written = 0
+        self._size = 0
+        self._part: Path | None = None
+        self._file: BinaryIO | RawIOBase
+        if str(path) == "-":
+            self._file = sys.stdout.buffer
+            return
+        refuse_existing(self.path, force=force)
+        try:
+            self._part = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}.part")
+            self._file = self._part.open("xb", buffering=0)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def write(self, document: Document) -> None:
+        """Writes one document.
+
+        Raises:
+            OutputError: when the disk is full, say; the lines before this one are safe, and the error says where.
+        """
+        line = jsonl.dump(document).encode() + b"\n"
+        try:
+            self._write_all(line)
+        except OSError as error:
+            raise self._broken(error) from error
+        self._size += len(line)
+        self.written += 1
+
+    def _write_all(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) or 0 :]
+        if self._part is None:
+            self._file.flush()
+
+    def _broken(self, error: OSError) -> OutputError:
+        """What to say after a failed write; half a line is taken away again."""
+        if self._part is None:
+            return OutputError(f"cannot be written: {error.strerror}", where="standard output")
+        os.truncate(self._part, self._size)
+        self._file.close()
+        kept = f"{self.written} documents are saved in {self._part}" if self.written else "nothing was written"
+        if not self.written:
+            self._part.unlink()
+        self._part = None
+        return OutputError(f"cannot be written: {error.strerror}; {kept}", where=str(self.path), fix=_what_to_do(error))
+
+    def close(self) -> None:
+        """Puts the output in its place.
+
+        Raises:
+            OutputError: when that cannot be done; what was written is then in the file that the error names.
+        """
+        if self._part is None:
+            return
+        try:
+            # Ctrl-C may have come in the middle of a line.
+            os.ftruncate(self._file.fileno(), self._size)
+            os.fsync(self._file.fileno())
+            self._file.close()
+            refuse_existing(self.path, force=self.force)
+            self._part.replace(self.path)
+        except OSError as error:
+            raise self._broken(error) from error
+        except OutputError as error:
+            raise OutputError(
+                f"{error.what}; {self.written} documents are saved in {self._part}", where=error.where
+            ) from None
+        self._part = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Called before work begins, so that no hour is spent on what cannot be kept.
+
+    Raises:
+        OutputError: when the output exists and may not be replaced, or is a folder.
+    """
+    if path.is_dir():
+        raise OutputError("is a folder", where=str(path), expected="the name of a file")
+    if path.exists() and not path.is_file():
+        raise OutputError("is not an ordinary file", where=str(path), fix="Write to standard output with -o -.")
+    if path.exists() and not force:
+        raise OutputError("exists already", where=str(path), fix="Name another output, or replace it with --force.")
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Why an output cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return OutputError(f"there is no folder {path.parent}", where=str(path), fix=f"Make it: mkdir -p {path.parent}")
+    return OutputError(f"cannot be written: {error.strerror}", where=str(path), fix=_what_to_do(error))
+
+
+def _what_to_do(error: OSError) -> str | None:
+    if isinstance(error, PermissionError):
+        return "Choose a folder that you may write to."
+    return None
