@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clinspan.document import Span
@@ -58,6 +58,10 @@ def test_every_character_lies_in_exactly_one_sentence(text):
 
 
 @settings(max_examples=300)
+@example(
+    "with which and of No acute distress. ",
+    WindowSettings(max_tokens=4, overlap_sentences=0, longest_mention=6),
+)
 @given(TEXTS, SETTINGS)
 def test_every_character_lies_in_exactly_one_core_and_windows_keep_to_the_budget(text, limits):
     found = windows(text, limits)

@@ -198,7 +198,8 @@ def _packs(units: Sequence[_Unit], settings: WindowSettings) -> Iterator[tuple[i
     while new < len(units):
         stop = _fill(units, first, new, settings)
         yield first, new, stop
-        first = _overlap_from(units, new, stop, settings)
+        # Only what was new here may be shared, and not all of a window: each must have something of its own.
+        first = _overlap_from(units, new + 1 if first == new else new, stop, settings)
         new = stop
 
 
@@ -228,8 +229,8 @@ def _sentence_count(units: Sequence[_Unit]) -> int:
     return sum(not unit.heading and unit.joint <= _Joint.SENTENCE for unit in units)
 
 
-def _overlap_from(units: Sequence[_Unit], new: int, stop: int, settings: WindowSettings) -> int:
-    """The first unit of the next window, which begins anew at `stop`: only what was new before is shared."""
+def _overlap_from(units: Sequence[_Unit], least: int, stop: int, settings: WindowSettings) -> int:
+    """The first unit of the window that begins anew at `stop`, none before `least`."""
     if stop == len(units) or units[stop].joint is _Joint.PARAGRAPH:
         return stop
     inside = units[stop].joint > _Joint.SENTENCE
@@ -237,7 +238,7 @@ def _overlap_from(units: Sequence[_Unit], new: int, stop: int, settings: WindowS
     if inside:
         room = min(room, settings.max_tokens // 2)
     first, shared, size = stop, 0, 0
-    while first > new:
+    while first > least:
         before = units[first - 1]
         enough = (
             units[stop - 1].span.end - units[first].span.start >= settings.longest_mention
