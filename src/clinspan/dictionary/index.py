@@ -1,0 +1,136 @@
+"""A dictionary's files mapped into memory: numbers in, terms and concepts out."""
+
+import json
+import mmap
+import sys
+from pathlib import Path
+from typing import Any
+
+import marisa_trie
+
+from clinspan.dictionary import layout
+from clinspan.dictionary.entries import SourceInfo
+from clinspan.errors import DictionaryError
+
+_REBUILD = "Build it again with: clinspan dictionary build"
+
+
+class Index:
+    """The mapped files; read-only, so any number of processes share the memory. Reads nothing until asked.
+
+    Raises:
+        DictionaryError: when `path` holds no index, a part of one, or one of another version.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        manifest = read_manifest(path)
+        folder = path / manifest["folder"]
+        for name, size in manifest["files"].items():
+            file = folder / name
+            found = file.stat().st_size if file.exists() else None
+            if found != size:
+                problem = "is missing" if found is None else f"has {found} bytes"
+                raise DictionaryError(problem, where=str(file), expected=f"{size} bytes", fix=_REBUILD)
+        self.info = _info(manifest)
+        ranks = {source.name: rank for rank, source in enumerate(self.info.sources)}
+        self.source_names: list[str] = manifest["source_names"]
+        self.source_ranks = [ranks.get(name, len(ranks)) for name in self.source_names]
+        self.typesets: list[tuple[str, ...]] = [tuple(types) for types in manifest["typesets"]]
+        self.keys = _trie(folder / layout.KEYS)
+        self.tokens = _trie(folder / layout.TOKENS)
+        self.deletions = _trie(folder / layout.DELETIONS)
+        self.posting_starts = _numbers(folder / layout.POSTING_STARTS, "I")
+        self.postings = _numbers(folder / layout.POSTINGS, "I")
+        self.key_flags = _numbers(folder / layout.KEY_FLAGS, "B")
+        self.name_concepts = _numbers(folder / layout.NAME_CONCEPTS, "I")
+        self.name_sources = _numbers(folder / layout.NAME_SOURCES, "B")
+        self.name_flags = _numbers(folder / layout.NAME_FLAGS, "B")
+        self._names = _map(folder / layout.NAMES)
+        self._name_starts = _numbers(folder / layout.NAME_STARTS, "Q")
+        self._ids = _map(folder / layout.CONCEPT_IDS)
+        self._id_starts = _numbers(folder / layout.CONCEPT_ID_STARTS, "Q")
+        self._concept_names = _numbers(folder / layout.CONCEPT_NAMES, "I")
+        self._concept_types = _numbers(folder / layout.CONCEPT_TYPES, "I")
+        self._concept_definitions = _numbers(folder / layout.CONCEPT_DEFINITIONS, "I")
+        self._definitions = _map(folder / layout.DEFINITIONS)
+        self._definition_starts = _numbers(folder / layout.DEFINITION_STARTS, "Q")
+
+    def names(self, key: int) -> memoryview:
+        """The numbers of the names that have this key."""
+        return self.postings[self.posting_starts[key] : self.posting_starts[key + 1]]
+
+    def name(self, number: int) -> str:
+        """A name as its source writes it."""
+        return str(self._names[self._name_starts[number] : self._name_starts[number + 1]], "utf-8")
+
+    def concept_id(self, concept: int) -> str:
+        """A concept's identifier."""
+        return str(self._ids[self._id_starts[concept] : self._id_starts[concept + 1]], "utf-8")
+
+    def preferred(self, concept: int) -> int:
+        """The number of a concept's preferred name."""
+        return int(self._concept_names[concept])
+
+    def types(self, concept: int) -> tuple[str, ...]:
+        """Names of a concept's semantic types."""
+        return self.typesets[self._concept_types[concept]]
+
+    def definition(self, concept: int) -> str:
+        """The first of a concept's definitions, empty when it has none."""
+        first = self._concept_definitions[concept]
+        if first == self._concept_definitions[concept + 1]:
+            return ""
+        return str(self._definitions[self._definition_starts[first] : self._definition_starts[first + 1]], "utf-8")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of the dictionary in folder `path`.
+
+    Raises:
+        DictionaryError: when there is none, it is damaged, or of another version or machine.
+    """
+    file = path / layout.MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DictionaryError("there is no dictionary here", where=str(path), fix=_REBUILD) from None
+    except (OSError, ValueError) as error:
+        raise DictionaryError(f"cannot be read: {error}", where=str(file), fix=_REBUILD) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != layout.FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        raise DictionaryError(
+            f"is of format {found}", where=str(file), expected=f"format {layout.FORMAT}", fix=_REBUILD
+        )
+    if manifest.get("byteorder") != sys.byteorder:
+        raise DictionaryError("was built on a machine of the other byte order", where=str(file), fix=_REBUILD)
+    return manifest
+
+
+def _info(manifest: dict[str, Any]) -> layout.Info:
+    return layout.Info(
+        built=manifest["built"],
+        concepts=manifest["concepts"],
+        names=manifest["names"],
+        definitions=manifest["definitions"],
+        keys=manifest["keys"],
+        bytes=sum(manifest["files"].values()),
+        sources=tuple(SourceInfo(**source) for source in manifest["sources"]),
+    )
+
+
+def _trie(file: Path) -> marisa_trie.Trie:
+    trie = marisa_trie.Trie()
+    trie.mmap(str(file))
+    return trie
+
+
+def _map(file: Path) -> memoryview:
+    with file.open("rb") as opened:
+        if not file.stat().st_size:
+            return memoryview(b"")  # an empty file cannot be mapped
+        return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _numbers(file: Path, code: str) -> memoryview:
+    return _map(file).cast(code)  # type: ignore[call-overload,no-any-return]

@@ -1,0 +1,68 @@
+"""The files of an index and what is in them: written by `build`, mapped by `index`, described here alone.
+
+A dictionary's folder holds `manifest.json` and one folder with the files it names. A build writes a new folder and then
+replaces the manifest, so that a reader sees the old index or the new one and never a mixture.
+"""
+
+from dataclasses import dataclass
+
+from clinspan.dictionary.entries import SourceInfo
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+LOCK = ".lock"
+
+KEYS = "keys.marisa"
+"""Trie of all normal forms, each followed by a space, so that a prefix of a text ends where a token ends."""
+TOKENS = "tokens.marisa"
+"""Trie of the tokens of letters in the normal forms: a word that is in it is not misspelt."""
+DELETIONS = "deletions.marisa"
+"""Trie of `token less one letter` + SEPARATOR + `token`, for misspellings."""
+SEPARATOR = "\x1f"
+POSTING_STARTS = "posting_starts.u32"
+"""For key k, its names are POSTINGS[starts[k]:starts[k + 1]]."""
+POSTINGS = "postings.u32"
+KEY_FLAGS = "key_flags.u8"
+CASED = 1
+"""Set in KEY_FLAGS when every name of the key is an acronym, which must keep its case."""
+NAMES = "names.utf8"
+NAME_STARTS = "name_starts.u64"
+NAME_CONCEPTS = "name_concepts.u32"
+NAME_SOURCES = "name_sources.u8"
+NAME_FLAGS = "name_flags.u8"
+PREFERRED = 1
+CONCEPT_IDS = "concept_ids.utf8"
+CONCEPT_ID_STARTS = "concept_id_starts.u64"
+CONCEPT_NAMES = "concept_names.u32"
+"""For each concept the number of its preferred name."""
+CONCEPT_TYPES = "concept_types.u32"
+"""For each concept the number of its tuple of types in the manifest's `typesets`."""
+CONCEPT_DEFINITIONS = "concept_definitions.u32"
+"""Concept c has the definitions [c, c + 1) of this list of starts."""
+DEFINITIONS = "definitions.utf8"
+DEFINITION_STARTS = "definition_starts.u64"
+
+LONGEST_KEY = 160
+"""Characters of a normal form; longer names (chemical formulas, mostly) can be found by `find` alone."""
+MISSPELT_FROM = 6
+"""Letters of the shortest word that may be misspelt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What a dictionary holds.
+
+    Attributes:
+        built: when, as an ISO 8601 time in UTC.
+        concepts, names, definitions: counts; a name counts once for each concept and source that has it.
+        keys: distinct normal forms.
+        bytes: size of the index on disk.
+    """
+
+    built: str
+    concepts: int
+    names: int
+    definitions: int
+    keys: int
+    bytes: int
+    sources: tuple[SourceInfo, ...]

@@ -1,0 +1,196 @@
+"""Matching: every place of a text where a term of the dictionary stands, and every term that a string may be.
+
+A prefix search in a trie finds all terms that start at a token, whatever the dictionary's size; a word that the
+dictionary does not have is tried with its likely spellings, and "x of y" as "y x".
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Protocol, TypeVar
+
+from clinspan.dictionary import layout
+from clinspan.dictionary.abbreviations import Abbreviation, abbreviations, expand
+from clinspan.dictionary.index import Index
+from clinspan.dictionary.misspellings import Speller
+from clinspan.dictionary.normalise import Tokens, normal_form, tokenise
+from clinspan.dictionary.senses import Sense, TermMatch, senses_of
+from clinspan.document import Span
+
+_CACHE_SIZE = 1 << 14
+_PERMUTED = 6
+"""Words of the longest term whose orders are all tried: 720 lookups."""
+_AROUND_OF = (3, 4)
+"""Words left and right of "of" that may belong to one term."""
+_BEFORE_MISSPELT = 4
+_ALONE_FROM = 7
+"""Letters that a misspelt word needs to be a term alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A term of the dictionary in a text: `text` stands at `span`; `senses` best first, at least one."""
+
+    span: Span
+    text: str
+    kind: TermMatch
+    senses: tuple[Sense, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    start: int
+    end: int
+    key: int
+    kind: TermMatch
+
+
+class Matcher:
+    """Matches texts and strings with an index; keeps what it has looked up, so it belongs to one thread."""
+
+    def __init__(self, index: Index):
+        self._index = index
+        self._speller = Speller(index)
+        self._senses: dict[tuple[int, str, TermMatch], tuple[Sense, ...]] = {}
+
+    def scan(
+        self, text: str, *, fuzzy: bool = True, overlapping: bool = False, defined: Sequence[Abbreviation] | None = None
+    ) -> tuple[Match, ...]:
+        """The terms in `text`, in text order.
+
+        Args:
+            fuzzy: whether words the dictionary does not have may be misspelt.
+            overlapping: all matches; else, of those that overlap, the longest (in code points, then the first).
+            defined: abbreviations to write out; None for those that the text itself defines.
+        """
+        defined = abbreviations(text) if defined is None else defined
+        matches = self._written_out(text, defined, fuzzy)
+        return tuple(sorted(matches, key=lambda match: match.span) if overlapping else longest_apart(matches))
+
+    def _written_out(self, text: str, defined: Sequence[Abbreviation], fuzzy: bool) -> list[Match]:
+        expansion = expand(text, defined)
+        tokens = tokenise(expansion.text)
+        found: dict[Span, Match] = {}
+        for hit in self._hits(tokens, fuzzy):
+            start, end = tokens.starts[hit.start], tokens.ends[hit.end - 1]
+            place = expansion.to_source(start, end)
+            senses = self._look_up(hit.key, expansion.text[start:end], hit.kind) if place else ()
+            if place and senses:
+                span, short = place
+                kind = TermMatch.ABBREVIATION if short else _kind(senses, hit.kind, expansion.text[start:end])
+                # Of two matches of one place the one that was met first agrees most closely: a short form's longest.
+                found.setdefault(span, Match(span, span.of(text), kind, senses))
+        for pair in defined:
+            named = found.get(pair.long_span)
+            if named is None:
+                ends = (
+                    m for m in found.values() if m.span.end == pair.long_span.end and pair.long_span.contains(m.span)
+                )
+                named = max(ends, key=lambda match: len(match.span), default=None)
+            if named is not None:
+                found[pair.short_span] = Match(pair.short_span, pair.short, TermMatch.ABBREVIATION, named.senses)
+        return list(found.values())
+
+    def find(self, term: str, *, fuzzy: bool = True, reorder: bool = True) -> Match | None:
+        """All senses of a string taken as one term: as it stands, else in another order of words, else respelt."""
+        form = normal_form(term)
+        if not form:
+            return None
+        for kind, tried in self._attempts(form, fuzzy, reorder):
+            key = self._index.keys.get(tried[: layout.LONGEST_KEY] + " ")
+            senses = self._look_up(key, term, kind) if key is not None else ()
+            if senses:
+                return Match(Span(0, len(term)), term, _kind(senses, kind, term), senses)
+        return None
+
+    def _attempts(self, form: str, fuzzy: bool, reorder: bool) -> Iterator[tuple[TermMatch, str]]:
+        yield TermMatch.NORMALISED, form
+        words = [word for word in form.split() if word.isalnum() and word not in ("of", "the")]
+        if reorder and 1 < len(words) <= _PERMUTED:
+            for order in permutations(words):
+                yield TermMatch.REORDERED, " ".join(order)
+        if fuzzy:
+            split = form.split()
+            for at, word in enumerate(split):
+                for other in self._speller.corrections(word):
+                    yield TermMatch.FUZZY, " ".join([*split[:at], other, *split[at + 1 :]])
+
+    def _look_up(self, key: int, surface: str, kind: TermMatch) -> tuple[Sense, ...]:
+        wanted = (key, surface, kind)
+        senses = self._senses.get(wanted)
+        if senses is None:
+            if len(self._senses) >= _CACHE_SIZE:
+                self._senses.clear()
+            senses = self._senses[wanted] = senses_of(self._index, key, surface, kind)
+        return senses
+
+    def _hits(self, tokens: Tokens, fuzzy: bool) -> list[_Hit]:
+        forms = tokens.forms
+        hits = [_Hit(at, end, key, TermMatch.NORMALISED) for at, end, key in self._walk(forms, range(len(forms)))]
+        for at, form in enumerate(forms):
+            if form == "of":
+                hits.extend(self._turned(forms, at))
+            elif fuzzy and len(form) >= layout.MISSPELT_FROM:
+                for other in self._speller.corrections(form):
+                    hits.extend(self._respelt(forms, at, other))
+        return hits
+
+    def _walk(self, forms: Sequence[str], starts: range) -> list[tuple[int, int, int]]:
+        """(first token, one past the last, key) of each key that starts at one of `starts`."""
+        line = " ".join(forms) + " "
+        search = self._index.keys.iter_prefixes_with_ids
+        reach = layout.LONGEST_KEY + 1
+        place = sum(map(len, forms[: starts.start])) + starts.start
+        found = []
+        for at in starts:
+            for prefix, key in search(line[place : place + reach]):
+                found.append((at, at + prefix.count(" "), key))
+            place += len(forms[at]) + 1
+        return found
+
+    def _turned(self, forms: Sequence[str], at: int) -> Iterator[_Hit]:
+        left, right = _AROUND_OF
+        after = at + 2 if forms[at + 1 : at + 2] in (["the"], ["a"], ["an"]) else at + 1
+        for end in range(after + 1, min(len(forms), after + right) + 1):
+            for start in range(max(0, at - left), at):
+                key = self._index.keys.get(" ".join([*forms[after:end], *forms[start:at]]) + " ")
+                if key is not None:
+                    yield _Hit(start, end, key, TermMatch.REORDERED)
+
+    def _respelt(self, forms: Sequence[str], at: int, other: str) -> Iterator[_Hit]:
+        first = max(0, at - _BEFORE_MISSPELT)
+        changed = [*forms[first:at], other, *forms[at + 1 : at + 12]]
+        for start, end, key in self._walk(changed, range(at - first + 1)):
+            if end > at - first and (end - start > 1 or len(other) >= _ALONE_FROM):
+                yield _Hit(first + start, first + end, key, TermMatch.FUZZY)
+
+
+class Placed(Protocol):
+    """Anything with a span."""
+
+    @property
+    def span(self) -> Span:
+        """Where it stands."""
+        ...
+
+
+_P = TypeVar("_P", bound=Placed)
+
+
+def longest_apart(items: Iterable[_P]) -> list[_P]:
+    """Of items that overlap the longest (then the first) alone, in text order."""
+    kept: list[_P] = []
+    for item in sorted(items, key=lambda item: (-len(item.span), item.span.start)):
+        at = bisect_left(kept, item.span, key=lambda other: other.span)
+        if (at == 0 or kept[at - 1].span.end <= item.span.start) and (
+            at == len(kept) or item.span.end <= kept[at].span.start
+        ):
+            kept.insert(at, item)
+    return kept
+
+
+def _kind(senses: Sequence[Sense], kind: TermMatch, surface: str) -> TermMatch:
+    if kind is TermMatch.NORMALISED and any(sense.term == surface for sense in senses):
+        return TermMatch.EXACT
+    return kind

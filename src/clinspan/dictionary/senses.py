@@ -1,0 +1,98 @@
+"""Senses: what a term may mean, all of them, ranked."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from clinspan.dictionary import layout
+from clinspan.dictionary.index import Index
+from clinspan.document import Concept
+
+
+class TermMatch(StrEnum):
+    """How the words of a text and a dictionary's name agree, closest first."""
+
+    EXACT = "exact"
+    """Letter for letter."""
+    NORMALISED = "normalised"
+    """But for case, plural, possessive, hyphens, spelling, accents or a turned-round comma."""
+    REORDERED = "reordered"
+    """But for the order of the words."""
+    FUZZY = "fuzzy"
+    """But for one letter of a long word."""
+    ABBREVIATION = "abbreviation"
+    """It is the short form of such a term, defined in the same text."""
+
+
+_WEIGHT = {
+    TermMatch.EXACT: 1.0,
+    TermMatch.NORMALISED: 0.9,
+    TermMatch.REORDERED: 0.8,
+    TermMatch.FUZZY: 0.6,
+    TermMatch.ABBREVIATION: 0.9,
+}
+_SYNONYM = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """A concept that a term may stand for.
+
+    Attributes:
+        concept: the concept's identifier.
+        name: the concept's preferred name.
+        source: short name of the vocabulary that has the term.
+        term: the vocabulary's name that was met.
+        types: names of semantic types.
+        definition: the concept's own definition, or empty.
+        score: in (0, 1]: how closely the words agree, and whether the term is the concept's preferred name.
+    """
+
+    concept: str
+    name: str
+    source: str
+    term: str
+    types: tuple[str, ...]
+    definition: str
+    score: float
+
+    def as_concept(self) -> Concept:
+        """As an entity carries it."""
+        return Concept(self.concept, self.name, self.source, self.types, self.score)
+
+
+def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.NORMALISED) -> tuple[Sense, ...]:
+    """All senses of a key for the words `surface`, best first, one for each concept.
+
+    A term that must keep its case ("ALL") is no sense of words in another case ("all"); a letter s may follow it.
+    """
+    cased = bool(index.key_flags[key] & layout.CASED)
+    bare = _bare(surface)
+    best: dict[int, tuple[float, int, int]] = {}
+    for number in index.names(key):
+        name = index.name(number)
+        if cased and _bare(name) not in (bare, bare.removesuffix("s")):
+            continue
+        agreed = TermMatch.EXACT if kind is TermMatch.NORMALISED and name == surface else kind
+        score = _WEIGHT[agreed] * (1.0 if index.name_flags[number] & layout.PREFERRED else _SYNONYM)
+        concept = index.name_concepts[number]
+        rank = (-score, index.source_ranks[index.name_sources[number]], number)
+        if concept not in best or rank < best[concept]:
+            best[concept] = rank
+    return tuple(_sense(index, concept, rank) for concept, rank in sorted(best.items(), key=lambda item: item[1]))
+
+
+def _bare(term: str) -> str:
+    return term.replace("-", "").replace(" ", "")
+
+
+def _sense(index: Index, concept: int, rank: tuple[float, int, int]) -> Sense:
+    number = rank[2]
+    return Sense(
+        concept=index.concept_id(concept),
+        name=index.name(index.preferred(concept)),
+        source=index.source_names[index.name_sources[number]],
+        term=index.name(number),
+        types=index.types(concept),
+        definition=index.definition(concept),
+        score=round(-rank[0], 3),
+    )

@@ -1,0 +1,1 @@
+"""One vocabulary format per file; each reads files as data and yields entries."""
