@@ -103,5 +103,7 @@
   document.addEventListener("scroll", (event) => {
     if (current && event.target === document && current !== document.activeElement) hide();
   }, { passive: true });
+  // On paper nothing can be unfolded, and a page should say how it was made.
+  addEventListener("beforeprint", () => { document.querySelector(".made").open = true; });
   filter();
 })();
