@@ -168,3 +168,37 @@ def test_answers_meant_to_exhaust_end_soon():
     )
     found = ground(text, random.Random(1).sample(said, len(said)))
     assert len(found.entities) + len(found.ungrounded) == len(said)
+
+
+@pytest.mark.parametrize(
+    ("copy", "said", "expected"),
+    [
+        ("Took 25 mg, then 25  mg more", Span(17, 23), [(17, "25 mg")]),
+        ("took 25 mg, then 25 MG more", Span(17, 22), [(17, "25 mg")]),
+        ("took 25 mg, then 50 mg more", Span(17, 22), []),
+        ("Here is the text: took 25 mg, then 25 mg more", Span(35, 40), [(17, "25 mg")]),
+        ("Something else that says 25 mg", Span(25, 30), [(5, "25 mg")]),
+    ],
+)
+def test_a_copy_that_drifted_still_says_where(copy, said, expected):
+    text = "took 25 mg, then 25 mg more"
+    found = ground(text, [Mention("P", said.of(copy), said)], copy=copy)
+    assert [(entity.start, entity.text) for entity in found.entities] == expected
+    if not expected:
+        assert found.ungrounded[0].reason == "the text says '25 mg' in its place"
+
+
+def test_a_changed_dose_in_the_copy_is_not_looked_for_far_away():
+    text = "took 25 mg of the one drug in the morning, then 50 mg of the other one"
+    copy = text.replace("25", "50")
+    assert ground(text, [Mention("P", "50 mg", Span(5, 10))], copy=copy).entities == ()
+
+
+def test_a_position_never_cuts_a_number():
+    assert ground("took 2.5 mg", [Mention("P", "5 mg", Span(7, 11))], copy="took 2.5 mg").entities == ()
+
+
+def test_one_position_named_twice_is_one_entity():
+    found = ground(NOTE, [Mention("P", "HTN", Span(22, 25))] * 2, copy=NOTE)
+    assert len(found.entities) == 1
+    assert [missing.reason for missing in found.ungrounded] == ["named twice at one place"]

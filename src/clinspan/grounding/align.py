@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from clinspan.document import Entity, MatchKind, Span
 from clinspan.formats.base import Mention
+from clinspan.formats.fidelity import align_copy
 from clinspan.grounding.index import Occurrence, TextIndex
 from clinspan.grounding.placement import Placement
 from clinspan.grounding.separators import bare
@@ -46,6 +47,7 @@ class Grounded:
 
 
 DEFAULT = GroundingSettings()
+_NEAR = 30  # characters
 _EVERYWHERE = (0, 1 << 62)
 
 
@@ -74,12 +76,13 @@ class _Grounding:
         self._settings = settings
         self._entities: list[Entity] = []
         self._missing: dict[int, str] = {}
-        self._copy = copy
+        positioned = copy is not None and any(mention.position for mention in mentions)
+        self._copy = align_copy(copy, text) if copy is not None and positioned else None
 
     def run(self) -> Grounded:
         groups: defaultdict[str, list[int]] = defaultdict(list)
         for number, mention in enumerate(self._mentions):
-            if self._at_position(mention):
+            if self._at_position(number, mention):
                 continue
             if mention.parts:
                 self._chain(number, mention)
@@ -98,16 +101,26 @@ class _Grounding:
         missing = tuple(Ungrounded(self._mentions[number], why) for number, why in sorted(self._missing.items()))
         return Grounded(tuple(self._entities), missing)
 
-    def _at_position(self, mention: Mention) -> bool:
-        """Grounds a mention at its position in the copy, where the text bears it there."""
-        if self._copy is None or mention.position is None or mention.parts or self._copy != self._index.text:
+    def _at_position(self, number: int, mention: Mention) -> bool:
+        """Grounds a mention at its position in the copy; False where its string alone must tell its place."""
+        if self._copy is None or mention.position is None or mention.parts:
             return False
-        span, said = mention.position, mention.text
-        there = span.of(self._index.text)
-        if len(there) != len(span) or there != said or self._placement.taken(span.start, span.end, mention.label):
+        span = self._copy.span(mention.position)
+        if span is None:
             return False
-        self._placement.take(span.start, span.end, mention.label)
-        self._add(mention, Occurrence(span.start, span.end, MatchKind.EXACT))
+        if self._placement.taken(span.start, span.end, mention.label):
+            self._missing[number] = "named twice at one place"
+            return True
+        found = self._index.at(mention.text, span.start, span.end)
+        if found is not None:
+            self._placement.take(span.start, span.end, mention.label)
+        elif core := bare(mention.text):
+            # The copy may have moved a word or two; a place farther off is another mention's.
+            found = self._placement.near(core, mention.label, span.start - _NEAR, span.end + _NEAR)
+        if found is None:
+            self._missing[number] = f"the text says {span.of(self._index.text)!r} in its place"
+        else:
+            self._add(mention, found)
         return True
 
     def _one_each(self, text: str, numbers: list[int], between: dict[int, tuple[int, int]]) -> None:

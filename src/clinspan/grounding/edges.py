@@ -21,6 +21,8 @@ _UNIT = (
 _DOSE_AFTER = regex.compile(rf"(?<=\p{{L}})\d+(?:[.,]\d+)?\s?{_UNIT}(?![\p{{L}}\p{{N}}])", regex.I)
 _UNIT_AFTER = regex.compile(rf"(?<=\d){_UNIT}(?![\p{{L}}\p{{N}}])", regex.I)
 _DOSE_BEFORE = regex.compile(rf"(?<![\p{{L}}\p{{N}}.,])\d+(?:[.,]\d+)?{_UNIT}?$", regex.I)
+_TIED_BEFORE = regex.compile(r"(?<=[\p{L}\p{N}])[-\p{Pd}_]$")
+_TIED_AFTER = regex.compile(r"[-\p{Pd}_](?=[\p{L}\p{N}])")
 _HANGUL = regex.compile(r"\p{Hangul}")
 _CLITIC = regex.compile(r"(?<![\p{L}\p{M}])(?:[وفبلك]|[והבלמשכ])$")
 
@@ -32,8 +34,10 @@ class Edge(IntEnum):
     """It begins or ends inside a word or a number."""
     GLUED = 1
     """It is a part of a run of letters and digits, but one that writers glue on: a dose, a unit, a particle."""
-    TOKEN = 2
-    """It begins and ends at token edges."""
+    COMPOUND = 2
+    """It begins and ends at token edges, but a hyphen ties it to its neighbour (DM in DM-kinase)."""
+    TOKEN = 3
+    """It stands by itself."""
 
 
 def edge(text: str, start: int, end: int) -> Edge:
@@ -44,14 +48,30 @@ def edge(text: str, start: int, end: int) -> Edge:
     return min(left, _right(text, end))
 
 
+def cuts_number(text: str, start: int, end: int) -> bool:
+    """True when the range begins or ends within a number (5 mg in 2.5 mg)."""
+    begins = text[start].isdigit() and start > 0
+    ends = text[end - 1].isdigit() and end < len(text)
+    return (
+        begins and (text[start - 1].isdigit() or _NUMBER_BEFORE.search(text, max(0, start - 4), start) is not None)
+    ) or (ends and (text[end].isdigit() or _goes_on(text, end)))
+
+
+def _goes_on(text: str, end: int) -> bool:
+    named = _NAMED.search(text, max(0, end - 12), end)
+    return named is None and _NUMBER_AFTER.match(text, end) is not None
+
+
 def _left(text: str, start: int) -> Edge:
     if start == 0:
         return Edge.TOKEN
     before, first = text[start - 1], text[start]
     if first.isdigit() and _NUMBER_BEFORE.search(text, max(0, start - 4), start):
         return Edge.NONE
-    if before == " " or not _joined(text, start):
+    if before == " ":
         return Edge.TOKEN
+    if not _joined(text, start):
+        return Edge.COMPOUND if _TIED_BEFORE.search(text, max(0, start - 2), start) else Edge.TOKEN
     if before.isdigit() and first.isalpha():
         return Edge.GLUED if _UNIT_AFTER.match(text, start) else Edge.NONE
     return Edge.GLUED if not first.isascii() and _CLITIC.search(text, max(0, start - 2), start) else Edge.NONE
@@ -61,10 +81,12 @@ def _right(text: str, end: int) -> Edge:
     if end == len(text):
         return Edge.TOKEN
     last, after = text[end - 1], text[end]
-    if last.isdigit() and _NUMBER_AFTER.match(text, end) and not _NAMED.search(text, max(0, end - 12), end):
+    if last.isdigit() and _goes_on(text, end):
         return Edge.NONE
-    if after == " " or not _joined(text, end):
+    if after == " ":
         return Edge.TOKEN
+    if not _joined(text, end):
+        return Edge.COMPOUND if _TIED_AFTER.match(text, end) else Edge.TOKEN
     if last.isdigit() and after.isalpha():
         return Edge.GLUED if _UNIT_AFTER.match(text, end) else Edge.NONE
     if after.isdigit() and last.isalpha():

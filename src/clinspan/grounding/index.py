@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from clinspan.document import MatchKind
-from clinspan.grounding.edges import Edge, edge
+from clinspan.grounding.edges import Edge, cuts_number, edge
 from clinspan.grounding.guards import difference, is_other_word
 from clinspan.grounding.normalise import Folded, fold, fold_string
 from clinspan.grounding.separators import same_breaks, signed, trimmed
@@ -17,13 +17,13 @@ class Occurrence:
     """A place in the text that bears a mention.
 
     Attributes:
-        glued: True where the mention is part of a longer run of letters and digits (a dose without a space).
+        edge: how it is set off from what stands around it; never `Edge.NONE`.
     """
 
     start: int
     end: int
     match: MatchKind
-    glued: bool = False
+    edge: Edge = Edge.TOKEN
 
 
 class TextIndex:
@@ -51,7 +51,7 @@ class TextIndex:
         while at >= 0:
             found = edge(text, at, at + len(needle))
             if found is not Edge.NONE:
-                yield Occurrence(at, at + len(needle), match, found is Edge.GLUED)
+                yield Occurrence(at, at + len(needle), match, found)
             at = text.find(needle, at + 1)
 
     def normalised(self, mention: str) -> Iterator[Occurrence]:
@@ -78,18 +78,33 @@ class TextIndex:
             if set_off is Edge.NONE:
                 continue
             if there == core or (same_breaks(core, there) and difference(core, there) is None):
-                yield Occurrence(start, end, MatchKind.NORMALISED, set_off is Edge.GLUED)
+                yield Occurrence(start, end, MatchKind.NORMALISED, set_off)
 
     def misspelt(self, mention: str) -> Iterator[Occurrence]:
         """Where `mention` stands with words misspelt, fewest first."""
         core = trimmed(mention)
         for start, end in self.words.misspelt(core):
             found = signed(core, self.text, start, end)
-            if found is None or edge(self.text, *found) is not Edge.TOKEN:
+            if found is None or edge(self.text, *found) < Edge.COMPOUND:
                 continue
             there = self.text[slice(*found)]
             if not is_other_word(core, there) and difference(core, there) is None:
                 yield Occurrence(*found, MatchKind.FUZZY)
+
+    def at(self, mention: str, start: int, end: int) -> Occurrence | None:
+        """`text[start:end]` as an occurrence of `mention`, where it says that; token edges are not asked for."""
+        there = self.text[start:end]
+        if cuts_number(self.text, start, end):
+            return None
+        if there == mention:
+            return Occurrence(start, end, MatchKind.EXACT)
+        core = trimmed(mention)
+        if not core or is_other_word(core, there) or difference(core, there) is not None:
+            return None
+        if fold_string(core) == fold_string(there):
+            return Occurrence(start, end, MatchKind.NORMALISED) if same_breaks(core, there) else None
+        whole = any(there[low:high] == there.strip() for low, high in WordIndex(there).misspelt(core))
+        return Occurrence(start, end, MatchKind.FUZZY) if whole else None
 
     def changed(self, mention: str) -> tuple[str, str] | None:
         """What of `mention` stands otherwise in the text (number, unit, side, negation, comparison), and the text."""

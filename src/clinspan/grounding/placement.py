@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from clinspan.document import MatchKind, Span
+from clinspan.grounding.edges import Edge
 from clinspan.grounding.index import Occurrence, TextIndex
 
 _MOST = 2000  # occurrences looked at beyond those needed; a note has fewer
@@ -13,7 +14,7 @@ _WIDEST = 250  # characters between the first and the last part of a discontinuo
 _FREE, _NESTED, _CROSSING = range(3)
 _KINDS = (MatchKind.EXACT, MatchKind.NORMALISED, MatchKind.FUZZY)
 
-Key = tuple[int, bool, int]
+Key = tuple[int, bool, int, int]
 """How good an occurrence is, least first."""
 
 
@@ -68,6 +69,14 @@ class Placement:
                 self.take(choice.start, choice.end, label)
             given.append(choice)
         return given
+
+    def near(self, text: str, label: str, low: int, high: int) -> Occurrence | None:
+        """The best occurrence of a string that starts in this range."""
+        ranked = (found for _, found in self._ranked(text, wanted=_MOST) if low <= found.start < high)
+        choice = next((found for found in ranked if not self.taken(found.start, found.end, label)), None)
+        if choice is not None:
+            self.take(choice.start, choice.end, label)
+        return choice
 
     def chain(self, parts: Sequence[str], label: str) -> tuple[Occurrence, tuple[Span, ...]] | None:
         """The closest occurrences of all parts of a discontinuous mention, in order; None where there are none."""
@@ -126,7 +135,8 @@ class Placement:
         level = _FREE if not covered else _NESTED if covered == place.end - place.start else _CROSSING
         kind = _KINDS.index(place.match)
         # A misspelling is the last resort; where a match is certain, standing free counts for more than its kind.
-        return (level, place.glued, kind) if place.match is not MatchKind.FUZZY else (level + 3, place.glued, kind)
+        last_resort = 3 if place.match is MatchKind.FUZZY else 0
+        return (level + last_resort, place.edge is Edge.GLUED, kind, -place.edge)
 
 
 def _disjoint(ranked: Sequence[tuple[Key, Occurrence]]) -> Iterator[tuple[Key, Occurrence]]:
