@@ -177,7 +177,8 @@ def test_answers_meant_to_exhaust_end_soon():
         ("took 25 mg, then 25 MG more", Span(17, 22), [(17, "25 mg")]),
         ("took 25 mg, then 50 mg more", Span(17, 22), []),
         ("Here is the text: took 25 mg, then 25 mg more", Span(35, 40), [(17, "25 mg")]),
-        ("Something else that says 25 mg", Span(25, 30), [(5, "25 mg")]),
+        ("Something else that says 25 mg", Span(25, 30), [(17, "25 mg")]),
+        ("I found: 50 mg. It was then 25 mg", Span(28, 33), [(17, "25 mg")]),
     ],
 )
 def test_a_copy_that_drifted_still_says_where(copy, said, expected):

@@ -1,5 +1,6 @@
 """`clinspan ground`: finds the spans of recorded answers, of any tool or model."""
 
+import codecs
 import json
 from pathlib import Path
 from typing import Annotated
@@ -58,28 +59,29 @@ def ground(
         done.append(json.dumps(record, ensure_ascii=False))
     _write(output, done)
     typer.echo(
-        f"{output}: {len(done)} lines, {counts['entities']} entities, {counts['ungrounded']} ungrounded mentions", err=True
+        f"{output}: {len(done)} lines, {counts['entities']} entities, {counts['ungrounded']} ungrounded mentions",
+        err=True,
     )
     if bad:
         typer.echo(f"{bad} lines could not be read", err=True)
         raise typer.Exit(_SOME_LINES_BAD)
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
+def _lines(path: Path) -> list[tuple[int, bytes]]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 at byte {error.start}", where=str(path), fix="Convert it to UTF-8.") from error
     # Only \n ends a line: JSON strings may hold other line separators.
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _write(path: Path, lines: list[str]) -> None:
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        # A lone surrogate, which JSON can say and UTF-8 cannot, is written as JSON's own escape.
+        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="backslashreplace")
         part.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from clinspan.document import Entity, MatchKind, Span
 from clinspan.formats.base import Mention
-from clinspan.formats.fidelity import align_copy
+from clinspan.formats.fidelity import DriftKind, align_copy
 from clinspan.grounding.index import Occurrence, TextIndex
 from clinspan.grounding.placement import Placement
 from clinspan.grounding.separators import bare
@@ -114,6 +114,8 @@ class _Grounding:
         found = self._index.at(mention.text, span.start, span.end)
         if found is not None:
             self._placement.take(span.start, span.end, mention.label)
+        elif self._copy.drift.kind is DriftKind.OTHER:
+            return False
         elif core := bare(mention.text):
             # The copy may have moved a word or two; a place farther off is another mention's.
             found = self._placement.near(core, mention.label, span.start - _NEAR, span.end + _NEAR)

@@ -26,13 +26,13 @@ class Reader:
 
 
 def ground_line(
-    line: str, *, where: str, reader: Reader | None = None, settings: GroundingSettings = DEFAULT
+    line: bytes, *, where: str, reader: Reader | None = None, settings: GroundingSettings = DEFAULT
 ) -> dict[str, object]:
     """The record of one line, with `entities` and `ungrounded` added.
 
     Args:
-        line: a JSON object with `text`, and either `answer`, a list of `{"label", "text"}`, or `raw`, the answer as the
-            model wrote it.
+        line: UTF-8, a JSON object with `text`, and either `answer`, a list of `{"label", "text"}`, or `raw`, the
+            answer as the model wrote it.
         where: file and line, for errors.
         reader: how `raw` is read; None where the lines have an `answer`.
         settings: see `GroundingSettings`.
@@ -45,7 +45,9 @@ def ground_line(
         InputError: naming `where` and the fault.
     """
     try:
-        record = json.loads(line)
+        record = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 at byte {error.start + 1} of the line", where=where) from None
     except json.JSONDecodeError as error:
         raise InputError(f"is not JSON: {error.msg} at column {error.colno}", where=where) from None
     except RecursionError:
