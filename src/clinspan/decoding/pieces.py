@@ -6,8 +6,9 @@ therefore both take their pieces from here. The ids of an answer are the ids of 
 special tokens, one after the other.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from clinspan.document import Entity
 from clinspan.formats.tanl_syntax import BAR, CLOSE, OPEN, Mark, escape, marks
@@ -31,13 +32,20 @@ class Word:
     written: str
 
 
-def words(text: str) -> tuple[tuple[Word, ...], str]:
-    """The words of `text`, and the white space after the last. Linear time."""
+def words(text: str, cuts: Collection[int] = ()) -> tuple[tuple[Word, ...], str]:
+    """The words of `text`, and the white space after the last. Linear time.
+
+    Args:
+        text: any text.
+        cuts: code points before which a token is cut in two, for mentions that begin or end inside one.
+    """
     found: list[Word] = []
     at = 0
     for span in tokens(text):
-        found.append(Word(span.start, span.end, text[at : span.start], escape(span.of(text))))
-        at = span.end
+        edges = [span.start, *(cut for cut in range(span.start + 1, span.end) if cut in cuts), span.end]
+        for start, end in pairwise(edges):
+            found.append(Word(start, end, text[at:start], escape(text[start:end])))
+            at = end
     return tuple(found), text[at:]
 
 

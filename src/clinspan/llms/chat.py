@@ -1,0 +1,66 @@
+"""Renders a chat by the template a model brings with it, into tokens that a note cannot counterfeit."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from clinspan.errors import ModelError
+from clinspan.llms.llama import Llama
+from clinspan.messages import Message
+
+# Private-use characters that stand for a message's content while the template is rendered.
+_LEFT, _RIGHT = "\ue000", "\ue001"
+
+
+def chat_tokens(model: Llama, messages: Sequence[Message]) -> tuple[int, ...]:
+    """The ids of the chat, up to where the answer begins.
+
+    The template's own stretches may hold control tokens; the messages are tokenised as text alone, so a note that
+    spells a control token (`<|im_end|>`) stays a note. No clock enters: the same chat gives the same ids every day.
+
+    Raises:
+        ModelError: when the model has no template, or its template fails or leaves a message out.
+    """
+    source = model.chat_template
+    if source is None:
+        raise ModelError("the model brings no chat template", expected="an instruction-tuned chat model")
+    frame = _frame(
+        source, tuple(message.role for message in messages), model.special_text("bos"), model.special_text("eos")
+    )
+    ids: list[int] = []
+    for part in frame:
+        ids += model.tokenize(messages[part].content) if isinstance(part, int) else model.tokenize_markup(part)
+    first = model.first_token
+    return tuple(ids) if first is None or ids[:1] == [first] else (first, *ids)
+
+
+@lru_cache(maxsize=32)
+def _frame(source: str, roles: tuple[str, ...], bos: str, eos: str) -> tuple[str | int, ...]:
+    """The template's stretches, with the index of a message where its content goes."""
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.globals["raise_exception"] = _refuse
+    chat = [{"role": role, "content": f"{_LEFT}{i}{_RIGHT}"} for i, role in enumerate(roles)]
+    try:
+        rendered = environment.from_string(source).render(
+            messages=chat, add_generation_prompt=True, bos_token=bos, eos_token=eos, enable_thinking=False
+        )
+    except jinja2.TemplateError as error:
+        raise ModelError(
+            f"the model's chat template does not take this chat: {error}",
+            fix="Show the examples inside the system message if the template allows no alternation.",
+        ) from error
+    parts: list[str | int] = []
+    for i, stretch in enumerate(rendered.split(_LEFT)):
+        if i:
+            number, _, stretch = stretch.partition(_RIGHT)
+            parts.append(int(number))
+        parts.append(stretch)
+    if [part for part in parts if isinstance(part, int)] != list(range(len(roles))):
+        raise ModelError("the model's chat template leaves a message out or moves it")
+    return tuple(part for part in parts if part != "")
+
+
+def _refuse(message: str) -> None:
+    raise jinja2.TemplateError(message)

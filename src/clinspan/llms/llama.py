@@ -1,0 +1,265 @@
+"""One model in this process: tokens in, logits at any position out, with a context that can be cut back."""
+
+import ctypes
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clinspan.decoding.logits import Ask
+from clinspan.errors import LLMError, ModelError
+from clinspan.llms.llama_api import LOAD_MODE_MMAP, Api, load
+
+BATCH_TOKENS = 512
+BATCH_OUTPUTS = 64
+"""Positions of one batch whose logits can be asked for. Each row takes four bytes a vocabulary entry, and llama.cpp
+reserves room for all of them, so this bounds memory; longer batches are split."""
+
+_LEAD = "\n"
+
+
+class Llama:
+    """A GGUF model with one sequence's context, satisfying `decoding.logits.CausalModel`. Not for several threads.
+
+    Args:
+        path: the GGUF file; it is memory-mapped.
+        context: tokens the context holds.
+        threads: for both prompts and single tokens.
+        adapter: a LoRA adapter in GGUF.
+        adapter_scale: its weight; 1 is as trained.
+
+    Raises:
+        MissingExtra: when llama.cpp is not installed.
+        ModelError: when a file cannot be loaded, or the model's context cannot be cut back.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context: int = 4096,
+        threads: int = 2,
+        adapter: Path | None = None,
+        adapter_scale: float = 1.0,
+    ) -> None:
+        self._api = load()
+        self._c = self._api.c
+        self._model = _load_model(self._api, path)
+        # The finalizer closes in the right order, also at exit, and holds no reference to self.
+        self._handles: dict[str, Any] = {"model": self._model}
+        self._finalizer = weakref.finalize(self, _free, self._c, self._handles)
+        self._vocab = self._c.llama_model_get_vocab(self._model)
+        self._context = self._make_context(path, context, threads)
+        self._memory = self._c.llama_get_memory(self._context)
+        self._batch = self._make_batch()
+        self._greedy = self._handles["greedy"] = self._c.llama_sampler_init_greedy()
+        if adapter is not None:
+            self._load_adapter(adapter, adapter_scale)
+        self._held: list[int] = []
+        self.evaluated = 0
+        """Tokens put through the model so far."""
+        self.passes = 0
+        """Forward passes so far."""
+        self._lead: tuple[int, ...] = ()
+        if self.text_of(self._ids("a", special=False)) != "a":
+            # Tokenizers of the SentencePiece kind put a space before any text; a line break before it takes that.
+            self._lead = self._ids(_LEAD, special=False)
+            if self.text_of(self.tokenize("a")) != "a":
+                raise ModelError("its tokenizer changes what it is given", where=str(path))
+
+    def _make_context(self, path: Path, context: int, threads: int) -> int:
+        if self._c.llama_model_is_recurrent(self._model) or self._c.llama_model_is_hybrid(self._model):
+            raise ModelError(
+                "its context cannot be cut back (a recurrent model)", where=str(path), expected="attention"
+            )
+        params = self._c.llama_context_default_params()
+        params.n_ctx, params.n_batch = context, min(BATCH_TOKENS, context)
+        params.n_outputs_max = params.n_outputs_max_per_seq = min(BATCH_OUTPUTS, context)
+        params.n_threads = params.n_threads_batch = threads
+        # Models with sliding windows keep their whole context, else it could not be cut back.
+        params.swa_full = True
+        made = self._c.llama_init_from_model(self._model, params)
+        if not made:
+            raise ModelError(f"no context of {context} tokens: {self._api.complaint()}", where=str(path))
+        self._handles["context"] = made
+        return int(made)
+
+    def _make_batch(self) -> Any:
+        batch = self._handles["batch"] = self._c.llama_batch_init(BATCH_TOKENS, 0, 1)
+        for i in range(BATCH_TOKENS):
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = 0
+        return batch
+
+    def _load_adapter(self, path: Path, scale: float) -> None:
+        _check_file(path)
+        adapter = self._c.llama_adapter_lora_init(self._model, bytes(path))
+        if not adapter:
+            raise ModelError(f"is not an adapter for this model: {self._api.complaint()}", where=str(path))
+        # Adapters are freed with their model.
+        array = (ctypes.c_void_p * 1)(adapter)
+        if self._c.llama_set_adapters_lora(self._context, array, 1, (ctypes.c_float * 1)(scale)):
+            raise ModelError(f"cannot be applied to this model: {self._api.complaint()}", where=str(path))
+
+    def close(self) -> None:
+        """Frees the model; using it afterwards is an error. Closing twice is not."""
+        self._finalizer()
+
+    @property
+    def n_ctx(self) -> int:
+        """Tokens the context holds."""
+        return int(self._c.llama_n_ctx(self._context))
+
+    @property
+    def quantisation(self) -> str:
+        """The kind of weights, as llama.cpp names it."""
+        name: bytes = self._c.llama_ftype_name(self._c.llama_model_ftype(self._model))
+        return name.decode().split(" ")[0]
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template out of the model's metadata, where it has one."""
+        found: bytes | None = self._c.llama_model_chat_template(self._model, None)
+        return None if found is None else found.decode("utf-8")
+
+    def special_text(self, which: str) -> str:
+        """How the `bos` or `eos` token is written in a template; empty where the model has none."""
+        token = getattr(self._c, f"llama_vocab_{which}")(self._vocab)
+        return "" if token < 0 else self._c.llama_vocab_get_text(self._vocab, token).decode("utf-8")
+
+    @property
+    def first_token(self) -> int | None:
+        """The token that every input of this model must start with, if any."""
+        return int(self._c.llama_vocab_bos(self._vocab)) if self._c.llama_vocab_get_add_bos(self._vocab) else None
+
+    def tokenize(self, piece: str) -> tuple[int, ...]:
+        """The ids of `piece` by itself: text only, whatever control tokens it may spell."""
+        if not piece:
+            return ()
+        return (
+            self._ids(_LEAD + piece, special=False)[len(self._lead) :]
+            if self._lead
+            else self._ids(piece, special=False)
+        )
+
+    def tokenize_markup(self, piece: str) -> tuple[int, ...]:
+        """The ids of a stretch of a chat template, in which control tokens are meant."""
+        return self._ids(piece, special=True) if piece else ()
+
+    def _ids(self, text: str, *, special: bool) -> tuple[int, ...]:
+        # A lone surrogate has no UTF-8; the model sees a question mark in its place.
+        data = text.encode("utf-8", errors="replace")
+        room = len(data) + 8
+        ids = (ctypes.c_int32 * room)()
+        count = self._c.llama_tokenize(self._vocab, data, len(data), ids, room, False, special)
+        if count < 0:
+            raise LLMError(f"the tokenizer wants {-count} tokens for {len(data)} bytes")
+        return tuple(ids[:count])
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`; bytes that are no UTF-8 become U+FFFD, control tokens nothing."""
+        parts = []
+        room = ctypes.create_string_buffer(512)
+        for token in tokens:
+            size = self._c.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
+            if size < 0:
+                room = ctypes.create_string_buffer(-size)
+                size = self._c.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
+            parts.append(room.raw[:size])
+        return b"".join(parts).decode("utf-8", errors="replace")
+
+    def shared_prefix(self, tokens: Sequence[int]) -> int:
+        """How many of the first `tokens` the context holds already."""
+        return next(
+            (i for i, (held, token) in enumerate(zip(self._held, tokens, strict=False)) if held != token),
+            min(len(self._held), len(tokens)),
+        )
+
+    def evaluate(self, tokens: Sequence[int], asks: Sequence[Ask]) -> tuple[tuple[float, ...], ...]:
+        """See `CausalModel.evaluate`. The logits after the last token can then also be had by `best_next`.
+
+        Raises:
+            LLMError: when the sequence is longer than the context, or llama.cpp fails.
+        """
+        if len(tokens) > self.n_ctx:
+            raise LLMError(
+                f"{len(tokens)} tokens do not fit into the context of {self.n_ctx}",
+                fix="Use shorter windows or fewer examples, or set a larger context.",
+            )
+        start = min(self.shared_prefix(tokens), asks[0].after if asks else len(tokens) - 1, len(tokens) - 1)
+        self._forget(start)
+        rows: list[tuple[float, ...]] = []
+        while start < len(tokens):
+            end = min(start + BATCH_TOKENS, len(tokens))
+            places = sorted({ask.after for ask in asks[len(rows) :] if ask.after < end})
+            if len(places) >= BATCH_OUTPUTS:
+                # One output is kept free for the last token of the batch, which always has one.
+                end = places[BATCH_OUTPUTS - 2] + 1
+            here = [ask for ask in asks[len(rows) :] if ask.after < end]
+            self._decode(tokens[start:end], {ask.after - start for ask in here})
+            for ask in here:
+                row = self._c.llama_get_logits_ith(self._context, ask.after - start)
+                rows.append(tuple(row[token] for token in ask.tokens))
+            start = end
+        return tuple(rows)
+
+    def _forget(self, at: int) -> None:
+        if at < len(self._held):
+            if not self._c.llama_memory_seq_rm(self._memory, 0, at, -1):
+                raise LLMError("llama.cpp cannot cut back this model's context")
+            del self._held[at:]
+
+    def _decode(self, tokens: Sequence[int], wanted: set[int]) -> None:
+        batch, at = self._batch, len(self._held)
+        batch.n_tokens = len(tokens)
+        for i, token in enumerate(tokens):
+            batch.token[i] = token
+            batch.pos[i] = at + i
+            batch.logits[i] = i in wanted
+        batch.logits[len(tokens) - 1] = 1
+        status = self._c.llama_decode(self._context, batch)
+        if status != 0:
+            # A failed batch may have left a part of itself behind.
+            self._c.llama_memory_clear(self._memory, True)
+            self._held.clear()
+            raise LLMError(f"llama.cpp gave up on a batch (status {status}): {self._api.complaint()}")
+        self._held += tokens
+        self.evaluated += len(tokens)
+        self.passes += 1
+
+    def best_next(self) -> int:
+        """The likeliest token after the last one evaluated."""
+        return int(self._c.llama_sampler_sample(self._greedy, self._context, -1))
+
+    def ends(self, token: int) -> bool:
+        """True for a token that ends an answer."""
+        return bool(self._c.llama_vocab_is_eog(self._vocab, token))
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise ModelError("there is no such file", where=str(path))
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise ModelError("is not a GGUF file", where=str(path))
+
+
+def _load_model(api: Api, path: Path) -> int:
+    _check_file(path)
+    params = api.c.llama_model_default_params()
+    params.n_gpu_layers = 0
+    params.load_mode = LOAD_MODE_MMAP
+    model = api.c.llama_model_load_from_file(bytes(path), params)
+    if not model:
+        raise ModelError(f"llama.cpp cannot load it: {api.complaint()}", where=str(path))
+    return int(model)
+
+
+def _free(c: Any, handles: dict[str, Any]) -> None:
+    if "greedy" in handles:
+        c.llama_sampler_free(handles["greedy"])
+    if "batch" in handles:
+        c.llama_batch_free(handles["batch"])
+    if "context" in handles:
+        c.llama_free(handles["context"])
+    c.llama_model_free(handles["model"])
