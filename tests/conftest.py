@@ -1,9 +1,13 @@
 """Fixtures that every test folder uses."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from clinspan.errors import ModelError
+from clinspan.models.registry import path_of
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +22,14 @@ def shared():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """The path of the embedded model's weights, or skips the test and says how to get them."""
+    if find_spec("xllamacpp") is None:
+        pytest.skip("needs the extra 'embedded'")
+    try:
+        return path_of("smollm2-135m-instruct")
+    except ModelError as missing:
+        pytest.skip(str(missing))

@@ -1,6 +1,6 @@
 import pytest
 
-from clinspan.errors import ConfigError, PrivacyError
+from clinspan.errors import ConfigError, ModelError, PrivacyError
 from clinspan.llms.openai import OpenAILLM
 from clinspan.llms.spec import load, spec_forms
 
@@ -38,4 +38,17 @@ def test_the_vendor_is_not_contacted_unasked():
 
 
 def test_every_form_is_listed():
-    assert {"none", "openai:MODEL"} <= set(spec_forms())
+    assert {"none", "openai:MODEL", "embedded[:MODEL]", "llamacpp:PATH"} <= set(spec_forms())
+
+
+def test_the_embedded_model_is_known_by_name_or_by_path(tmp_path):
+    with pytest.raises(ModelError, match="no model is called 'smollm'"):
+        load("embedded:smollm")
+    with pytest.raises(ModelError, match="no such file"):
+        load(f"llamacpp:{tmp_path / 'absent.gguf'}", context=512)
+
+
+@pytest.mark.model
+def test_embedded_alone_is_the_default_model(smollm2):
+    with load("embedded", context=128, threads=1) as llm:
+        assert (llm.context, llm.constrains) == (256, True)

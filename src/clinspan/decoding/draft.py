@@ -195,7 +195,9 @@ class _Run:
                 log_stay += log_on
                 if self._settings.ends == "greedy" and log_close > log_on:
                     return ids, ends[-1:]
-            if len(ends) == len(slot.ends) or log_stay <= max(end.log_p for end in ends):
+            # No later end can be likelier than all of them together.
+            passed = self._settings.ends == "joint" and log_stay <= max(end.log_p for end in ends)
+            if passed or len(ends) == len(slot.ends):
                 return ids, sorted(ends, key=lambda end: -end.log_p)
 
 

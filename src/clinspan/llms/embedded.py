@@ -20,6 +20,9 @@ from clinspan.formats.tanl_syntax import render
 from clinspan.llms.chat import chat_tokens
 from clinspan.llms.llama import Llama
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Request
+from clinspan.models.registry import path_of
+
+DEFAULT_MODEL = "smollm2-135m-instruct"
 
 
 def default_threads() -> int:
@@ -33,8 +36,7 @@ class EmbeddedSettings:
 
     Attributes:
         context: tokens for one request and its answer.
-        threads: for evaluation; None takes `default_threads`. A busy neighbour makes threads wait for each other: then
-            set one, or the environment variable OMP_WAIT_POLICY=PASSIVE before starting.
+        threads: for evaluation; None takes `default_threads`. One is best where another process keeps a core busy.
         adapter: a LoRA adapter in GGUF, made for this model.
         adapter_scale: its weight; 1 is as trained.
         draft: how copies are drafted.
@@ -70,7 +72,7 @@ class EmbeddedLLM:
 
     constrains = True
 
-    def __init__(self, path: str | Path, *, settings: EmbeddedSettings = EmbeddedSettings()) -> None:
+    def __init__(self, path: str | Path, settings: EmbeddedSettings = EmbeddedSettings()) -> None:
         path = Path(path)
         self._settings = settings
         self._model = Llama(
@@ -87,6 +89,15 @@ class EmbeddedLLM:
         if settings.adapter is not None:
             adapter = f"{settings.adapter.stem}:{_checksum(settings.adapter)}"
             self.name += f"+{adapter}" + (f"*{settings.adapter_scale:g}" if settings.adapter_scale != 1 else "")
+
+    @classmethod
+    def pulled(cls, model: str = DEFAULT_MODEL, settings: EmbeddedSettings = EmbeddedSettings()) -> "EmbeddedLLM":
+        """The LLM of a registered model that was pulled before; fetches nothing.
+
+        Raises:
+            ModelError: when the model is unknown or not on this machine; says the command that pulls it.
+        """
+        return cls(path_of(model), settings)
 
     def __enter__(self) -> "EmbeddedLLM":
         return self

@@ -9,6 +9,7 @@ library that fails is refused rather than driven into undefined behaviour. See d
 
 import ctypes
 import importlib.util
+import os
 from collections import deque
 from collections.abc import Mapping
 from ctypes import (
@@ -305,6 +306,11 @@ def load() -> Api:
     path = next((name for name in names if name.exists()), None)
     if path is None:
         raise _unfit(folder, "its shared object is not there")
+    # OpenMP's threads spin at every barrier while they wait for each other, for milliseconds by default: beside a busy
+    # neighbour that costs a factor of ten and more, and short spins cost a quiet machine next to nothing
+    # (docs/decisions/runtime.md). The runtime reads its environment when it is loaded; the user's own word stands.
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "1000"
     # The object is loaded without importing the package: the import would start its server's machinery.
     try:
         library = ctypes.CDLL(str(path))

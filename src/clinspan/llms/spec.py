@@ -18,15 +18,29 @@ class Kind:
         settings: the class of its settings, as module:name.
         options: the settings that the user may give beside the spec.
         argument: what follows the colon, as the documentation calls it.
+        default: the argument that a spec without one means; None where it must be given.
     """
 
     llm: str
     settings: str
     options: frozenset[str]
     argument: str
+    default: str | None = None
 
+
+_IN_PROCESS = frozenset({"context", "threads", "adapter", "adapter_scale"})
 
 KINDS: Mapping[str, Kind] = {
+    "embedded": Kind(
+        "clinspan.llms.embedded:EmbeddedLLM.pulled",
+        "clinspan.llms.embedded:EmbeddedSettings",
+        _IN_PROCESS,
+        "MODEL",
+        default="smollm2-135m-instruct",
+    ),
+    "llamacpp": Kind(
+        "clinspan.llms.embedded:EmbeddedLLM", "clinspan.llms.embedded:EmbeddedSettings", _IN_PROCESS, "PATH"
+    ),
     "openai": Kind(
         "clinspan.llms.openai:OpenAILLM",
         "clinspan.llms.openai:OpenAISettings",
@@ -38,7 +52,7 @@ KINDS: Mapping[str, Kind] = {
 
 def spec_forms() -> list[str]:
     """Every form a spec can have, for help texts and errors."""
-    return ["none", *(f"{name}:{kind.argument}" for name, kind in KINDS.items())]
+    return ["none", *(f"{name}[:{k.argument}]" if k.default else f"{name}:{k.argument}" for name, k in KINDS.items())]
 
 
 def load(spec: str, **options: object) -> LLM | None:
@@ -63,6 +77,7 @@ def load(spec: str, **options: object) -> LLM | None:
             f"{spec!r} names no LLM", expected=", ".join(spec_forms()), fix=did_you_mean(name, ["none", *KINDS])
         )
     kind = KINDS[name]
+    argument = argument or kind.default or ""
     if not argument:
         raise ConfigError(f"the LLM {spec!r} is not whole", expected=f"{name}:{kind.argument}")
     _refuse(spec, given, kind.options)
