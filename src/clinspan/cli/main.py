@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.cli import ground, labels, models
+from clinspan.cli import doctor, ground, labels, models
 from clinspan.errors import ClinspanError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
 app.command()(ground.ground)
+app.command()(doctor.doctor)
 
 
 def _show_version(asked: bool) -> None:

@@ -1,0 +1,127 @@
+"""`clinspan doctor` as a user runs it."""
+
+import hashlib
+import socket
+
+import pytest
+from typer.testing import CliRunner
+
+from clinspan.cli import doctor
+from clinspan.cli.main import app
+from clinspan.dictionary.build import build
+from clinspan.dictionary.entries import Entry, SourceInfo, Term
+from clinspan.models import registry
+from clinspan.models.registry import Model, ModelFile, find
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLINSPAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError(f"doctor used the network: {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, ["doctor", *arguments])
+    lines = {}
+    for line in result.stdout.splitlines():
+        if line.startswith("  ") and ": " in line:
+            what, _, detail = line[4:].partition(": ")
+            lines[what] = (line[2], detail)
+    return result.exit_code, lines
+
+
+def test_on_a_fresh_machine(cache):
+    status, lines = run()
+    assert status == 1
+    assert lines["smollm2-135m-instruct"] == ("✗", "not pulled (clinspan models pull smollm2-135m-instruct)")
+    assert lines["all-minilm-l6-v2"] == ("·", "not pulled (clinspan models pull all-minilm-l6-v2)")
+    assert lines["open"][0] == "·"
+    assert "not built yet" in lines["open"][1]
+    assert lines["cache folder"] == (
+        "·",
+        f"{cache}, not made yet (the environment variable CLINSPAN_CACHE names another)",
+    )
+    assert not cache.exists()
+
+
+def test_a_damaged_model(cache):
+    model = find("smollm2-135m-instruct")
+    model.folder.mkdir(parents=True)
+    with (model.folder / model.files[0].name).open("wb") as sparse:
+        sparse.truncate(model.files[0].bytes)
+    status, lines = run()
+    assert status == 1
+    assert lines["smollm2-135m-instruct"] == (
+        "✗",
+        "damaged; fetch it again with: clinspan models pull smollm2-135m-instruct",
+    )
+
+
+def test_extras_and_what_they_lack(cache, monkeypatch):
+    requirements = [
+        "rich>=1",
+        "pytest ; extra == 'server'",
+        "rich>=1; extra == 'ray'",
+        "no-such; extra == 'ray'",
+    ]
+    monkeypatch.setattr(doctor, "requires", lambda name: requirements)
+    _, lines = run()
+    assert lines["extra server"] == ("✓", f"pytest {pytest.__version__}")
+    assert lines["extra ray"] == ("·", "lacks no-such (pip install 'clinspan[ray]')")
+    assert lines["clinspan"][1].startswith("0.")
+
+
+@pytest.mark.model
+def test_the_embedded_model_is_tried(smollm2):
+    status, lines = run()
+    mark, said = lines["smollm2-135m-instruct"]
+    assert (status, mark) == (0, "✓")
+    answer = said.rpartition(" s: ")[2]
+    copy = answer.replace("[ ", "").replace(" | disease ]", "")
+    assert copy == doctor.SENTENCE
+    _, lines = run("--no-trial")
+    assert lines["smollm2-135m-instruct"][1].startswith("here, hash right")
+
+
+def test_the_dictionary_is_tried(cache, monkeypatch):
+    class Source:
+        grouped = False
+
+        def infos(self):
+            return (SourceInfo("T", "1", "none", "a test"),)
+
+        def entries(self):
+            name = Term("chronic kidney disease", "T", preferred=True)
+            return iter([Entry("T:1", (name,), ("Disease or Syndrome",), "")])
+
+    monkeypatch.setattr(doctor, "default_path", lambda: cache / "open")
+    build([Source()], cache / "open")
+    _, lines = run()
+    assert lines["open"] == ("✓", f"{cache / 'open'}: chronic kidney disease (T:1)")
+    next((cache / "open").rglob("*.json")).write_text("{}")
+    _, lines = run()
+    assert lines["open"][0] == "✗"
+
+
+def test_a_model_that_cannot_be_loaded(cache, monkeypatch):
+    """The hash is right, and yet it is no model."""
+    name = "smollm2-135m-instruct"
+    junk = b"GGUF, or so it says"
+    file = ModelFile("junk.gguf", hashlib.sha256(junk).hexdigest(), len(junk), ())
+    model = Model(name, "llm", "none", "Junk.", "", (file,))
+    model.folder.mkdir(parents=True)
+    (model.folder / "junk.gguf").write_bytes(junk)
+    for module in (doctor, registry):
+        monkeypatch.setattr(module, "entries", lambda: {name: model})
+    status, lines = run()
+    assert (status, lines[name][0]) == (1, "✗")
+    assert "junk.gguf" in lines[name][1] or "clinspan[embedded]" in lines[name][1]

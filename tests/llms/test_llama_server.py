@@ -1,0 +1,77 @@
+"""The embedded model behind a real llama.cpp server, asked as any OpenAI-compatible server is."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from clinspan.llms.openai import OpenAILLM, OpenAISettings, estimate_tokens
+from clinspan.messages import Completion, FinishReason, Message, Request
+
+pytestmark = pytest.mark.model
+
+NOTE = (
+    "HPI: 67 y/o M w/ NSTEMI s/p PCI 03/14/2019, EF 35-40%, on metoprolol succinate 50 mg p.o. q.d., "
+    "apixaban 5 mg BID; cholecystectomy 2011. Hb 10.5 g/dL, Na⁺ 128 mmol/L, temp. 38.4 °C → ceftriaxone."
+)
+
+
+@pytest.fixture(scope="module")
+def llama_server(smollm2):
+    script = Path(__file__).with_name("llama_server.py")
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(smollm2)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        address = process.stdout.readline().strip()
+        assert address, "the server did not start"
+        yield address
+        process.stdin.close()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def llm(llama_server):
+    with OpenAILLM("smollm2", OpenAISettings(f"{llama_server}/v1", retries=0, concurrency=2)) as llm:
+        yield llm
+
+
+def ask(text, **rest):
+    return Request((Message("user", text),), **rest)
+
+
+def test_answers_are_cut_at_the_limit_and_the_same_each_time(llm):
+    first, second = llm.complete([ask("Write about the heart.", max_tokens=8)] * 2)
+    assert isinstance(first, Completion)
+    assert first.text
+    assert (first.finish, first.completion_tokens) == (FinishReason.LENGTH, 8)
+    assert first.prompt_tokens > 5
+    assert isinstance(second, Completion)
+    assert second.text == first.text
+
+
+def test_a_json_schema_is_kept_to(llm):
+    schema = {
+        "type": "object",
+        "properties": {"organ": {"enum": ["heart", "lung"]}},
+        "required": ["organ"],
+        "additionalProperties": False,
+    }
+    (answer,) = llm.complete([ask("Which organ pumps blood?", json_schema=schema, max_tokens=40)])
+    assert isinstance(answer, Completion)
+    assert json.loads(answer.text)["organ"] in {"heart", "lung"}
+
+
+def test_the_estimate_of_tokens_is_an_upper_one(llama_server):
+    body = json.dumps({"content": NOTE}).encode()
+    request = urllib.request.Request(f"{llama_server}/tokenize", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        tokens = len(json.load(answer)["tokens"])
+    assert tokens <= estimate_tokens(NOTE) <= 2 * tokens
