@@ -1,5 +1,7 @@
 """The instructions of each format: templates beside the code."""
 
+import json
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from clinspan.labels import LabelSet
@@ -12,6 +14,8 @@ _TEMPLATES = Environment(
     keep_trailing_newline=False,
     autoescape=False,  # prompts are plain text, never HTML
 )
+# jinja's own filter of this kind escapes for HTML.
+_TEMPLATES.filters["tojson_plain"] = lambda value: json.dumps(value, ensure_ascii=False)
 
 
 def written(template: str, labels: LabelSet, **values: object) -> str:

@@ -18,14 +18,15 @@ class LabelNames:
     1. it is a label's name letter for letter;
     2. it is one but for case, white space, hyphens or underscores, and quotes or punctuation around it;
     3. it is one but for singular and plural;
-    4. it is within edit distance 1 (names of four to seven characters) or 2 (longer ones) of exactly one label, two
-       swapped neighbours counting once, with the same digits, so that "grade 3" is never taken for "grade 2".
+    4. it is within edit distance 1 (names of five to eight characters) or 2 (longer ones) of exactly one label, two
+       swapped neighbours counting once, with the same digits: "text" is never taken for "test", nor "grade 3" for
+       "grade 2".
 
     A rule that fits two labels decides nothing, and the name is unknown.
     """
 
     def __init__(self, labels: LabelSet):
-        self._exact = frozenset(labels.names)
+        self.exact = frozenset(labels.names)
         self._folded = _unique((_fold(name), name) for name in labels.names)
         self._singular = _unique((_singular(_fold(name)), name) for name in labels.names)
         names = sorted(labels.names, key=len, reverse=True)
@@ -36,7 +37,7 @@ class LabelNames:
 
     def find(self, written: str) -> str | None:
         """The label meant by `written`, or None."""
-        if written in self._exact:
+        if written in self.exact:
             return written
         if len(written) > self.longest:
             return None
@@ -58,7 +59,7 @@ class LabelNames:
         singular = _singular(folded)
         if singular in self._singular:
             return self._singular[singular]
-        allowed = 0 if len(folded) < 4 else 1 if len(folded) < 8 else 2
+        allowed = 0 if len(folded) < 5 else 1 if len(folded) < 9 else 2
         digits = _DIGITS.findall(folded)
         near = [
             name

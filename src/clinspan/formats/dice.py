@@ -1,0 +1,204 @@
+"""DICE: the answer goes type by type: a sentence that names it, one that defines it, and its mentions.
+
+Says nested, overlapping and discontinuous mentions, in the order of the text within each type.
+Source of the format: "DICE: Data-Efficient Clinical Event Extraction with Generative Models" (arXiv 2208.07989).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import regex
+
+from clinspan.document import Entity
+from clinspan.formats import dice_syntax, gold, instructions, line_answer
+from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.formats.label_names import LabelNames
+from clinspan.labels import LabelSet
+
+_TYPE, _MEANING, _MENTIONS = "The type is ", "It means: ", "Mentions:"
+_BULLET = regex.compile(r"(?:[-*•–+]\s++|\(?\d{1,3}[.)]\s++)+")
+_TYPE_LINE = regex.compile(r"(?:the\s+)?(?:entity\s+)?type(?:\s+is\b\s*:?|\s*:)\s*(.+)", regex.IGNORECASE)
+_MEANING_LINE = regex.compile(r"(?:it\s+means|definition|meaning|this\s+type\s+means)\b", regex.IGNORECASE)
+_MENTIONS_LINE = regex.compile(r"(?:the\s+)?(?:mentions?|entities|entity|list)\b[^:\n]{0,40}:(.*)", regex.IGNORECASE)
+_SEP = regex.compile(r"\[\s*sep\s*\]", regex.IGNORECASE)
+_CUT_SEP = regex.compile(r"\s\[(?:S(?:E(?:P)?)?)?$", regex.IGNORECASE)
+
+
+class Dice:
+    """Writes and reads DICE."""
+
+    name = "dice"
+    repeats_text = False
+
+    def instructions(self, labels: LabelSet) -> str:
+        """The part of the prompt that says how to answer."""
+        return instructions.written("dice", labels)
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
+        """None: the answer is not JSON."""
+        return None
+
+    def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
+        """Three lines for each label, in the set's order, with an empty line between.
+
+        Raises:
+            ConfigError: when an entity does not stand in the text.
+            LabelError: when an entity's label is not in the set.
+        """
+        ordered = gold.in_order(text, entities, labels)
+        blocks: list[str] = []
+        for label in labels.labels:
+            said = [_written(entity) for entity in ordered if entity.label == label.name] or [dice_syntax.NOTHING]
+            meaning = " ".join(label.definition.split())
+            mentions = f" {dice_syntax.SEPARATOR} ".join(said)
+            blocks.append(f"{_TYPE}{label.name}.\n{_MEANING}{meaning}\n{_MENTIONS} {mentions}")
+        return "\n\n".join(blocks)
+
+    def parse(self, answer: str, labels: LabelSet) -> Reading:
+        """The mentions in the answer's order: type by type."""
+        reader = _Reader(answer, labels)
+        at = 0
+        for line in answer.split("\n"):
+            reader.line(line, at)
+            at += len(line) + 1
+        if not reader.asked:
+            return line_answer.read(answer, labels, reader.names)
+        return reader.reading()
+
+
+def _written(entity: Entity) -> str:
+    parts = gold.parts(entity) or (entity.text,)
+    return f" {dice_syntax.GAP} ".join(map(dice_syntax.escape, parts))
+
+
+class _Reader:
+    """Reads line by line; a line belongs to the type that was named last."""
+
+    def __init__(self, answer: str, labels: LabelSet):
+        self.answer = answer
+        self.labels = labels
+        self.names = LabelNames(labels)
+        self.label: str | None = labels.names[0] if len(labels.names) == 1 else None
+        self.named = False
+        self.asked: set[str] = set()
+        """The labels whose mentions were given."""
+        self.listing = False
+        self._last: dict[str, list[Mention]] = {}
+        self.mentions: list[Mention] = []
+        self.unread: list[Unread] = []
+        self.repairs: list[Repair] = []
+
+    def line(self, line: str, at: int) -> None:
+        """Reads one line, which stands at the offset `at`."""
+        said = line.strip()
+        at += len(line) - len(line.lstrip())
+        if not said:
+            return
+        if said.startswith("```"):
+            self._repair("code fence", at)
+        elif line.startswith(_MENTIONS):
+            self._list(said[len(_MENTIONS) :], at + len(_MENTIONS))
+        elif line.startswith(_TYPE) and said.endswith(".") and said[len(_TYPE) : -1] in self.names.exact:
+            self._turn(said[len(_TYPE) : -1])
+        elif not line.startswith(_MEANING):
+            self._loose(said, at)
+
+    def _loose(self, said: str, at: int) -> None:
+        """A line that is not as the format writes it."""
+        bullet = _BULLET.match(said)
+        bare = said[bullet.end() if bullet else 0 :].strip("*#_ ")
+        if (found := _TYPE_LINE.fullmatch(bare)) and self._type(found.group(1), said, at):
+            return
+        if found := _MENTIONS_LINE.fullmatch(bare):
+            self._repair("changed words before the mentions", at)
+            inner = found.group(1).strip("* ")
+            self._list(inner, at + (said.rfind(inner) if inner else len(said)))
+        elif _MEANING_LINE.match(bare) or self._defines(bare):
+            return
+        elif (label := self._before_colon(bare)) is not None:
+            rest = bare.partition(":")[2].strip("* ")
+            self._repair(f"{label!r} named without its sentence", at)
+            self._turn(label)
+            if rest and not self._defines(rest):
+                self._list(rest, at + said.rfind(rest))
+            else:
+                self.listing = True
+                self.asked.add(label)
+        elif (self.listing and bullet) or _SEP.search(said):
+            self._repair("mentions on lines of their own", at)
+            rest = said[bullet.end() :] if bullet else said
+            self._list(rest, at + len(said) - len(rest), goes_on=True)
+        else:
+            self._unread(at, at + len(said), "not understood", harmless=self._is_around())
+
+    def _type(self, written: str, said: str, at: int) -> bool:
+        label = self.names.find(written) or self.names.find(written.partition(".")[0])
+        if label is None and self.listing and _BULLET.match(said):
+            return False
+        if label is None:
+            self.label, self.named, self.listing = None, True, False
+            self._unread(at, at + len(said), f"{written!r} is not a label that was asked for")
+            return True
+        if f"{_TYPE}{label}." != said:
+            self._repair(f"{said!r} read as the type {label!r}", at)
+        self._turn(label)
+        cut = _MENTIONS_LINE.search(written)  # everything on one line
+        if cut:
+            self._list(cut.group(1), at + said.rfind(cut.group(1)))
+        return True
+
+    def _turn(self, label: str) -> None:
+        self.label, self.named, self.listing = label, True, False
+
+    def _list(self, written: str, at: int, *, goes_on: bool = False) -> None:
+        """Takes the mentions that a line gives."""
+        if self.label is None:
+            self._unread(at, at + len(written), "mentions without a type that was asked for")
+            return
+        self.listing = True
+        if not written.strip():  # what it names may stand on the lines below, or be cut off
+            return
+        self.asked.add(self.label)
+        if at + len(written.rstrip()) >= len(self.answer.rstrip()) and (cut := _CUT_SEP.search(written)):
+            self._repair("the answer ends inside a separator", at + cut.start())
+            written = written[: cut.start()]
+        said: list[Mention] = []
+        for offset, parts in dice_syntax.pieces(written):
+            given = tuple(dice_syntax.unescape(part) for part in parts if part)
+            if not given or (len(given) == 1 and parts[0].casefold() in dice_syntax.NONE_WORDS):
+                if given and parts[0] != dice_syntax.NOTHING:
+                    self._repair("words read as no mention", at + offset)
+                continue
+            said.append(Mention(self.label, " ".join(given), parts=given if len(given) > 1 else ()))
+        if not goes_on and said and said == self._last.get(self.label):
+            self._repair("the same answer again", at)
+            return
+        self._last[self.label] = said
+        self.mentions += said
+
+    def _before_colon(self, bare: str) -> str | None:
+        before, colon, _ = bare.partition(":")
+        return self.names.find(before) if colon else None
+
+    def _defines(self, bare: str) -> bool:
+        said = " ".join(bare.split()).casefold()
+        return any(said == " ".join(label.definition.split()).casefold() for label in self.labels.labels)
+
+    def _is_around(self) -> bool:
+        """Before the first type and after the last list there are only comments."""
+        return not self.named or len(self.asked) == len(self.labels.names)
+
+    def reading(self) -> Reading:
+        for name in self.labels.names:
+            if name not in self.asked:
+                self._unread(len(self.answer), len(self.answer), f"nothing is said of {name!r}")
+        return Reading(
+            tuple(self.mentions),
+            tuple(sorted(self.unread, key=lambda u: (u.start, u.end))),
+            tuple(sorted(self.repairs, key=lambda r: r.start)),
+        )
+
+    def _repair(self, what: str, start: int) -> None:
+        self.repairs.append(Repair(what, start))
+
+    def _unread(self, start: int, end: int, reason: str, *, harmless: bool = False) -> None:
+        self.unread.append(Unread(self.answer[start:end], start, end, reason, harmless))

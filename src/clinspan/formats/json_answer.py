@@ -1,0 +1,256 @@
+"""What the values of a JSON answer say about mentions, in whatever arrangement a model put them."""
+
+from collections.abc import Iterator, Sequence
+
+import regex
+
+from clinspan.formats import line_answer, loose_json
+from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.formats.label_names import LabelNames
+from clinspan.formats.loose_json import Node
+from clinspan.labels import LabelSet
+
+_TEXT_KEYS = ("text", "mention", "span", "word", "term", "phrase", "name", "value", "entity")
+_LABEL_KEYS = ("label", "type", "entity_type", "entity type", "category", "class", "tag", "entity")
+_WRAPPERS = frozenset(
+    {"entities", "mentions", "annotations", "results", "result", "answer", "output", "data", "items", "list", "spans"}
+)
+_NOTHING = frozenset({"null", "none", "n/a", "[]", "", "nothing"})
+_OWN_KEYS = frozenset({*_TEXT_KEYS, *_LABEL_KEYS, "parts"})
+_FENCE = regex.compile(r"```[\w+-]*")
+
+Pair = tuple[Node, Node | None]
+
+
+def read(answer: str, labels: LabelSet, *, as_mapping: bool) -> Reading:
+    """All mentions in `answer`, which should be JSON.
+
+    Args:
+        answer: as the model gave it.
+        labels: what was asked for.
+        as_mapping: True when objects are to be read as mention to label wherever all their values are labels; False
+            when `text` and `label` are the keys that count.
+    """
+    names = LabelNames(labels)
+    nodes, repairs = loose_json.values(answer)
+    reader = _Reader(answer, labels, names, as_mapping=as_mapping)
+    reader.repairs += repairs
+    for node in nodes:
+        reader.top(node)
+    if not reader.mentions and not any(map(_is_structured, nodes)):
+        lines = line_answer.read(answer, labels, names)
+        if lines.mentions or not nodes:
+            return lines
+    reader.around(nodes)
+    return reader.reading()
+
+
+def _is_structured(node: Node) -> bool:
+    """False for the brackets of prose, such as "[disease]" and "[1]"."""
+    return node.kind == "object" or not node.items or any(item.kind != "word" for item in node.items)
+
+
+class _Reader:
+    def __init__(self, answer: str, labels: LabelSet, names: LabelNames, *, as_mapping: bool):
+        self.answer = answer
+        self.names = names
+        self.only = labels.names[0] if len(labels.names) == 1 else None
+        self.as_mapping = as_mapping
+        self.mentions: list[Mention] = []
+        self.unread: list[Unread] = []
+        self.repairs: list[Repair] = []
+        self._seen: set[tuple[tuple[str, str], ...]] = set()
+
+    def reading(self) -> Reading:
+        return Reading(
+            tuple(self.mentions),
+            tuple(sorted(self.unread, key=lambda u: (u.start, u.end))),
+            tuple(sorted(self.repairs, key=lambda r: r.start)),
+        )
+
+    def top(self, node: Node) -> None:
+        """Reads one of the answer's values; a whole answer given twice counts once."""
+        before, silent = len(self.mentions), len(self.unread)
+        self._value(node, None)
+        if not node.whole and len(self.mentions) == before and len(self.unread) == silent:
+            self._unread(node.start, node.end, "the answer ends before the first mention")
+        whole = node.kind == "array" or self.as_mapping
+        said = tuple((m.label, m.text) for m in self.mentions[before:])
+        if whole and said and said in self._seen:
+            del self.mentions[before:]
+            self._repair("the same answer again", node.start)
+        self._seen.add(said)
+
+    def around(self, nodes: Sequence[Node]) -> None:
+        """Names what stands before, between and after the values."""
+        at = 0
+        for start, end in [*((n.start, n.end) for n in nodes), (len(self.answer), len(self.answer))]:
+            gap = self.answer[at:start]
+            for fence in _FENCE.finditer(gap):
+                self._repair("code fence", at + fence.start())
+            words = _FENCE.sub(lambda found: " " * len(found.group()), gap)
+            if words.strip(" \t\r\n,;.`"):
+                begin = at + len(words) - len(words.lstrip())
+                self._unread(begin, at + len(words.rstrip()), "words around the JSON", harmless=True)
+            at = end
+
+    def _value(self, node: Node, label: str | None) -> None:
+        """Reads a value; `label` is what an outer key says its strings are."""
+        if node.kind == "object":
+            self._object(node, label)
+        elif node.kind == "array":
+            self._array(node, label)
+        elif node.kind == "word" and node.text.casefold() in _NOTHING:
+            self._repair(f"{node.text!r} read as no mention", node.start)
+        elif not node.whole:
+            self._unread(node.start, node.end, "the answer ends inside a string")
+        elif label is not None:
+            if node.text.strip().casefold() not in _NOTHING:
+                self._mention(node.text, label, node)
+        elif self.only is not None and node.kind == "string":
+            self._repair(f"no label given, read as {self.only!r}", node.start)
+            self._mention(node.text, self.only, node)
+        else:
+            self._unread(node.start, node.end, "a mention without a label")
+
+    def _array(self, node: Node, label: str | None) -> None:
+        if label is None and len(node.items) == 2 and all(i.kind == "string" for i in node.items):
+            first, second = node.items
+            found = self._label(second)
+            if found is not None and (self.only is None or second.text == found):
+                self._repair("a pair in an array read as mention and label", node.start)
+                self._mention(first.text, found, first)
+                return
+        for item in node.items:
+            self._value(item, label)
+
+    def _object(self, node: Node, label: str | None) -> None:
+        if self.as_mapping and label is None and self._is_mapping(node.pairs):
+            for key, value in node.pairs:
+                self._mention(key.text, value.text if value else "", key)
+            return
+        for record in _records(node.pairs):
+            text, kind = _get(record, _TEXT_KEYS), _get(record, _LABEL_KEYS)
+            parts = _get(record, ("parts",))
+            if text is kind and text is not None:  # "entity" alone serves either way, but not both
+                text, kind = (None, kind) if parts else (text, None)
+            if (text or parts) and (kind or label or self.only):
+                self._record(record, text, kind, parts, label)
+            elif text and len(record) == 1 and text[0].text in ("text", "mention") and text[1]:
+                self._unread(text[0].start, text[1].end, "a mention without a label")
+            else:
+                for key, value in record:
+                    self._entry(key, value, label)
+
+    def _is_mapping(self, pairs: Sequence[Pair]) -> bool:
+        return all(value is not None and value.text in self.names.exact for _, value in pairs)
+
+    def _record(
+        self, record: Sequence[Pair], text: Pair | None, kind: Pair | None, parts: Pair | None, outer: str | None
+    ) -> None:
+        """An object with a text and a label under names of their own."""
+        start = record[0][0].start
+        end = max((value or key).end for key, value in record)
+        for key, _ in record:
+            if all(pair is None or key is not pair[0] for pair in (text, kind, parts)):
+                self._repair(f"key {key.text!r} passed over", key.start)
+        named = kind[1] if kind else None
+        label = self._label(named) if named else outer or self.only
+        if kind is None:
+            self._repair(f"no label given, read as {label!r}", start)
+        pieces = _strings(parts[1]) if parts and parts[1] else ()
+        said = text[1] if text else None
+        if label is None:
+            written = named.text if named else ""
+            self._unread(start, end, f"{written!r} is not a label that was asked for")
+        elif len(pieces) > 1:
+            self.mentions.append(Mention(label, " ".join(pieces), parts=pieces))
+        elif said is None or (said.kind in ("string", "word") and not (said.whole and said.text)):
+            self._unread(start, end, "a mention without its text, or cut off inside it")
+        elif said.kind == "string":
+            self._mention(said.text, label, said)
+        else:
+            self._value(said, label)
+
+    def _entry(self, key: Node, value: Node | None, outer: str | None) -> None:
+        """A key with its value outside of records: mention to label, label to mentions, or a wrapper."""
+        if key.kind in ("object", "array"):
+            self._value(key, outer)
+            if value is not None:
+                self._value(value, outer)
+            return
+        if value is None:
+            self._value(key, outer)
+            return
+        if key.text.strip().casefold() in _OWN_KEYS and key.text not in self.names.exact:
+            # What a record calls its parts is neither a mention nor a label, but what it holds may be.
+            if value.kind in ("object", "array"):
+                self._value(value, outer)
+            else:
+                self._unread(key.start, value.end, "a part of a mention that lacks the other")
+        elif outer is None and value.kind in ("string", "word") and (label := self._label(value)) is not None:
+            self._mention(key.text, label, key)
+        elif (label := self.names.find(key.text)) is not None:
+            self._value(value, label)
+        elif key.text.strip().casefold() in _WRAPPERS:
+            self._value(value, outer)
+        elif (kinds := list(self._kinds(value))) and None not in kinds:
+            for label in kinds:
+                self._mention(key.text, label or "", key)
+        elif value.kind in ("string", "word") and not value.whole:
+            self._unread(key.start, value.end, "the answer ends inside a string")
+        else:
+            said = f"{value.text!r} is not a label that was asked for" if value.text else "not a mention with a label"
+            self._unread(key.start, value.end, said)
+
+    def _kinds(self, value: Node) -> Iterator[str | None]:
+        """The labels in `{"fever": ["disease"]}` or `{"fever": {"type": "disease"}}`."""
+        if value.kind == "array":
+            yield from (self._label(item) for item in value.items)
+        elif value.kind == "object":
+            kind = _get(value.pairs, _LABEL_KEYS)
+            yield self._label(kind[1]) if kind and kind[1] else None
+
+    def _label(self, node: Node) -> str | None:
+        if node.kind not in ("string", "word") or not node.whole:
+            return None
+        label = self.names.find(node.text)
+        if label is not None and label != node.text:
+            self._repair(f"label {node.text!r} read as {label!r}", node.start)
+        return label
+
+    def _mention(self, text: str, label: str, node: Node) -> None:
+        if text:
+            self.mentions.append(Mention(label, text))
+        else:
+            self._unread(node.start, node.end, "a mention without its text, or cut off inside it")
+
+    def _repair(self, what: str, start: int) -> None:
+        self.repairs.append(Repair(what, start))
+
+    def _unread(self, start: int, end: int, reason: str, *, harmless: bool = False) -> None:
+        self.unread.append(Unread(self.answer[start:end], start, end, reason, harmless))
+
+
+def _records(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """The pairs, cut where a key comes again: models write several mentions into one object."""
+    record: list[Pair] = []
+    keys: set[str] = set()
+    for key, value in pairs:
+        if key.text in keys:
+            yield record
+            record, keys = [], set()
+        record.append((key, value))
+        keys.add(key.text)
+    if record:
+        yield record
+
+
+def _get(pairs: Sequence[Pair], keys: Sequence[str]) -> Pair | None:
+    """The first of `keys` that stands among the pairs."""
+    found = {pair[0].text.strip().casefold(): pair for pair in reversed(pairs) if pair[0].kind in ("string", "word")}
+    return next((found[key] for key in keys if key in found), None)
+
+
+def _strings(node: Node) -> tuple[str, ...]:
+    return tuple(item.text for item in node.items if item.kind == "string" and item.whole and item.text)

@@ -1,0 +1,103 @@
+"""Answers that are lists in words: bullets, numbers, "mention: label" and the like.
+
+The last resort of the readers of other formats, so each line read here counts as a repair.
+"""
+
+import regex
+
+from clinspan.formats import replies
+from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.formats.label_names import LabelNames
+from clinspan.labels import LabelSet
+
+_BULLET = regex.compile(r"\s*+(?:[-*•–—+>]\s++|\(?\d{1,3}[.)]\s*+|[a-z]\)\s++)")
+_SEPARATORS = (" -> ", " → ", " => ", ": ", " – ", " — ", " - ", " | ", "\t", " is a ", " is an ", ", ")
+_MANY = regex.compile(r"\s*(?:\[sep\]|[;,])\s*", regex.IGNORECASE)
+_QUOTED = regex.compile(r"^(\*\*|__|[\"'`*_“‘])(.+?)(\*\*|__|[\"'`*_”’])$")
+_NONE = frozenset({"none", "n/a", "-", "nothing", "", "none.", "<entity>", "null"})
+
+
+def read(answer: str, labels: LabelSet, names: LabelNames) -> Reading:
+    """The mentions in lines that have a mention and a label, or a mention below its label."""
+    reader = _Reader(labels, names)
+    at = 0
+    for line in answer.split("\n"):
+        reader.line(line, at)
+        at += len(line) + 1
+    if not reader.mentions:
+        if replies.says_none(answer):
+            return Reading(repairs=(Repair("words read as no mention", 0),))
+        if replies.refuses(answer):
+            return Reading(unread=_whole(answer, "a refusal"), refused=True)
+        return Reading(unread=_whole(answer, "not the format that was asked for"))
+    return Reading(tuple(reader.mentions), tuple(reader.unread), tuple(reader.repairs))
+
+
+def _whole(answer: str, reason: str) -> tuple[Unread, ...]:
+    return (Unread(answer, 0, len(answer), reason if answer.strip() else "an empty answer"),)
+
+
+class _Reader:
+    def __init__(self, labels: LabelSet, names: LabelNames):
+        self.names = names
+        self.only = labels.names[0] if len(labels.names) == 1 else None
+        self.label: str | None = None
+        self.mentions: list[Mention] = []
+        self.unread: list[Unread] = []
+        self.repairs: list[Repair] = []
+
+    def line(self, line: str, at: int) -> None:
+        """Reads one line, which stands at the offset `at`."""
+        if not line.strip() or line.strip().startswith(("```", "|-", "| -", "---")):
+            return
+        bullet = _BULLET.match(line)
+        said = line[bullet.end() if bullet else 0 :].strip().strip("|").strip()
+        found = self._pairs(said)
+        if not found and (label := self._heading(said)) is not None:
+            self.label = label
+            return
+        if not found and bullet and (label := self.label or self.only) is not None:
+            found = [(_bare(said), label)]
+        found = [(mention, label) for mention, label in found if mention.casefold() not in _NONE]
+        if found:
+            self.repairs.append(Repair("a line read as mention and label", at))
+            self.mentions += [Mention(label, mention) for mention, label in found]
+        elif not self._says_none(said):
+            start = at + len(line) - len(line.lstrip())
+            harmless = not bullet
+            self.unread.append(Unread(line.strip(), start, start + len(line.strip()), "not understood", harmless))
+
+    def _pairs(self, said: str) -> list[tuple[str, str]]:
+        """Mention and label in one line: label behind or in brackets, else label before."""
+        if said.endswith((")", "]")):
+            at = max(said.rfind("("), said.rfind("["))
+            if at > 0 and (label := self.names.find(said[at + 1 : -1])) is not None:
+                return [(_bare(said[:at]), label)]
+        for separator in _SEPARATORS:
+            before, cut, after = said.rpartition(separator)
+            if cut and (label := self.names.find(after)) is not None:
+                return [(_bare(before), label)]
+        for separator in _SEPARATORS[:7]:
+            before, cut, after = said.partition(separator)
+            if cut and after.strip() and (label := self.names.find(before)) is not None:
+                return [(_bare(part), label) for part in _MANY.split(after)]
+        return []
+
+    def _heading(self, said: str) -> str | None:
+        """A line that names a label and nothing else, as a heading does."""
+        bare = said.strip("#*_ ")
+        if bare.endswith(":") or said.startswith(("#", "**")):
+            return self.names.find(bare.rstrip(": "))
+        return None
+
+    def _says_none(self, said: str) -> bool:
+        return _bare(said.rpartition(":")[2]).casefold() in _NONE
+
+
+def _bare(text: str) -> str:
+    """Without white space, quotes and emphasis around it."""
+    text = text.strip()
+    for _ in range(3):  # **"fever"** and the like
+        found = _QUOTED.match(text)
+        text = found.group(2).strip() if found else text
+    return text

@@ -1,0 +1,74 @@
+"""One type per call: a wrapper over any format, which asks one question for each label.
+
+The caller makes the questions with `split`, builds and reads each with its own label set, and grounds each reading
+by itself (the copies of a format that repeats the text may differ); `merge` joins readings where that is enough.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from clinspan.document import Entity
+from clinspan.formats.base import Format, Mention, Reading
+from clinspan.formats.fidelity import align_copy
+from clinspan.labels import LabelSet
+
+
+class PerType:
+    """A format that shows and asks for the labels of its own question only."""
+
+    def __init__(self, inner: Format):
+        self.inner = inner
+        self.name = f"per-type:{inner.name}"
+        self.repeats_text = inner.repeats_text
+
+    def split(self, labels: LabelSet) -> tuple[LabelSet, ...]:
+        """One label set for each question."""
+        return tuple(labels.only(name) for name in labels.names)
+
+    def instructions(self, labels: LabelSet) -> str:
+        """The inner format's."""
+        return self.inner.instructions(labels)
+
+    def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
+        """The inner format's answer with the entities whose label is asked for.
+
+        Raises:
+            ConfigError: when the inner format cannot show them.
+        """
+        return self.inner.render(text, [e for e in entities if e.label in labels], labels)
+
+    def parse(self, answer: str, labels: LabelSet) -> Reading:
+        """What the answer to one question says."""
+        return self.inner.parse(answer, labels)
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
+        """The inner format's."""
+        return self.inner.json_schema(labels)
+
+
+def split(form: Format, labels: LabelSet) -> tuple[LabelSet, ...]:
+    """The label sets that `form` asks for, one for each request."""
+    return form.split(labels) if isinstance(form, PerType) else (labels,)
+
+
+def merge(readings: Sequence[Reading]) -> Reading:
+    """All that the readings of one window say.
+
+    The first copy is kept; the positions of mentions in the others are led to it, and left out where that fails.
+    The places of unread parts and repairs still count in their own answers. Refused only when all were.
+    """
+    copy = next((r.copy for r in readings if r.copy is not None), None)
+    mentions: list[Mention] = []
+    for reading in readings:
+        if copy is None or reading.copy is None or reading.copy == copy:
+            mentions += reading.mentions
+            continue
+        places = align_copy(reading.copy, copy)
+        mentions += [replace(m, position=places.span(m.position) if m.position else None) for m in reading.mentions]
+    return Reading(
+        tuple(mentions),
+        tuple(u for r in readings for u in r.unread),
+        tuple(p for r in readings for p in r.repairs),
+        copy,
+        bool(readings) and all(r.refused for r in readings),
+    )
