@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.cli import doctor, ground, labels, models
+from clinspan.cli import doctor, evaluate, ground, labels, models
 from clinspan.errors import ClinspanError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
 app.command()(ground.ground)
 app.command()(doctor.doctor)
+app.command()(evaluate.evaluate)
 
 
 def _show_version(asked: bool) -> None:

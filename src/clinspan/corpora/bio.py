@@ -1,0 +1,128 @@
+"""Token and tag a line, an empty line between sentences: CoNLL files in IOB1, IOB2, BIOES or BILOU.
+
+The text of a sentence is its tokens with one space between. A sentence is a document.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from clinspan.corpora.files import check_text, decode, read_bytes
+from clinspan.document import Document, Entity, Span
+from clinspan.errors import InputError, OutputError
+
+_TAG = re.compile(r"O|([BIMESLUW])-(\S.*)")
+_WORD = re.compile(r"\S+")
+
+
+def read(path: str | Path, *, labels: Mapping[str, str] | None = None) -> Iterator[Document | InputError]:
+    """The sentences of a file; one that is wrong gives an error in its place and the rest goes on.
+
+    All four schemes are read alike: B, S and U begin an entity, I goes on with one of its label and begins one where
+    there is none, E and L end it. A lone sentence has the file's stem for its id, one of several also its number.
+
+    Args:
+        path: the file, in UTF-8: the token in the first column, its tag in the last, parted by tabs, or by spaces
+            where there is no tab.
+        labels: new names for the labels; one that is not among them keeps its own.
+
+    Raises:
+        InputError: when the file cannot be read at all.
+    """
+    path = Path(path)
+    data = read_bytes(path)
+    check_text(data, where=str(path))
+    sentences = list(_sentences(decode(data, where=str(path))))
+    for number, sentence in enumerate(sentences, 1):
+        id = path.stem if len(sentences) == 1 else f"{path.stem}-{number}"
+        try:
+            yield _document(id, sentence, str(path), labels or {})
+        except InputError as error:
+            yield error
+
+
+def begins(line: str) -> bool:
+    """Whether `line` is how a file of tokens and tags begins."""
+    columns = line.rstrip("\r\n").split("\t")
+    return line.startswith("-DOCSTART-") or (len(columns) > 1 and _TAG.fullmatch(columns[-1]) is not None)
+
+
+def _sentences(text: str) -> Iterator[list[tuple[int, str]]]:
+    sentence: list[tuple[int, str]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip() and not line.startswith("-DOCSTART-"):
+            sentence.append((number, line.removesuffix("\r")))
+        elif sentence:
+            yield sentence
+            sentence = []
+    if sentence:
+        yield sentence
+
+
+def _document(id: str, lines: Iterable[tuple[int, str]], where: str, labels: Mapping[str, str]) -> Document:
+    words: list[str] = []
+    found: list[tuple[int, int, str]] = []
+    at = 0
+    open_label: str | None = None
+    for number, line in lines:
+        word, tag = _columns(line, f"{where}, line {number}")
+        kind, label = tag
+        if label is not None:
+            if kind in "IMEL" and open_label == label:
+                found[-1] = (found[-1][0], at + len(word), label)
+            else:
+                found.append((at, at + len(word), label))
+        open_label = label if kind in "BIM" else None
+        words.append(word)
+        at += len(word) + 1
+    text = " ".join(words)
+    spans = ((Span(start, end), label) for start, end, label in found)
+    return Document(id, text, tuple(Entity(span, labels.get(label, label), span.of(text)) for span, label in spans))
+
+
+def _columns(line: str, where: str) -> tuple[str, tuple[str, str | None]]:
+    columns = line.split("\t") if "\t" in line else line.split()
+    word, written = columns[0].strip(), columns[-1].strip()
+    tag = _TAG.fullmatch(written)
+    if len(columns) < 2 or not word or tag is None:
+        raise InputError(f"{line!r} is no token with its tag", where=where, expected="TOKEN, a tab, O or B-LABEL")
+    return word, (tag[1] or "O", tag[2])
+
+
+def write(documents: Iterable[Document]) -> Iterator[str]:
+    """The documents as IOB2, one string each, an empty line at its end.
+
+    Tokens are words, cut at the entities' ends besides; white space in the text becomes the end of a token, scores and
+    concepts are left out.
+
+    Raises:
+        OutputError: when entities overlap or are discontinuous, which tags cannot say.
+    """
+    for document in documents:
+        tags: dict[int, tuple[int, str]] = {}
+        end = 0
+        for entity in sorted(document.entities, key=lambda e: e.span):
+            if entity.start < end or entity.fragments:
+                raise OutputError(
+                    f"tags cannot say the {entity.label} at {entity.start}-{entity.end}, which overlaps or has gaps",
+                    where=f"document {document.id!r}",
+                )
+            tags[entity.start] = (entity.end, entity.label)
+            end = entity.end
+        cuts = {e.start for e in document.entities} | {e.end for e in document.entities}
+        lines = []
+        inside: tuple[int, str] | None = None
+        for start, stop in _pieces(document.text, cuts):
+            begins = tags.get(start)
+            inside = begins or (inside if inside and start < inside[0] else None)
+            tag = f"{'B' if begins else 'I'}-{inside[1]}" if inside else "O"
+            lines.append(f"{document.text[start:stop]}\t{tag}")
+        yield "\n".join(lines) + "\n\n"
+
+
+def _pieces(text: str, cuts: set[int]) -> Iterator[tuple[int, int]]:
+    for word in _WORD.finditer(text):
+        inner = sorted(cut for cut in range(word.start() + 1, word.end()) if cut in cuts)
+        edges = [word.start(), *inner, word.end()]
+        yield from pairwise(edges)
