@@ -11,6 +11,8 @@ from playwright.sync_api import sync_playwright
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "report.png"
 
+SHOWN = 12  # which of the entities that have a concept
+
 
 def main() -> None:
     """Opens the report named on the command line, points at an entity that has a concept, and takes the picture."""
@@ -27,7 +29,9 @@ def main() -> None:
             "[...document.querySelectorAll('td .concept')].map(e => e.closest('tr').id.slice(0, -1))"
         )
         if linked:
-            page.locator(f"#{linked[min(4, len(linked) - 1)]}").focus()
+            mark = page.locator(f"#{linked[min(SHOWN, len(linked) - 1)]}")
+            mark.evaluate("e => e.scrollIntoView({block: 'center'})")
+            mark.focus()
         page.screenshot(path=PICTURE)
         browser.close()
 

@@ -90,6 +90,16 @@ def test_hovering_a_nested_entity_shows_those_around_it_too(page, report) -> Non
     assert "score: 0.95" in tip
 
 
+def test_names_can_be_hidden_and_columns_lined_up(page, report) -> None:
+    page.goto(report)
+    mark = page.locator("mark[data-label]").first
+    assert mark.evaluate("e => getComputedStyle(e, '::after').content") != "none"
+    page.get_by_label("hide names in the text").check()
+    assert mark.evaluate("e => getComputedStyle(e, '::after').content") == "none"
+    page.get_by_label("fixed width").check()
+    assert "monospace" in page.locator(".text").first.evaluate("e => getComputedStyle(e).fontFamily")
+
+
 def test_notes_can_be_found_by_name(page, report) -> None:
     page.goto(report)
     page.get_by_label("Find a note").fill("EMPTY")

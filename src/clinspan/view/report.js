@@ -28,8 +28,8 @@
     boxes.forEach((box) => { box.checked = button.dataset.all !== ""; });
     filter();
   }));
-  all("input[data-names]").forEach((box) => box.addEventListener("change", () => {
-    root.classList.toggle("no-names", !box.checked);
+  all("input[data-view]").forEach((box) => box.addEventListener("change", () => {
+    root.classList.toggle(box.dataset.view, box.checked);
   }));
   all("input[data-find]").forEach((input) => input.addEventListener("input", () => {
     const wanted = input.value.trim().toLowerCase();
