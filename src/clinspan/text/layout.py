@@ -127,5 +127,4 @@ def _continues(text: str, last: _Line, line: _Line, kind: BlockKind, width: int)
     if words[0].islower() and not _ENDS.search(before):
         return True
     first_word = len(words.split(None, 1)[0])
-    wrapped = len(last.span) >= _WRAP_LEAST and last.indent + len(last.span) + 1 + first_word > width
-    return wrapped or (_ENDS.search(before) is not None and kind is BlockKind.PROSE)
+    return len(last.span) >= _WRAP_LEAST and last.indent + len(last.span) + 1 + first_word > width

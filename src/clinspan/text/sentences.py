@@ -32,17 +32,20 @@ _BREAK = regex.compile(r"[\r\n\v\f\x85\u2028\u2029\t]")
 _MARKER = regex.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)]")
 # Abbreviations of clinical text after which a sentence goes on, whatever follows.
 _NEVER_LAST = regex.compile(
-    r"(?:^|[\s(\[/])(?:dr|drs|mr|mrs|ms|prof|pt|pts|vit|approx|ca|cf|vs|fig|figs|ref|refs|st|hx|dx|rx|tx|sx|fx|resp"
-    r"|temp|max|min|avg|incl|excl|esp|e\.g|i\.e|viz|spp|sp|subsp|var|gen|neg|pos|diff|tab|tabs|cap|caps|inj|susp|soln"
-    r"|qty|disp|wt|ht|wk|wks|mo|mos|yr|yrs|hr|hrs|min|mins|sec|secs|lat|med|ant|post|sup|inf|prox|dist|bilat)\.$",
+    r"(?:^|[\s(\[/])(?:dr|drs|mr|mrs|ms|prof|vit|approx|ca|cf|vs|fig|figs|ref|refs|st|e\.g|i\.e|viz|spp|subsp|var|incl"
+    r"|excl|esp|avg|max|min)\.$",
     flags=regex.IGNORECASE,
 )
 # Those that may end a sentence: one ends there only if a capital follows.
 _MAYBE_LAST = regex.compile(
-    r"(?:^|[\s(\[/])(?:p\.?o|b\.?i\.?d|t\.?i\.?d|q\.?i\.?d|q\.?d|q\.?o\.?d|q\.?h\.?s|h\.s|p\.?r\.?n|p\.?r|s\.?c|i\.?m|i\.?v"
-    r"|s\.?l|a\.?c|p\.?c|q\.?\d{1,2}\.?h|a\.m|p\.m|etc|et al|no|nos|dept|hosp|wnl|inc|mg|ml|kg|cm|mm)\.$",
+    r"(?:^|[\s(\[/])(?:p\.?o|b\.?i\.?d|t\.?i\.?d|q\.?i\.?d|q\.?d|q\.?o\.?d|q\.?[ahp]\.?[ms]|h\.s|p\.?r\.?n|p\.?r|s\.?c|i\.?m"
+    r"|i\.?v|s\.?l|a\.?c|p\.?c|q\.?\d{1,2}(?:-\d{1,2})?\.?h|a\.m|p\.m|etc|et al|no|nos|dept|hosp|wnl|inc|mg|ml|kg|cm|mm"
+    r"|pt|pts|hx|dx|rx|tx|sx|fx|resp|temp|sat|sats|sp|gen|neg|pos|diff|tab|tabs|cap|caps|inj|susp|soln|qty|disp|wt|ht"
+    r"|wk|wks|mo|mos|yr|yrs|hr|hrs|mins|sec|secs|lat|med|ant|post|sup|inf|prox|dist|bilat|ext|epi|abd|neuro|creat)\.$",
     flags=regex.IGNORECASE,
 )
+# Letters between slashes ("N/V/D.", "b/l.") look like initials to a segmenter, which then sees no end.
+_SLASHED_END = regex.compile(r"(?<=/\p{L}\.)\s+(?=[\p{Lu}+])")
 _CAPITAL_NEXT = regex.compile(r"[\"'“‘(\[]*\p{Lu}")
 
 
@@ -78,19 +81,28 @@ def _running(text: str, block: Span) -> Iterator[Span]:
 
 
 def _boundaries(flat: str) -> Iterator[int]:
-    """Ends of the segmenter's sentences in `flat`; the last is its length."""
+    """Ends of the segmenter's sentences in `flat`, and those it takes for initials; the last is its length."""
+    at = 0
+    for end in _segment(flat):
+        yield from (found.start() for found in _SLASHED_END.finditer(flat, at, end))
+        yield end
+        at = end
+    if at < len(flat):
+        yield len(flat)
+
+
+def _segment(flat: str) -> Iterator[int]:
+    """Ends of the sentences as the library sees them."""
     at = 0
     for piece in sentencex.segment("en", flat):
         # The segmenter may leave out white space between sentences, never a character of them.
         at = flat.index(piece, at) + len(piece)
         yield at
-    if at < len(flat):
-        yield len(flat)
 
 
 def _goes_on(flat: str, start: int, end: int) -> bool:
     """Whether what the segmenter takes for a sentence's end is none."""
-    before = flat[start:end].rstrip()
+    before = flat[start:end].strip()
     if not before or _MARKER.fullmatch(before) or _NEVER_LAST.search(before[-16:]):
         return True
     following = flat[end : end + 8].lstrip()
