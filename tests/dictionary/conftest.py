@@ -3,17 +3,15 @@
 import pytest
 
 from clinspan.dictionary.build import build
-from clinspan.dictionary.entries import Entry, SourceInfo, Term
+from clinspan.dictionary.entries import Entry, Small, SourceInfo, Term
 from clinspan.dictionary.store import Dictionary
 
 DISEASE = ("Disease or Syndrome",)
 NEOPLASM = ("Neoplastic Process",)
 
 
-class Listed:
+class Listed(Small):
     """A source that is a list of entries."""
-
-    grouped = False
 
     def __init__(self, entries, name="T"):
         self.listed = entries

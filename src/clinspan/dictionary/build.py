@@ -89,6 +89,7 @@ def _write(sources: Sequence[Source], folder: Path, progress: Progress) -> dict[
         "sources": [asdict(info) for info in _infos(sources)],
         "source_names": tables.sources,
         "typesets": tables.typesets,
+        "type_definitions": {name: text for source in sources for name, text in source.type_definitions().items()},
         "files": {file.name: file.stat().st_size for file in sorted(folder.iterdir())},
     }
 

@@ -1,6 +1,6 @@
 """What every source yields: concepts with their names, types and definitions, and where they come from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,3 +61,17 @@ class Source(Protocol):
             DictionaryError: naming file and line, where the source is not what it was said to be.
         """
         ...
+
+    def type_definitions(self) -> Mapping[str, str]:
+        """Definitions of semantic types, by name, where the source has them."""
+        ...
+
+
+class Small:
+    """Base of the sources that are held in memory and define no types."""
+
+    grouped = False
+
+    def type_definitions(self) -> Mapping[str, str]:
+        """None."""
+        return {}

@@ -37,6 +37,7 @@ class Index:
         self.source_names: list[str] = manifest["source_names"]
         self.source_ranks = [ranks.get(name, len(ranks)) for name in self.source_names]
         self.typesets: list[tuple[str, ...]] = [tuple(types) for types in manifest["typesets"]]
+        self.type_definitions: dict[str, str] = manifest["type_definitions"]
         self.keys = _trie(folder / layout.KEYS)
         self.tokens = _trie(folder / layout.TOKENS)
         self.deletions = _trie(folder / layout.DELETIONS)

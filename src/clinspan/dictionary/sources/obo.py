@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from clinspan.dictionary.entries import Entry, SourceInfo, Term
+from clinspan.dictionary.entries import Entry, Small, SourceInfo, Term
 from clinspan.dictionary.sources.lines import read_lines
 from clinspan.errors import DictionaryError
 
@@ -15,7 +15,7 @@ TypesOf = Callable[[str, frozenset[str]], tuple[str, ...] | None]
 """From a term's id and the ids of all that it is a kind of, itself included, to its semantic types; None drops it."""
 
 
-class Obo:
+class Obo(Small):
     """An OBO file.
 
     Args:
@@ -23,8 +23,6 @@ class Obo:
         types_of: gives each term's types.
         scopes: of the synonyms that are kept.
     """
-
-    grouped = False
 
     def __init__(
         self,

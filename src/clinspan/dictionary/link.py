@@ -1,0 +1,71 @@
+"""Linking: the concepts that an entity may stand for, best first; none where the dictionary does not know it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from clinspan.dictionary.kinds import LabelTypes
+from clinspan.dictionary.senses import Sense
+from clinspan.dictionary.store import Dictionary
+from clinspan.document import Concept, Document
+from clinspan.labels import LabelSet
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which share of the entities the dictionary knows.
+
+    Attributes:
+        known: entities with at least one concept.
+        total: all entities.
+        built: when the dictionary was built, as ISO 8601.
+    """
+
+    known: int
+    total: int
+    built: str
+
+    @property
+    def share(self) -> float:
+        """Known of all, in [0, 1]; 0 where there is no entity."""
+        return self.known / self.total if self.total else 0.0
+
+    def __str__(self) -> str:
+        known = f"{self.known} of {self.total} entities ({self.share:.0%})"
+        return f"the dictionary, built {self.built[:10]}, knows {known}"
+
+
+class Linker:
+    """Links entities to a dictionary's concepts, those of the entity's label first."""
+
+    def __init__(self, dictionary: Dictionary, labels: LabelSet):
+        self._dictionary = dictionary
+        self._types = LabelTypes(labels)
+
+    def link(self, document: Document) -> Document:
+        """The document with the concepts of each entity that has none yet; short forms that it defines are known."""
+        if all(entity.concepts for entity in document.entities):
+            return document
+        matches = {m.span: m.senses for m in self._dictionary.scan(document.text, overlapping=True)}
+        entities = tuple(
+            entity if entity.concepts else replace(entity, concepts=self._ranked(senses, entity.label))
+            for entity in document.entities
+            for senses in (matches.get(entity.span) or self._find(entity.text),)
+        )
+        return replace(document, entities=entities)
+
+    def concepts(self, mention: str, label: str) -> tuple[Concept, ...]:
+        """The concepts of a mention that stands alone."""
+        return self._ranked(self._find(mention), label)
+
+    def coverage(self, documents: Iterable[Document]) -> Coverage:
+        """How many entities of linked documents have a concept."""
+        entities = [entity for document in documents for entity in document.entities]
+        known = sum(bool(entity.concepts) for entity in entities)
+        return Coverage(known, len(entities), self._dictionary.info.built)
+
+    def _find(self, mention: str) -> tuple[Sense, ...]:
+        return self._dictionary.find(mention)
+
+    def _ranked(self, senses: Iterable[Sense], label: str) -> tuple[Concept, ...]:
+        ordered = sorted(senses, key=lambda sense: self._types.label_of(sense) != label)
+        return tuple(sense.as_concept() for sense in ordered)

@@ -1,0 +1,109 @@
+"""Lists of one's own: TSV, CSV and JSON Lines with the fields id, name, synonyms, type and definition."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from clinspan.dictionary.entries import Entry, Small, SourceInfo, Term
+from clinspan.dictionary.sources.lines import read_lines
+from clinspan.errors import DictionaryError, did_you_mean
+
+_ALIASES = {"semantic_type": "type", "types": "type", "semantic_types": "type", "synonym": "synonyms"}
+_FIELDS = ("id", "name", "synonyms", "type", "definition", "source")
+_SEPARATOR = "|"
+
+
+class Table(Small):
+    """A TSV or CSV file with a header line, or a JSON Lines file.
+
+    Only `name` is needed; `id` is the name where it is missing. In TSV and CSV, synonyms and types are separated by
+    "|"; in JSON Lines they are lists. Fields that are not known are passed over in JSON Lines and refused in a header.
+
+    Args:
+        types: of the rows that state none.
+    """
+
+    def __init__(self, path: Path, *, types: tuple[str, ...] = ()):
+        self._path = path
+        self._default_types = types
+        self._sources: dict[str, None] = {}
+
+    def infos(self) -> tuple[SourceInfo, ...]:
+        """The vocabularies that the rows name; the file's own name where they name none."""
+        return tuple(SourceInfo(name, "not stated", "not stated", self._path.name) for name in self._sources)
+
+    def entries(self) -> Iterator[Entry]:
+        """The rows.
+
+        Raises:
+            DictionaryError: naming file and line.
+        """
+        for number, row in self._json_rows() if self._path.suffix in (".jsonl", ".ndjson") else self._rows():
+            yield self._entry(row, f"{self._path}:{number}")
+
+    def _rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        lines = (line for _, line in read_lines(self._path))
+        if self._path.suffix == ".csv":
+            reader = csv.reader(lines)
+        else:
+            reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        try:
+            header = [_ALIASES.get(field.strip().lower(), field.strip().lower()) for field in next(reader, [])]
+            for field in header:
+                if field not in _FIELDS:
+                    where = f"{self._path}:1"
+                    raise DictionaryError(f"unknown column {field!r}", where=where, fix=did_you_mean(field, _FIELDS))
+            if "name" not in header:
+                raise DictionaryError("has no column name", where=f"{self._path}:1", expected=f"some of {_FIELDS}")
+            for row in filter(None, reader):
+                if len(row) != len(header):
+                    where = f"{self._path}:{reader.line_num}"
+                    raise DictionaryError(f"the row has {len(row)} columns", where=where, expected=str(len(header)))
+                yield reader.line_num, dict(zip(header, row, strict=True))
+        except csv.Error as error:
+            raise DictionaryError(f"cannot be read: {error}", where=f"{self._path}:{reader.line_num}") from error
+
+    def _json_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        for number, line in read_lines(self._path):
+            if not line.strip():
+                continue
+            where = f"{self._path}:{number}"
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise DictionaryError(f"is not JSON: {error}", where=where) from error
+            if not isinstance(row, dict):
+                raise DictionaryError("is not a JSON object", where=where)
+            yield number, {_ALIASES.get(str(field), str(field)): value for field, value in row.items()}
+
+    def _entry(self, row: Mapping[str, Any], where: str) -> Entry:
+        name = _text(row, "name", where)
+        if not name:
+            raise DictionaryError("the row has no name", where=where)
+        source = _text(row, "source", where) or self._path.stem
+        self._sources.setdefault(source)
+        names = dict.fromkeys([name, *_list(row, "synonyms", where)])
+        terms = tuple(Term(text, source, preferred=place == 0) for place, text in enumerate(names))
+        definition = _text(row, "definition", where)
+        types = tuple(dict.fromkeys(_list(row, "type", where))) or self._default_types
+        return Entry(_text(row, "id", where) or name, terms, types, (definition,) if definition else ())
+
+
+def _text(row: Mapping[str, Any], field: str, where: str) -> str:
+    value = row.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int):
+        raise DictionaryError(f"{field!r} is {type(value).__name__}", where=where, expected="text")
+    return str(value).strip()
+
+
+def _list(row: Mapping[str, Any], field: str, where: str) -> list[str]:
+    value = row.get(field) or []
+    if isinstance(value, str):
+        value = value.split(_SEPARATOR)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise DictionaryError(f"{field!r} is not a list of texts", where=where)
+    return [item.strip() for item in value if item.strip()]
