@@ -1,17 +1,20 @@
 """Tagging from the dictionary alone: the honest baseline for every LLM, and what `--llm none` does."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-from clinspan.dictionary.abbreviations import abbreviations, expand
+from clinspan.dictionary.abbreviations import Abbreviation, abbreviations, expand
+from clinspan.dictionary.decision import Decision, learn
 from clinspan.dictionary.grammar import extend_left, persons
 from clinspan.dictionary.kinds import LabelTypes
 from clinspan.dictionary.match import Match, longest_apart
-from clinspan.dictionary.normalise import is_acronym, normal_form
+from clinspan.dictionary.normalise import is_acronym, normal_form, tokenise
 from clinspan.dictionary.senses import Sense, TermMatch
 from clinspan.dictionary.store import Dictionary
-from clinspan.document import Entity, MatchKind, Span
+from clinspan.dictionary.terms import TermList, label_terms
+from clinspan.document import Document, Entity, MatchKind, Span
 from clinspan.labels import LabelSet
 
 _TOO_GENERAL = """
@@ -29,30 +32,56 @@ class _Found:
     span: Span
     label: str
     senses: tuple[Sense, ...]
+    always: bool = False
 
 
 class Tagger:
     """Tags texts with the terms of a dictionary that are of a label set's types.
 
+    Terms that labels.toml names are tagged wherever they stand.
+
     Args:
+        dictionary: any.
+        labels: what is tagged.
+        decision: what a pool has taught; see `learned`.
         fuzzy: whether misspelt terms are tagged too.
         extend: whether a name takes in coordinated names and words of inheritance on its left.
     """
 
-    def __init__(self, dictionary: Dictionary, labels: LabelSet, *, fuzzy: bool = False, extend: bool = True):
+    def __init__(
+        self,
+        dictionary: Dictionary,
+        labels: LabelSet,
+        *,
+        decision: Decision | None = None,
+        fuzzy: bool = False,
+        extend: bool = True,
+    ):
         self._dictionary = dictionary
+        self._labels = labels
         self._types = LabelTypes(labels)
+        self._decision = decision
+        self._always = label_terms(labels)
+        self._terms = TermList({**(decision.added if decision else {}), **self._always})
         self._fuzzy = fuzzy
         self._extend = extend
 
+    def learned(self, pool: Sequence[Document]) -> "Tagger":
+        """This tagger with a decision learned from a pool of annotated documents."""
+        plain = Tagger(self._dictionary, self._labels, fuzzy=self._fuzzy, extend=self._extend)
+        decision = learn(pool, [plain.tag(document.text) for document in pool])
+        return Tagger(self._dictionary, self._labels, decision=decision, fuzzy=self._fuzzy, extend=self._extend)
+
     def tag(self, text: str) -> tuple[Entity, ...]:
         """The entities of `text`, in text order, none overlapping another."""
-        matches = self._dictionary.scan(text, fuzzy=self._fuzzy, overlapping=True)
+        defined = abbreviations(text)
+        matches = self._dictionary.scan(text, fuzzy=self._fuzzy, overlapping=True, defined=defined)
         found = [labelled for match in matches if (labelled := self._label(text, match)) is not None]
+        found.extend(self._listed(text, defined))
         if self._extend:
-            found = [self._extended(text, f) for f in longest_apart(found)]
-            found.extend(self._persons(text))
-        return tuple(_entity(text, f) for f in longest_apart(found))
+            found = [self._extended(text, f) for f in longest_apart(self._kept(text, found))]
+            found.extend(self._persons(text, defined))
+        return tuple(self._entity(text, f) for f in longest_apart(self._kept(text, found)))
 
     def _label(self, text: str, match: Match) -> _Found | None:
         if match.kind is not TermMatch.ABBREVIATION:
@@ -68,10 +97,27 @@ class Tagger:
         return match is not None and self._types.decide(match.senses) == label
 
     def _extended(self, text: str, f: _Found) -> _Found:
-        return _Found(extend_left(text, f.span, partial(self._is_term, f.label)), f.label, f.senses)
+        return replace(f, span=extend_left(text, f.span, partial(self._is_term, f.label)))
 
-    def _persons(self, text: str) -> list[_Found]:
-        defined = abbreviations(text)
+    def _kept(self, text: str, found: list[_Found]) -> list[_Found]:
+        decision = self._decision
+        if decision is None:
+            return found
+        return [f for f in found if f.always or decision.keeps(f.label, f.span.of(text))]
+
+    def _listed(self, text: str, defined: Sequence[Abbreviation]) -> list[_Found]:
+        expansion = expand(text, defined)
+        tokens = tokenise(expansion.text)
+        found = []
+        for first, last, key in self._terms.scan(expansion.text, tokens):
+            place = expansion.to_source(tokens.starts[first], tokens.ends[last - 1])
+            if place is not None:
+                label = self._terms.label(key)
+                senses = self._types.senses(self._dictionary.find(place[0].of(text), fuzzy=False), label)
+                found.append(_Found(place[0], label, senses, always=key in self._always))
+        return found + _short_forms(found, defined)
+
+    def _persons(self, text: str, defined: Sequence[Abbreviation]) -> list[_Found]:
         expansion = expand(text, defined)
         found = []
         for label in self._types.labels:
@@ -80,11 +126,20 @@ class Tagger:
                 if place is not None:
                     senses = self._types.senses(self._dictionary.find(term, fuzzy=False), label)
                     found.append(_Found(place[0], label, senses))
-        meant = {f.span: f for f in found}
-        shorts = [(pair.short_span, meant[pair.long_span]) for pair in defined if pair.long_span in meant]
-        return [*found, *(_Found(span, f.label, f.senses) for span, f in shorts)]
+        return found + _short_forms(found, defined)
+
+    def _entity(self, text: str, f: _Found) -> Entity:
+        mention = f.span.of(text)
+        score = self._decision.score(f.label, mention) if self._decision else None
+        concepts = tuple(sense.as_concept() for sense in f.senses)
+        return Entity(f.span, f.label, mention, score=score, match=MatchKind.DICTIONARY, concepts=concepts)
 
 
-def _entity(text: str, f: _Found) -> Entity:
-    concepts = tuple(sense.as_concept() for sense in f.senses)
-    return Entity(f.span, f.label, f.span.of(text), match=MatchKind.DICTIONARY, concepts=concepts)
+def _short_forms(found: Sequence[_Found], defined: Sequence[Abbreviation]) -> list[_Found]:
+    """The short forms in the brackets that define them, where the long form was found."""
+    meant = {f.span: f for f in found}
+    return [
+        _Found(pair.short_span, meant[pair.long_span].label, meant[pair.long_span].senses)
+        for pair in defined
+        if pair.long_span in meant
+    ]
