@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.cli import doctor, evaluate, ground, labels, models
+from clinspan.cli import dictionary, doctor, evaluate, ground, labels, models
 from clinspan.errors import ClinspanError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
+app.add_typer(dictionary.app, name="dictionary")
 app.command()(ground.ground)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)

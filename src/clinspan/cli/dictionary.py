@@ -1,0 +1,153 @@
+"""`clinspan dictionary`: build medical dictionaries and see what they know."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from clinspan.dictionary.build import build as build_index
+from clinspan.dictionary.default import open_default
+from clinspan.dictionary.keys import Progress as Report
+from clinspan.dictionary.senses import Sense
+from clinspan.dictionary.sources.resolve import resolve
+from clinspan.dictionary.sources.rrf import RrfFilter
+from clinspan.dictionary.store import Dictionary
+from clinspan.errors import InputError
+
+app = typer.Typer(help="Build medical dictionaries and see what they know.", no_args_is_help=True)
+
+_Folder = Annotated[
+    Path | None, typer.Option("--dictionary", "-d", help="A dictionary's folder; the open default where not given.")
+]
+
+
+@app.command()
+def build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="A UMLS META folder, a file .obo, .tsv, .csv or .jsonl, or the word packaged."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the dictionary; an older one is replaced.")],
+    language: Annotated[list[str], typer.Option(help="UMLS: languages (LAT) to take.")] = ["ENG"],  # noqa: B006
+    source: Annotated[list[str], typer.Option(help="UMLS: vocabularies (SAB) to take; all where not given.")] = [],  # noqa: B006
+    term_type: Annotated[list[str], typer.Option(help="UMLS: term types (TTY) to take.")] = [],  # noqa: B006
+    keep_suppressed: Annotated[bool, typer.Option(help="UMLS: take obsolete and suppressed names too.")] = False,
+    semantic_type: Annotated[
+        list[str], typer.Option("--type", help="Semantic type of concepts for which the source states none.")
+    ] = [],  # noqa: B006
+) -> None:
+    """Builds a dictionary from one or several sources; of equal senses, those of the first source come first.
+
+    Example: `clinspan dictionary build 2026AA/META hospital.tsv -o umls`
+    """
+    keep = RrfFilter(tuple(language), tuple(source), tuple(term_type), keep_suppressed)
+    found = [item for name in sources for item in resolve(name, keep=keep, types=tuple(semantic_type))]
+    with progress_bar("building") as report:
+        build_index(found, out, progress=report)
+    _show_info(Dictionary.open(out))
+
+
+@app.command()
+def info(
+    folder: Annotated[Path | None, typer.Argument(help="A dictionary's folder; else the open default.")] = None,
+) -> None:
+    """Shows counts, sources, versions, licences and the date it was built.
+
+    Example: `clinspan dictionary info umls`
+    """
+    _show_info(opened(folder))
+
+
+@app.command()
+def find(
+    term: Annotated[str, typer.Argument(help="A term, as you would write it.")], dictionary: _Folder = None
+) -> None:
+    """Shows every sense of a term, best first; exit status 1 when the dictionary has none.
+
+    Example: `clinspan dictionary find "heart attack"`
+    """
+    found = opened(dictionary).match(term)
+    if found is None:
+        typer.echo(f"not in the dictionary: {term}")
+        raise typer.Exit(1)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{escape(term)}: {found.kind}, {len(found.senses)} senses")
+    for sense in found.senses:
+        _print_sense(console, sense)
+
+
+@app.command()
+def scan(
+    note: Annotated[Path, typer.Argument(help="A text file; - for standard input.", allow_dash=True)],
+    dictionary: _Folder = None,
+    fuzzy: Annotated[bool, typer.Option(help="Try likely spellings of words it does not have.")] = True,
+    overlapping: Annotated[bool, typer.Option(help="All matches, not only the longest.")] = False,
+) -> None:
+    """Shows the terms that the dictionary sees in a note, one a line: start, end, text, kind, best sense, other senses.
+
+    Example: `clinspan dictionary scan note.txt`
+    """
+    for match in opened(dictionary).scan(_read(note), fuzzy=fuzzy, overlapping=overlapping):
+        best = match.senses[0]
+        text = " ".join(match.text.split())
+        fields = [match.span.start, match.span.end, text, match.kind, best.concept, best.name, ", ".join(best.types)]
+        others = [sense.concept for sense in match.senses[1:]]
+        typer.echo("\t".join(map(str, [*fields, " ".join(others)])))
+
+
+def opened(folder: Path | None) -> Dictionary:
+    """The dictionary in `folder`, or the default one, with a progress bar while that is built on first use."""
+    if folder is not None:
+        return Dictionary.open(folder)
+    with progress_bar("building the open dictionary, once") as report:
+        return open_default(report)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Report]:
+    """A function to report steps to; shows a bar on standard error once the first step is reported."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, visible=False)
+
+        def report(step: str, done: int) -> None:
+            bar.update(task, description=f"{title}: {step}", completed=done, visible=True)
+
+        yield report
+
+
+def _read(note: Path) -> str:
+    try:
+        return sys.stdin.read() if str(note) == "-" else note.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(note)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 at byte {error.start}", where=str(note)) from error
+
+
+def _show_info(dictionary: Dictionary) -> None:
+    found = dictionary.info
+    console = Console()
+    console.print(f"{escape(str(dictionary.path))}, built {found.built}, {found.bytes / 1e6:.0f} MB", soft_wrap=True)
+    console.print(f"{found.concepts} concepts, {found.names} names, {found.definitions} definitions")
+    table = Table("source", "version", "licence", "read from")
+    for source in found.sources:
+        table.add_row(*map(escape, (source.name, source.version, source.licence, source.origin)))
+    console.print(table)
+
+
+def _print_sense(console: Console, sense: Sense) -> None:
+    met = "" if sense.term == sense.name else f", as {escape(sense.term)!r}"
+    where = f"[dim]({escape(sense.source)}{met})[/]"
+    head = f"{sense.score:.2f}  [bold]{escape(sense.concept)}[/]  {escape(sense.name)}"
+    console.print(f"{head}  {where}")
+    for line in (", ".join(sense.types), sense.definition):
+        if line:
+            console.print(f"      {escape(line)}")
