@@ -104,10 +104,15 @@ def test_what_is_no_whole_index_is_refused(tmp_path):
     file.write_bytes(data)
     assert Dictionary.open(tmp_path).find("flu")
     _changed(tmp_path, format=layout.FORMAT + 1)
-    with pytest.raises(DictionaryError, match=r"is of format 2; expected format 1\. Build it again"):
+    with pytest.raises(
+        DictionaryError, match=rf"is of format {layout.FORMAT + 1}; expected format {layout.FORMAT}\. Build it again"
+    ):
         Dictionary.open(tmp_path)
     _changed(tmp_path, format=layout.FORMAT, byteorder="middle")
     with pytest.raises(DictionaryError, match="byte order"):
+        Dictionary.open(tmp_path)
+    (tmp_path / layout.MANIFEST).write_text(json.dumps({"format": layout.FORMAT}))
+    with pytest.raises(DictionaryError, match="lacks byteorder"):
         Dictionary.open(tmp_path)
     (tmp_path / layout.MANIFEST).write_text("{")
     with pytest.raises(DictionaryError, match=r"manifest\.json: cannot be read"):

@@ -103,7 +103,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise DictionaryError(
             f"is of format {found}", where=str(file), expected=f"format {layout.FORMAT}", fix=_REBUILD
         )
-    if manifest.get("byteorder") != sys.byteorder:
+    missing = sorted(layout.MANIFEST_KEYS - manifest.keys())
+    if missing:
+        raise DictionaryError(f"lacks {', '.join(missing)}", where=str(file), fix=_REBUILD)
+    if manifest["byteorder"] != sys.byteorder:
         raise DictionaryError("was built on a machine of the other byte order", where=str(file), fix=_REBUILD)
     return manifest
 

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 from clinspan.dictionary.entries import SourceInfo
 
-FORMAT = 1
+FORMAT = 2
+"""Raised whenever the files, the normal forms or the packaged vocabularies' reading change."""
 MANIFEST = "manifest.json"
+MANIFEST_KEYS = frozenset(
+    {"folder", "format", "byteorder", "built", "concepts", "names", "definitions", "keys"}
+    | {"sources", "source_names", "typesets", "type_definitions", "files"}
+)
 LOCK = ".lock"
 
 KEYS = "keys.marisa"
