@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from clinspan.cli import doctor
 from clinspan.cli.main import app
 from clinspan.dictionary.build import build
-from clinspan.dictionary.entries import Entry, SourceInfo, Term
+from clinspan.dictionary.entries import Entry, Small, SourceInfo, Term
 from clinspan.models import registry
 from clinspan.models.registry import Model, ModelFile, find
 
@@ -93,15 +93,13 @@ def test_the_embedded_model_is_tried(smollm2):
 
 
 def test_the_dictionary_is_tried(cache, monkeypatch):
-    class Source:
-        grouped = False
-
+    class Source(Small):
         def infos(self):
             return (SourceInfo("T", "1", "none", "a test"),)
 
         def entries(self):
             name = Term("chronic kidney disease", "T", preferred=True)
-            return iter([Entry("T:1", (name,), ("Disease or Syndrome",), "")])
+            return iter([Entry("T:1", (name,), ("Disease or Syndrome",))])
 
     monkeypatch.setattr(doctor, "default_path", lambda: cache / "open")
     build([Source()], cache / "open")

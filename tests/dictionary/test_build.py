@@ -112,7 +112,7 @@ def test_what_is_no_whole_index_is_refused(tmp_path):
     with pytest.raises(DictionaryError, match="byte order"):
         Dictionary.open(tmp_path)
     (tmp_path / layout.MANIFEST).write_text(json.dumps({"format": layout.FORMAT}))
-    with pytest.raises(DictionaryError, match="lacks byteorder"):
+    with pytest.raises(DictionaryError, match="lacks built, byteorder"):
         Dictionary.open(tmp_path)
     (tmp_path / layout.MANIFEST).write_text("{")
     with pytest.raises(DictionaryError, match=r"manifest\.json: cannot be read"):
