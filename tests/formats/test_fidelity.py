@@ -49,6 +49,19 @@ def test_a_cut_copy_says_how_far_it_reaches():
     assert (found.kind, TEXT[: found.reached][-10:]) == (DriftKind.TRUNCATED, "before the")
 
 
+def test_a_sentence_left_out_is_no_small_edit():
+    sentence = "There was no history of stroke or seizures in the family. "
+    text = f"{TEXT} " * 2 + sentence + f"{TEXT} " * 3
+    copy = text.replace(sentence, "")
+    found = align_copy(copy, text)
+    assert found.drift.kind == DriftKind.TRUNCATED
+    assert text[found.drift.reached :].lstrip().startswith("There was no history")
+    at = copy.rindex("leukaemia")
+    assert found.span(Span(at, at + 9)) == Span(at + len(sentence), at + len(sentence) + 9)
+    headless = drift((f"{TEXT} " * 5)[60:], f"{TEXT} " * 5)
+    assert (headless.kind, headless.reached) == (DriftKind.TRUNCATED, 0)
+
+
 def test_counts_changed_tokens():
     assert drift(TEXT.replace("leukaemia", "leukemia").replace("Two", "Three"), TEXT).changed == 2
     assert drift(TEXT.replace("AT", "at"), TEXT).changed == 1

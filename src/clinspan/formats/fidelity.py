@@ -17,6 +17,7 @@ from clinspan.text.tokens import tokens
 
 _CELLS = 1 << 26  # token pairs compared in one go: about 8,000 by 8,000, a few milliseconds, 8 MB
 _ANCHOR = 5  # tokens that must agree for a place to count as the text's beginning or end
+_STRETCH = 8  # tokens: what a copy leaves out in one piece is no small edit from here on
 _MOSTLY = 0.8  # share of the tokens that must stand unchanged in a copy with small edits
 
 
@@ -30,7 +31,7 @@ class DriftKind(StrEnum):
     EDITED = "edited"
     """With small changes: at least four of five tokens stand unchanged."""
     TRUNCATED = "truncated"
-    """Faithful as far as it goes, but it ends before the text does."""
+    """Faithful as far as it goes, but it ends before the text does, or leaves out a stretch of eight tokens or more."""
     OTHER = "other"
     """Something else than a copy."""
 
@@ -42,7 +43,7 @@ class Drift:
     Attributes:
         kind: of the part that repeats the text.
         start, end: `copy[start:end]` is that part; what stands outside was added around it.
-        reached: the text offset up to which the text is repeated.
+        reached: the text offset up to which the text is repeated; where a stretch is left out, that is its beginning.
         changed: tokens of the text, up to there, that the copy changed or left out, and tokens it put in between.
         commentary: True when more than white space stands outside; never of something else than a copy.
     """
@@ -157,6 +158,7 @@ def _judge(
         last = pairs[-1]
     if pairs[0][1] == 0 and first[1] <= 2:
         first = pairs[0]
+    left_out = next((one for one, two in pairwise([(-1, -1), *(pairs[k] for k in equal)]) if _skips(one, two)), None)
     same = sum(theirs[i].of(copy) == own[j].of(text) for i, j in pairs)
     spent, covered = last[0] - first[0] + 1, last[1] + 1
     changed = (covered - same) + max(0, spent - covered)
@@ -168,11 +170,18 @@ def _judge(
     around = bool(before) or not text[reached:].lstrip().startswith(after)
     if same < _MOSTLY * max(covered, spent):
         kind, around = DriftKind.OTHER, False
+    elif left_out is not None:
+        kind, reached = DriftKind.TRUNCATED, own[left_out[1]].end if left_out[1] >= 0 else 0
     elif not ended:
         kind = DriftKind.TRUNCATED
     else:
         kind = DriftKind.WHITE_SPACE if changed == 0 else DriftKind.EDITED
     return Drift(kind, start, end, reached, changed, around)
+
+
+def _skips(one: tuple[int, int], two: tuple[int, int]) -> bool:
+    """True when the copy goes on over a stretch of the text between two pairs of tokens."""
+    return (two[1] - one[1]) - (two[0] - one[0]) >= _STRETCH
 
 
 def _core(said: Sequence[str], meant: Sequence[str]) -> tuple[int, int]:
@@ -193,7 +202,7 @@ def _cut_off(said: Sequence[str], meant: Sequence[str]) -> int:
 
     Without this, the copy's last words could be laid along equal words anywhere in the text's remainder.
     """
-    if len(said) >= len(meant) or len(said) <= _ANCHOR:
+    if len(said) >= len(meant) or len(said) <= _ANCHOR or said[-_ANCHOR:] == meant[-_ANCHOR:]:
         return len(meant)
     # The very last token may be half a word.
     end = _end_of(tuple(said[-_ANCHOR - 1 : -1]), meant, due=len(said) - 1)
