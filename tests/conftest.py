@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from clinspan.errors import ModelError
+from clinspan.models.registry import path_of
+
 # A busy machine is no failure: nothing here is timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-
-from clinspan.errors import ModelError
-from clinspan.models.registry import path_of
 
 
 @pytest.fixture(scope="session")
