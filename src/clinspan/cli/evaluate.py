@@ -97,12 +97,12 @@ def _documents(
 def _show(
     result: Score, micro: Intervals, rows: dict[str, Intervals], compared: Difference | None, signature: str
 ) -> None:
-    table = Table("label", *(f"{name} (95 %)" for name in ("precision", "recall", "F1")), "gold", "predicted", "found")
+    table = Table("label", "precision", "recall", "F1 (95 %)", "gold", "predicted", "found")
     for label, figures in result.by_label.items():
-        table.add_row(escape(label), *_cells(figures, rows[label]))
+        table.add_row(escape(label), *_cells(figures, rows[label].f1))
     table.add_section()
-    table.add_row("all (micro)", *_cells(result.micro, micro))
-    table.add_row("mean of labels (macro)", "", "", f"{result.macro_f1:.3f}", "", "", "")
+    table.add_row("micro", *_cells(result.micro, micro.f1))
+    table.add_row("macro", "", "", f"{result.macro_f1:.3f}", "", "", "")
     console = Console()
     console.print(table)
     if compared is not None:
@@ -111,14 +111,12 @@ def _show(
     typer.echo(signature)
 
 
-def _cells(figures: Figures, sure: Intervals) -> list[str]:
-    def cell(value: float, interval: Interval) -> str:
-        return f"{value:.3f} ({interval.low:.3f}-{interval.high:.3f})"
-
+def _cells(figures: Figures, sure: Interval) -> list[str]:
+    # Intervals of precision and recall are in the JSON; a table with all of them does not fit a terminal.
     return [
-        cell(figures.precision, sure.precision),
-        cell(figures.recall, sure.recall),
-        cell(figures.f1, sure.f1),
+        f"{figures.precision:.3f}",
+        f"{figures.recall:.3f}",
+        f"{figures.f1:.3f} ({sure.low:.3f}-{sure.high:.3f})",
         str(figures.gold),
         str(figures.predicted),
         str(figures.found),
