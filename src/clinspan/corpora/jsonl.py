@@ -60,13 +60,17 @@ def parse(line: str, *, where: str, default_id: str | None = None) -> Document:
         InputError: naming the place and the fault.
     """
     try:
-        data = json.loads(line)
+        data = json.loads(line, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise InputError(f"is not JSON: {error.msg} at column {error.colno}", where=where) from None
+    except ValueError as error:
+        raise InputError(f"is not JSON that can be read: {error}", where=where) from None
     except RecursionError:
         raise InputError("is not JSON that can be read: it is nested too deeply", where=where) from None
     if not isinstance(data, dict):
         raise InputError("is not a JSON object", where=where, expected='{"id": ..., "text": ...}')
+    if "\\u" in line and not _whole(data):
+        raise InputError("holds half of a surrogate pair", where=where, expected="whole characters")
     text = _text(data, where)
     id = data.get("id", default_id)
     if isinstance(id, int) and not isinstance(id, bool):
@@ -91,9 +95,20 @@ def _text(data: Mapping[str, Any], where: str) -> str:
     text = data["text"]
     if not isinstance(text, str):
         raise InputError(f"'text' is {type(text).__name__}", where=where, expected="a string")
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise InputError("'text' holds half of a surrogate pair", where=where, expected="whole characters")
     return text
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _whole(data: object) -> bool:
+    """Whether it can be written again: an escape may name half of a character, which no encoding has."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _items(data: Mapping[str, Any], key: str, where: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
