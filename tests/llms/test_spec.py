@@ -50,5 +50,6 @@ def test_the_embedded_model_is_known_by_name_or_by_path(tmp_path):
 
 @pytest.mark.model
 def test_embedded_alone_is_the_default_model(smollm2):
-    with load("embedded", context=128, threads=1) as llm:
+    with load("embedded", context=256, threads=1, as_shipped=True) as llm:
         assert (llm.context, llm.constrains) == (256, True)
+        assert "Q4_1" in llm.name

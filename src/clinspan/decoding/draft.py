@@ -36,9 +36,9 @@ class DraftSettings:
             token by token would.
     """
 
-    draft_tokens: int = 16
+    draft_tokens: int = 24
     max_draft_tokens: int = 64
-    mention_words: int = 3
+    mention_words: int = 4
     ends: Literal["joint", "greedy"] = "joint"
 
     def __post_init__(self) -> None:
@@ -195,9 +195,9 @@ class _Run:
                 log_stay += log_on
                 if self._settings.ends == "greedy" and log_close > log_on:
                     return ids, ends[-1:]
-            # No later end can be likelier than all of them together.
-            passed = self._settings.ends == "joint" and log_stay <= max(end.log_p for end in ends)
-            if passed or len(ends) == len(slot.ends):
+            # No later end is likelier than all of them together, and no end's best label less likely than chance.
+            floor = max(end.log_p - math.log(len(labels)) for end, labels in zip(ends, slot.labels, strict=False))
+            if (self._settings.ends == "joint" and log_stay <= floor) or len(ends) == len(slot.ends):
                 return ids, sorted(ends, key=lambda end: -end.log_p)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clinspan.decoding.pieces import Word, closing_pieces, spaced, words
+from clinspan.decoding.pieces import Word, closing_pieces, spaced
+from clinspan.decoding.places import Ends, candidate_ends, ends_paragraph, window_words
 from clinspan.document import Span
-from clinspan.errors import ConfigError
 from clinspan.formats.tanl_syntax import BAR, CLOSE, OPEN
 from clinspan.messages import CopyConstraint
 
@@ -95,15 +95,7 @@ def compile_plan(
     Raises:
         ConfigError: when the constraint has no label, or a candidate names one outside it.
     """
-    if not constraint.labels:
-        raise ConfigError("a copy constraint needs at least one label")
-    candidates = () if constraint.candidate_mode == "off" else constraint.candidates
-    for candidate in candidates:
-        for label in candidate.labels:
-            if label not in constraint.labels:
-                raise ConfigError(f"a candidate has the label {label!r}", expected=f"one of {list(constraint.labels)}")
-    edges = {edge for candidate in candidates for edge in (candidate.span.start, candidate.span.end)}
-    found, _ = words(constraint.text, edges | cuts)
+    found, _ = window_words(constraint, cuts)
     allowed = _allowed(constraint, found, max_words)
     slots = []
     for i, word in enumerate(found):
@@ -131,48 +123,18 @@ def compile_plan(
     )
 
 
-_Allowed = tuple[float | None, dict[int, tuple[str, ...]]]
-
-
-def _allowed(constraint: CopyConstraint, found: tuple[Word, ...], max_words: int) -> list[_Allowed]:
-    """For each word the bias of opening there, and where the mention may end with which labels."""
+def _allowed(constraint: CopyConstraint, found: tuple[Word, ...], max_words: int) -> list[tuple[float | None, Ends]]:
+    """For each word the bias of opening there, None where nothing may open, and where the mention may end."""
     if constraint.candidate_mode == "only":
-        return _only_candidates(constraint, found)
+        bias = constraint.open_bias + constraint.candidate_bias
+        return [(bias if ends else None, ends) for ends in candidate_ends(constraint, found)]
     preferred = constraint.candidates if constraint.candidate_mode == "prefer" else ()
     starts = {candidate.span.start for candidate in preferred}
     horizon = len(found)
-    horizons = [horizon] * len(found)
-    for i in range(len(found) - 1, -1, -1):
-        horizons[i] = horizon
-        if _blank_line(found[i].gap):
+    allowed: list[tuple[float | None, Ends]] = []
+    for i, word in reversed(list(enumerate(found))):
+        bias = constraint.open_bias + (constraint.candidate_bias if word.start in starts else 0.0)
+        allowed.append((bias, dict.fromkeys(range(i + 1, min(i + max_words, horizon) + 1), constraint.labels)))
+        if ends_paragraph(word.gap):
             horizon = i
-    return [
-        (
-            constraint.open_bias + (constraint.candidate_bias if word.start in starts else 0.0),
-            dict.fromkeys(range(i + 1, min(i + max_words, horizons[i]) + 1), constraint.labels),
-        )
-        for i, word in enumerate(found)
-    ]
-
-
-def _only_candidates(constraint: CopyConstraint, found: tuple[Word, ...]) -> list[_Allowed]:
-    index_of_start = {word.start: i for i, word in enumerate(found)}
-    index_of_end = {word.end: i + 1 for i, word in enumerate(found)}
-    ends: list[dict[int, tuple[str, ...]]] = [{} for _ in found]
-    for candidate in constraint.candidates:
-        first, end = index_of_start.get(candidate.span.start), index_of_end.get(candidate.span.end)
-        if first is None or end is None:
-            raise ConfigError(
-                f"the candidate at {candidate.span.start}-{candidate.span.end} begins or ends in white space",
-                expected="candidates that begin and end at characters of the text",
-            )
-        known = ends[first].get(end, ())
-        named = candidate.labels or constraint.labels
-        ends[first][end] = (*known, *(label for label in named if label not in known))
-    bias = constraint.open_bias + constraint.candidate_bias
-    return [(bias if places else None, dict(sorted(places.items()))) for places in ends]
-
-
-def _blank_line(gap: str) -> bool:
-    """True where a paragraph ends; lines of notes are often wrapped in the middle of a mention, paragraphs are not."""
-    return len(f"{gap}.".splitlines()) > 2
+    return allowed[::-1]

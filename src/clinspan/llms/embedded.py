@@ -1,6 +1,5 @@
 """The embedded LLM: a GGUF model run in this process by llama.cpp, the only one that sees logits."""
 
-import hashlib
 import os
 import threading
 import time
@@ -18,9 +17,10 @@ from clinspan.document import Entity
 from clinspan.errors import ConfigError, LLMError
 from clinspan.formats.tanl_syntax import render
 from clinspan.llms.chat import chat_tokens
-from clinspan.llms.llama import Llama
+from clinspan.llms.llama import Llama, check_file
+from clinspan.llms.requantise import requantised
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Request
-from clinspan.models.registry import path_of
+from clinspan.models.registry import path_of, sha256_of
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 
@@ -39,6 +39,8 @@ class EmbeddedSettings:
         threads: for evaluation; None takes `default_threads`. One is best where another process keeps a core busy.
         adapter: a LoRA adapter in GGUF, made for this model.
         adapter_scale: its weight; 1 is as trained.
+        as_shipped: runs the file itself, instead of a copy with the four- to six-bit weights of a small model rewritten,
+            which is faster; the copy is made once, in clinspan's cache folder (see `llms.requantise`).
         draft: how copies are drafted.
     """
 
@@ -46,6 +48,7 @@ class EmbeddedSettings:
     threads: int | None = None
     adapter: Path | None = None
     adapter_scale: float = 1.0
+    as_shipped: bool = False
     draft: DraftSettings = field(default_factory=DraftSettings)
 
     def __post_init__(self) -> None:
@@ -75,8 +78,10 @@ class EmbeddedLLM:
     def __init__(self, path: str | Path, settings: EmbeddedSettings = EmbeddedSettings()) -> None:
         path = Path(path)
         self._settings = settings
+        check_file(path)
+        checksum = sha256_of(path)
         self._model = Llama(
-            path,
+            path if settings.as_shipped else requantised(path, checksum),
             context=settings.context,
             threads=settings.threads or default_threads(),
             adapter=settings.adapter,
@@ -85,9 +90,9 @@ class EmbeddedLLM:
         self._tokenize = lru_cache(maxsize=1 << 15)(self._model.tokenize)
         self._lock = threading.Lock()
         self.context: int | None = self._model.n_ctx
-        self.name = f"embedded:{path.stem}:{self._model.quantisation}:{_checksum(path)}"
+        self.name = f"embedded:{path.stem}:{self._model.quantisation}:{checksum[:12]}"
         if settings.adapter is not None:
-            adapter = f"{settings.adapter.stem}:{_checksum(settings.adapter)}"
+            adapter = f"{settings.adapter.stem}:{sha256_of(settings.adapter)[:12]}"
             self.name += f"+{adapter}" + (f"*{settings.adapter_scale:g}" if settings.adapter_scale != 1 else "")
 
     @classmethod
@@ -202,8 +207,3 @@ class EmbeddedLLM:
 
 def _entity(text: str, mention: Decoded) -> Entity:
     return Entity(mention.span, mention.label, mention.span.of(text), mention.score)
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

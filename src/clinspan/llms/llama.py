@@ -92,7 +92,7 @@ class Llama:
         return batch
 
     def _load_adapter(self, path: Path, scale: float) -> None:
-        _check_file(path)
+        check_file(path)
         adapter = self._c.llama_adapter_lora_init(self._model, bytes(path))
         if not adapter:
             raise ModelError(f"is not an adapter for this model: {self._api.complaint()}", where=str(path))
@@ -236,7 +236,12 @@ class Llama:
         return bool(self._c.llama_vocab_is_eog(self._vocab, token))
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuses what is no GGUF file.
+
+    Raises:
+        ModelError: when it is not there or is something else.
+    """
     if not path.is_file():
         raise ModelError("there is no such file", where=str(path))
     with path.open("rb") as file:
@@ -245,7 +250,7 @@ def _check_file(path: Path) -> None:
 
 
 def _load_model(api: Api, path: Path) -> int:
-    _check_file(path)
+    check_file(path)
     params = api.c.llama_model_default_params()
     params.n_gpu_layers = 0
     params.load_mode = LOAD_MODE_MMAP

@@ -28,7 +28,7 @@ class Kind:
     default: str | None = None
 
 
-_IN_PROCESS = frozenset({"context", "threads", "adapter", "adapter_scale"})
+_IN_PROCESS = frozenset({"context", "threads", "adapter", "adapter_scale", "as_shipped"})
 
 KINDS: Mapping[str, Kind] = {
     "embedded": Kind(
