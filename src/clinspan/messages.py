@@ -59,7 +59,8 @@ class Request:
 
     Attributes:
         messages: the chat, whole.
-        max_tokens: at most this many tokens are generated.
+        max_tokens: at most this many tokens are generated. Where the LLM itself keeps to `constraint` the text bounds the
+            answer, and this does not cut it.
         constraint: honoured by LLMs that can; the others answer freely and the reader checks the copy.
         json_schema: likewise, for formats that answer in JSON.
     """

@@ -39,8 +39,8 @@ class EmbeddedSettings:
         threads: for evaluation; None takes `default_threads`. One is best where another process keeps a core busy.
         adapter: a LoRA adapter in GGUF, made for this model.
         adapter_scale: its weight; 1 is as trained.
-        as_shipped: runs the file itself, instead of a copy with the four- to six-bit weights of a small model rewritten,
-            which is faster; the copy is made once, in clinspan's cache folder (see `llms.requantise`).
+        as_shipped: runs the file itself, not the faster copy that is made once of a small model with four- to six-bit
+            weights, in clinspan's cache folder (see `llms.requantise`).
         draft: how copies are drafted.
     """
 
