@@ -59,8 +59,8 @@ class Request:
 
     Attributes:
         messages: the chat, whole.
-        max_tokens: at most this many tokens are generated. Where the LLM itself keeps to `constraint` the text bounds the
-            answer, and this does not cut it.
+        max_tokens: at most this many tokens are generated. An LLM that decodes by copying does not cut an answer with a
+            `constraint`, which its text bounds.
         constraint: honoured by LLMs that can; the others answer freely and the reader checks the copy.
         json_schema: likewise, for formats that answer in JSON.
     """
