@@ -11,20 +11,20 @@ _MARK = regex.compile(r"\p{M}")
 _INNER = frozenset("\u00ad\u200c\u2060")
 _DASH = r"[-\p{Pd}\u2212]"
 # A number goes on over these into the next digit: decimals, thousands, ratios, times, dates, powers, ranges.
-_NUMBER_BEFORE = regex.compile(rf"(?:\d[.,/:^×±]|\d ?{_DASH} ?|(?<=\d ?)± ?)$|(?<=[^\n\S]|[(\[<>=~:]){_DASH}$")
+_NUMBER_BEFORE = regex.compile(rf"(?:\d[.,/:^×±]|\d ?{_DASH} ?|(?<=\d ?)± ?)\Z|(?<=[^\n\S]|[(\[<>=~:]){_DASH}\Z")
 _NUMBER_AFTER = regex.compile(rf"[.,/:^×±]\d|{_DASH}\d| ?[½⅓⅔¼¾⅛⅜⅝⅞]")
-_NAMED = regex.compile(r"\p{L}[-\p{Pd}]?[\d]+$")
+_NAMED = regex.compile(r"\p{L}[-\p{Pd}]?[\d]+\Z")
 _UNIT = (
     r"(?:[mµμunp]?cg|[mkµμunp]?g|[mdcµμ]?l|[mµμ]?mol|m?eq|i?u|units?|tabs?|caps?|mm|cm|mmhg|bpm|kcal|hrs?|h|min|s|"
     r"d|days?|wks?|weeks?|mos?|months?|yrs?|years?|y|yo|x|%)"
 )
 _DOSE_AFTER = regex.compile(rf"(?<=\p{{L}})\d+(?:[.,]\d+)?\s?{_UNIT}(?![\p{{L}}\p{{N}}])", regex.I)
 _UNIT_AFTER = regex.compile(rf"(?<=\d){_UNIT}(?![\p{{L}}\p{{N}}])", regex.I)
-_DOSE_BEFORE = regex.compile(rf"(?<![\p{{L}}\p{{N}}.,])\d+(?:[.,]\d+)?{_UNIT}?$", regex.I)
-_TIED_BEFORE = regex.compile(r"(?<=[\p{L}\p{N}])[-\p{Pd}_]$")
+_DOSE_BEFORE = regex.compile(rf"(?<![\p{{L}}\p{{N}}.,])\d+(?:[.,]\d+)?{_UNIT}?\Z", regex.I)
+_TIED_BEFORE = regex.compile(r"(?<=[\p{L}\p{N}])[-\p{Pd}_]\Z")
 _TIED_AFTER = regex.compile(r"[-\p{Pd}_](?=[\p{L}\p{N}])")
 _HANGUL = regex.compile(r"\p{Hangul}")
-_CLITIC = regex.compile(r"(?<![\p{L}\p{M}])(?:[وفبلك]|[והבלמשכ])$")
+_CLITIC = regex.compile(r"(?<![\p{L}\p{M}])(?:[وفبلك]|[והבלמשכ])\Z")
 
 
 class Edge(IntEnum):

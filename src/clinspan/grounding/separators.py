@@ -9,14 +9,14 @@ _OPENING = "([{<«“‘\"'`*"
 _CLOSING = ")]}>»”’\"'`*"
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _ENDING = ".,;:!?…。，；：、！？"
-_ABBREVIATION = regex.compile(r"(?<!\p{L})(?:\p{L}{1,2}\.){2,}$")
+_ABBREVIATION = regex.compile(r"(?<!\p{L})(?:\p{L}{1,2}\.){2,}\Z")
 _BULLET = regex.compile(r"^[-•*·–—]\s+(?=\S)")
 _LEADING_SIGN = regex.compile(r"[-\p{Pd}\u2212](?=[\d.])")
-_TRAILING_SIGN = regex.compile(r"(?<=[\p{L}\p{N}])[-\p{Pd}\u2212]$")
+_TRAILING_SIGN = regex.compile(r"(?<=[\p{L}\p{N}])[-\p{Pd}\u2212]\Z")
 _SIGN = regex.compile(r"[-\p{Pd}\u2212]")
 _GAP = regex.compile(r"[\s\p{Pd}\p{Cf}\u2212|│┃¦]+")
 _LETTERS = regex.compile(r"[\p{L}\p{M}]+")
-_LETTERS_BEFORE = regex.compile(r"[\p{L}\p{M}]+$")
+_LETTERS_BEFORE = regex.compile(r"[\p{L}\p{M}]+\Z")
 _BAR = regex.compile(r"[|│┃¦]")
 _SHORTEST_PIECE = 3
 

@@ -15,7 +15,7 @@ from clinspan.grounding.words import COMPARISON, MEASURE, NEGATION, SIDE, UNIT
 _WORD = regex.compile(
     r"(?P<word>[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)?)|(?:\d+(?:[.,/:]\d+)*)|[^\s\p{Pd}\p{Cf}\u2212|│┃¦]\p{M}*"
 )
-_POSSESSIVE = regex.compile(r"'s?$")
+_POSSESSIVE = regex.compile(r"'s?\Z")
 _LONGEST = 48  # words of a mention; longer ones are sentences, and misspellings in them are not looked for
 _CAPITALS = 8  # capital words shorter than this are names (SMARCB, SMARCA), not words with slips
 _MOST = 1000  # places that are looked at
