@@ -61,6 +61,7 @@ class TextIndex:
         if not needle:
             return
         folded, text = self.folded, self.text
+        same: dict[str, bool] = {}
         at = folded.text.find(needle)
         while at >= 0:
             span = folded.span(at, at + len(needle))
@@ -72,12 +73,12 @@ class TextIndex:
                 continue
             start, end = found
             there = text[start:end]
-            if there == mention or is_other_word(core, there):
-                continue
             set_off = edge(text, start, end)
-            if set_off is Edge.NONE:
+            if set_off is Edge.NONE or there == mention:
                 continue
-            if there == core or (same_breaks(core, there) and difference(core, there) is None):
+            if there not in same:
+                same[there] = _says_the_same(core, there)
+            if same[there]:
                 yield Occurrence(start, end, MatchKind.NORMALISED, set_off)
 
     def misspelt(self, mention: str) -> Iterator[Occurrence]:
@@ -110,3 +111,10 @@ class TextIndex:
         """What of `mention` stands otherwise in the text (number, unit, side, negation, comparison), and the text."""
         near = self.words.changed(trimmed(mention))
         return None if near is None else (near[0], self.text[near[1] : near[2]])
+
+
+def _says_the_same(core: str, there: str) -> bool:
+    """True for two strings of one folded form that differ in nothing that matters."""
+    if core == there:
+        return True
+    return not is_other_word(core, there) and same_breaks(core, there) and difference(core, there) is None

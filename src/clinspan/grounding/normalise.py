@@ -6,11 +6,11 @@ What is left out can hide a difference (5-10 and 510): the guards look at the or
 """
 
 import unicodedata
-from array import array
-from collections.abc import MutableSequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import compress
+from itertools import accumulate, compress, islice
 
 import regex
 
@@ -24,67 +24,92 @@ _QUOTES = str.maketrans(
 )
 _LEFT_OUT = regex.compile(r"[\s\p{Pd}\p{Cf}\u2212\u0640\uFE0E\uFE0F|^]+")
 _NOT_ASCII = regex.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
+_PIECE = 256  # characters
 _CLUSTER = regex.compile(r"\X")
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
-    """A text in folded form.
+class _Piece:
+    """A stretch of the original: ASCII, of which the characters not left out stand for themselves, or one cluster.
 
     Attributes:
-        text: the folded form.
-        starts: for each of its characters, where in the original the character it comes from starts.
-        ends: one past where that ends, with its combining marks; None where every character stands alone.
+        start, end: its original offsets.
+        whole: True for a cluster, all of whose folded characters come from all of it.
     """
 
+    start: int
+    end: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A text in folded form, made of short pieces through which a place in it leads back to the original.
+
+    Attributes:
+        original: the text.
+        text: its folded form.
+        pieces: the stretches of the original, in order.
+        begins: where in the folded form each of them begins.
+    """
+
+    original: str
     text: str
-    starts: MutableSequence[int]
-    ends: MutableSequence[int] | None
+    pieces: Sequence[_Piece]
+    begins: Sequence[int]
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
         """The original offsets of the folded range; None where it cuts an original character in two."""
-        starts, ends = self.starts, self.ends
-        if ends is None:
-            return starts[start], starts[end - 1] + 1
-        cut_left = start > 0 and starts[start - 1] == starts[start]
-        cut_right = end < len(starts) and starts[end] == starts[end - 1]
-        return None if cut_left or cut_right else (starts[start], ends[end - 1])
+        first = bisect_right(self.begins, start) - 1
+        last = bisect_right(self.begins, end - 1) - 1
+        opening, closing = self.pieces[first], self.pieces[last]
+        if opening.whole and start != self.begins[first]:
+            return None
+        if closing.whole:
+            following = self.begins[last + 1] if last + 1 < len(self.begins) else len(self.text)
+            if end != following:
+                return None
+        return (
+            opening.start if opening.whole else self._kept(opening, start - self.begins[first]),
+            closing.end if closing.whole else self._kept(closing, end - 1 - self.begins[last]) + 1,
+        )
+
+    def _kept(self, piece: _Piece, number: int) -> int:
+        """The original offset of the ASCII piece's character of that number, those left out not counted."""
+        flags = self.original[piece.start : piece.end].encode().translate(_KEEP)
+        return next(islice(compress(range(piece.start, piece.end), flags), number, None))
 
 
 def fold(text: str) -> Folded:
     """The folded form of `text`; linear time, at the speed of C for ASCII."""
-    if text.isascii():
-        raw = text.encode()
-        starts = array("q", compress(range(len(raw)), raw.translate(_KEEP)))
-        return Folded(raw.translate(_LOWER, _DELETE).decode(), starts, None)
-    pieces: list[str] = []
-    starts, ends = array("q"), array("q")
+    pieces: list[_Piece] = []
+    folded: list[str] = []
     done = 0
-    for run in _NOT_ASCII.finditer(text):
-        _add_ascii(text, done, run.start(), pieces, starts, ends)
+    for run in () if text.isascii() else _NOT_ASCII.finditer(text):
+        _add_ascii(text, done, run.start(), pieces, folded)
         done = run.end()
         for cluster in _CLUSTER.finditer(text, run.start(), done):
-            folded = fold_cluster(cluster.group())
-            pieces.append(folded)
-            starts.extend([cluster.start()] * len(folded))
-            ends.extend([cluster.end()] * len(folded))
-    _add_ascii(text, done, len(text), pieces, starts, ends)
-    return Folded("".join(pieces), starts, ends)
+            levelled = fold_cluster(cluster.group())
+            if levelled:
+                pieces.append(_Piece(cluster.start(), cluster.end(), whole=True))
+                folded.append(levelled)
+    _add_ascii(text, done, len(text), pieces, folded)
+    begins = list(accumulate(map(len, folded[:-1]), initial=0)) if folded else []
+    return Folded(text, "".join(folded), pieces, begins)
+
+
+def _add_ascii(text: str, start: int, end: int, pieces: list[_Piece], folded: list[str]) -> None:
+    for at in range(start, end, _PIECE):
+        until = min(at + _PIECE, end)
+        levelled = text[at:until].encode().translate(_LOWER, _DELETE).decode()
+        if levelled:
+            pieces.append(_Piece(at, until, whole=False))
+            folded.append(levelled)
 
 
 def fold_string(text: str) -> str:
     """The folded form alone."""
     return text.encode().translate(_LOWER, _DELETE).decode() if text.isascii() else fold(text).text
-
-
-def _add_ascii(
-    text: str, start: int, end: int, pieces: list[str], starts: MutableSequence[int], ends: MutableSequence[int]
-) -> None:
-    raw = text[start:end].encode()
-    pieces.append(raw.translate(_LOWER, _DELETE).decode())
-    kept = raw.translate(_KEEP)
-    starts.extend(compress(range(start, end), kept))
-    ends.extend(compress(range(start + 1, end + 1), kept))
 
 
 @lru_cache(maxsize=1 << 16)

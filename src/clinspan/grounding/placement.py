@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from clinspan.document import MatchKind, Span
 from clinspan.grounding.edges import Edge
@@ -83,17 +83,17 @@ class Placement:
         per_part = [sorted(islice(self._literal(part), _MOST), key=lambda found: found.start) for part in parts]
         best: list[Occurrence] = []
         for first in per_part[0]:
-            chain = [first]
+            linked = [first]
             for places in per_part[1:]:
-                at = bisect_left(places, chain[-1].end, key=lambda found: found.start)
+                at = bisect_left(places, linked[-1].end, key=lambda found: found.start)
                 if at == len(places):
                     break
-                chain.append(places[at])
-            whole = len(chain) == len(parts)
-            width = chain[-1].end - first.start
+                linked.append(places[at])
+            whole = len(linked) == len(parts)
+            width = linked[-1].end - first.start
             closer = not best or width < best[-1].end - best[0].start
-            if whole and closer and width <= _WIDEST and not self.taken(first.start, chain[-1].end, label):
-                best = chain
+            if whole and closer and width <= _WIDEST and not self.taken(first.start, linked[-1].end, label):
+                best = linked
         if not best:
             return None
         exact = all(found.match is MatchKind.EXACT for found in best)
@@ -106,7 +106,7 @@ class Placement:
         at = bisect_left(tier, low, key=lambda found: found.start)
         if at == len(tier) or tier[at].start >= high:
             at = 0
-        for index in (*range(at, len(tier)), *range(at)):
+        for index in chain(range(at, len(tier)), range(at)):
             if not self.taken(tier[index].start, tier[index].end, label):
                 return tier.pop(index)
         return None
@@ -123,12 +123,20 @@ class Placement:
         found = list(islice(self._index.verbatim(text), wanted + _MOST))
         free = sum(self._key(place)[:2] == (_FREE, False) for place in found)
         if free < wanted:
-            found += islice(self._index.normalised(text), wanted + _MOST)
+            found += self._enough(self._index.normalised(text), wanted - free)
         if len(found) < wanted and self._fuzzy:
             known = {(place.start, place.end) for place in found}
             places = islice(self._index.misspelt(text), wanted + _MOST)
             found += [place for place in places if (place.start, place.end) not in known]
         return sorted(((self._key(place), place) for place in found), key=lambda pair: (pair[0], pair[1].start))
+
+    def _enough(self, places: Iterator[Occurrence], wanted: int) -> Iterator[Occurrence]:
+        """The first places, until so many of them stand by themselves and free of other mentions."""
+        for place in islice(places, wanted + _MOST):
+            yield place
+            wanted -= self._key(place)[0] == _FREE and place.edge is Edge.TOKEN
+            if wanted <= 0:
+                return
 
     def _key(self, place: Occurrence) -> Key:
         covered = self._covered.count(1, place.start, place.end)

@@ -1,8 +1,10 @@
 """A text as a sequence of words, in which mentions with misspelt or changed words are found."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from heapq import merge
+from itertools import islice
 
 import regex
 from rapidfuzz import process
@@ -13,7 +15,7 @@ from clinspan.grounding.spelling import SHORTEST, farthest, misspelt
 from clinspan.grounding.words import COMPARISON, MEASURE, NEGATION, SIDE, UNIT
 
 _WORD = regex.compile(
-    r"(?P<word>[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)?)|(?:\d+(?:[.,/:]\d+)*)|[^\s\p{Pd}\p{Cf}\u2212|│┃¦]\p{M}*"
+    r"(?:[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)?)|(?:\d+(?:[.,/:]\d+)*)|[^\s\p{Pd}\p{Cf}\u2212|│┃¦]\p{M}*"
 )
 _POSSESSIVE = regex.compile(r"'s?\Z")
 _LONGEST = 48  # words of a mention; longer ones are sentences, and misspellings in them are not looked for
@@ -26,20 +28,15 @@ Options = dict[str, str]
 
 
 class WordIndex:
-    """The words of a text, with where each stands."""
+    """The words of a text: which there are, and where a sequence of them stands."""
 
     def __init__(self, text: str):
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        self._words: list[str] = []
-        self._places: defaultdict[str, list[int]] = defaultdict(list)
-        for found in _WORD.finditer(text):
-            word = _level(found.group())
-            self._places[word].append(len(self._words))
-            self._words.append(word)
-            self._starts.append(found.start())
-            self._ends.append(found.end())
-        self._vocabulary = [word for word in self._places if len(word) >= SHORTEST]
+        self._text = text
+        self._written: defaultdict[str, list[str]] = defaultdict(list)
+        # No word has white space in it, so that the words can be told from the text's distinct pieces alone.
+        for word in sorted(set(_findall(" ".join(set(text.split()))))):
+            self._written[_level(word)].append(word)
+        self._vocabulary = [word for word in self._written if len(word) >= SHORTEST]
 
     def misspelt(self, mention: str) -> Iterator[tuple[int, int]]:
         """The ranges that say `mention` with misspelt words, left to right."""
@@ -53,25 +50,31 @@ class WordIndex:
         return next(((changed, start, end) for start, end, changed in ranges if changed), None)
 
     def _found(self, mention: str, options: Callable[[str], Options]) -> Iterator[tuple[int, int, str]]:
-        said = _WORD.findall(mention) and [found.group() for found in _WORD.finditer(mention)]
+        said = _findall(mention)
         if not said or len(said) > _LONGEST:
             return
-        per_word = [options(word) for word in said]
-        counts = [sum(len(self._places[word]) for word in words) for words in per_word]
-        rarest = counts.index(min(counts))
-        places = sorted(place - rarest for word in per_word[rarest] for place in self._places[word])
-        for first in places[:_MOST]:
-            last = first + len(said)
-            if first < 0 or last > len(self._words):
-                continue
-            found = self._words[first:last]
-            if all(word in allowed for word, allowed in zip(found, per_word, strict=True)):
-                changes = (allowed[word] for word, allowed in zip(found, per_word, strict=True))
-                yield self._starts[first], self._ends[last - 1], next((change for change in changes if change), "")
+        per_word: list[Options] = []
+        for word in said:
+            per_word.append(options(word))
+            if not per_word[-1]:
+                return
+        firsts = [self._starts(written) for word in per_word[0] for written in self._written[word]]
+        for start in islice(merge(*firsts), _MOST):
+            matched = _match(self._text, start, per_word)
+            if matched is not None:
+                yield start, *matched
+
+    def _starts(self, written: str) -> Iterator[int]:
+        """Where a word begins that begins with this one; `_match` looks at the whole of it."""
+        at = self._text.find(written)
+        while at >= 0:
+            if not (at and self._text[at - 1].isalnum() and written[0].isalnum()):
+                yield at
+            at = self._text.find(written, at + 1)
 
     def _spellings(self, said: str) -> Options:
         word = _level(said)
-        allowed = {word: ""} if word in self._places else {}
+        allowed = {word: ""} if word in self._written else {}
         most = 0 if said.isupper() and len(said) < _CAPITALS else farthest(word)
         if most:
             near = process.extract(word, self._vocabulary, scorer=OSA.distance, score_cutoff=most + 2, limit=None)
@@ -82,8 +85,23 @@ class WordIndex:
         allowed = self._spellings(said)
         changed = _class(_level(said))
         if changed:
-            allowed.update((word, changed) for word in self._places if word not in allowed and _class(word) == changed)
+            allowed.update((word, changed) for word in self._written if word not in allowed and _class(word) == changed)
         return allowed
+
+
+def _match(text: str, start: int, per_word: Sequence[Options]) -> tuple[int, str] | None:
+    """Where the sequence of words that starts there ends, and what it changes; None where another word comes."""
+    changes, end, number = "", start, 0
+    for found, allowed in zip(_WORD.finditer(text, start), per_word, strict=False):
+        change = allowed.get(_level(found.group()))
+        if change is None:
+            return None
+        changes, end, number = changes or change, found.end(), number + 1
+    return (end, changes) if number == len(per_word) else None
+
+
+def _findall(text: str) -> list[str]:
+    return [found.group() for found in _WORD.finditer(text)]
 
 
 @lru_cache(maxsize=1 << 15)
