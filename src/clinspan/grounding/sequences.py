@@ -101,7 +101,8 @@ def _match(text: str, start: int, per_word: Sequence[Options]) -> tuple[int, str
 
 
 def _findall(text: str) -> list[str]:
-    return [found.group() for found in _WORD.finditer(text)]
+    found: list[str] = _WORD.findall(text)
+    return found
 
 
 @lru_cache(maxsize=1 << 15)
