@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.cli import dictionary, doctor, evaluate, ground, labels, models
+from clinspan.cli import dictionary, doctor, evaluate, ground, labels, models, tune
 from clinspan.errors import ClinspanError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.add_typer(dictionary.app, name="dictionary")
 app.command()(ground.ground)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
+app.command()(tune.tune)
 
 
 def _show_version(asked: bool) -> None:

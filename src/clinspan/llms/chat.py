@@ -2,19 +2,45 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from clinspan.errors import ModelError
-from clinspan.llms.llama import Llama
 from clinspan.messages import Message
 
 # Private-use characters that stand for a message's content while the template is rendered.
 _LEFT, _RIGHT = "\ue000", "\ue001"
 
 
-def chat_tokens(model: Llama, messages: Sequence[Message]) -> tuple[int, ...]:
+class ChatModel(Protocol):
+    """What a chat is rendered for: a loaded model, or its tokenizer alone when pairs to tune on are made."""
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template the model brings with it, where it has one."""
+        ...
+
+    @property
+    def first_token(self) -> int | None:
+        """The token that every input of this model must start with, if any."""
+        ...
+
+    def special_text(self, which: str) -> str:
+        """How the `bos` or `eos` token is written in a template; empty where the model has none."""
+        ...
+
+    def tokenize(self, piece: str) -> tuple[int, ...]:
+        """The ids of `piece` by itself: text only, whatever control tokens it may spell."""
+        ...
+
+    def tokenize_markup(self, piece: str) -> tuple[int, ...]:
+        """The ids of a stretch of a chat template, in which control tokens are meant."""
+        ...
+
+
+def chat_tokens(model: ChatModel, messages: Sequence[Message]) -> tuple[int, ...]:
     """The ids of the chat, up to where the answer begins.
 
     The template's own stretches may hold control tokens; the messages are tokenised as text alone, so a note that

@@ -1,0 +1,149 @@
+"""Loads the model that is tuned, from a GGUF file, a Hugging Face folder or a hub's name, with its tokenizer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clinspan.errors import InputError, MissingExtra, ModelError
+from clinspan.llms.chat import chat_tokens
+from clinspan.messages import Message
+from clinspan.models.registry import sha256_of
+from clinspan.tuning.export import Shape
+
+_PURPOSE = "tuning"
+
+
+class HuggingFaceTokenizer:
+    """A transformers tokenizer that gives the ids the embedded runtime gives for the same model.
+
+    Args:
+        tokenizer: transformers' fast tokenizer, with a chat template.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._pieces: dict[str, tuple[int, ...]] = {}
+        self.end: int = tokenizer.eos_token_id
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja template of the model."""
+        template = self._tokenizer.chat_template
+        return template if isinstance(template, str) else None
+
+    def special_text(self, which: str) -> str:
+        """How the `bos` or `eos` token is written in a template; empty where the model has none."""
+        return getattr(self._tokenizer, f"{which}_token") or ""
+
+    @property
+    def first_token(self) -> int | None:
+        """The token that every input of this model must start with, if any."""
+        added = self._tokenizer("").input_ids
+        return added[0] if added and added[0] == self._tokenizer.bos_token_id else None
+
+    def tokenize(self, piece: str) -> tuple[int, ...]:
+        """The ids of `piece` by itself: text only, whatever control tokens it may spell."""
+        return tuple(self._tokenizer(piece, add_special_tokens=False, split_special_tokens=True).input_ids)
+
+    def tokenize_markup(self, piece: str) -> tuple[int, ...]:
+        """The ids of a stretch of a chat template, in which control tokens are meant."""
+        return tuple(self._tokenizer(piece, add_special_tokens=False).input_ids)
+
+    def chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """The ids of the chat through the model's template, up to where the answer begins."""
+        return chat_tokens(self, messages)
+
+    def piece(self, text: str) -> tuple[int, ...]:
+        """The ids of one piece of an answer; remembered, since words come again."""
+        if text not in self._pieces:
+            self._pieces[text] = self.tokenize(text)
+        return self._pieces[text]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A model ready to be tuned.
+
+    Attributes:
+        name: as the card gives it.
+        sha256: of the GGUF file; of config.json and the weights' files one after the other for a folder; empty for a
+            hub's name.
+        model: transformers' causal model.
+        tokenizer: its tokenizer.
+        context: tokens that fit into it.
+        shape: what the GGUF export needs to know.
+    """
+
+    name: str
+    sha256: str
+    model: Any
+    tokenizer: HuggingFaceTokenizer
+    context: int
+    shape: Shape
+
+
+def load_base(where: str | Path, *, name: str | None = None, bfloat16: bool | None = None) -> Base:
+    """Loads a base for tuning.
+
+    Args:
+        where: a GGUF file, a folder in Hugging Face's layout, or `hf:NAME` for one that transformers finds or fetches.
+        name: as the card gives it; the file's, folder's or repository's name when None.
+        bfloat16: hold the weights in bf16; where the processor is fast in it when None.
+
+    Raises:
+        MissingExtra: when the packages of the extra `train` are not installed.
+        InputError: when nothing is there.
+        ModelError: when it cannot be loaded as a causal language model with a chat template.
+    """
+    try:
+        import torch
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "train", purpose=_PURPOSE) from error
+    source, options, sha256 = _source(where)
+    if bfloat16 is None:
+        bfloat16 = torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    # Rows of attention weights are short here, and on processors the plain implementation is then the faster one.
+    attention = "sdpa" if torch.cuda.is_available() else "eager"
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            source, dtype=torch.bfloat16 if bfloat16 else torch.float32, attn_implementation=attention, **options
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
+        raise ModelError(f"cannot be loaded as a causal language model: {error}", where=str(where)) from error
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    if not isinstance(tokenizer.chat_template, str):
+        raise ModelError("brings no chat template", where=str(where), expected="an instruction-tuned chat model")
+    config = model.config
+    shape = Shape(
+        config.model_type,
+        config.num_hidden_layers,
+        config.num_attention_heads,
+        getattr(config, "num_key_value_heads", None) or config.num_attention_heads,
+    )
+    context = int(getattr(config, "max_position_embeddings", None) or 2048)
+    shown = name or str(where).removeprefix("hf:").rstrip("/").split("/")[-1]
+    return Base(shown, sha256, model, HuggingFaceTokenizer(tokenizer), context, shape)
+
+
+def _source(where: str | Path) -> tuple[str, dict[str, str], str]:
+    """What transformers is given, with the options, and the checksum."""
+    if isinstance(where, str) and where.startswith("hf:"):
+        return where[3:], {}, ""
+    path = Path(where)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise InputError("holds no config.json", where=str(path), expected="a model in Hugging Face's layout")
+        weights = sorted(path.glob("*.safetensors"))
+        digests = [sha256_of(file) for file in (path / "config.json", *weights)]
+        return str(path), {}, digests[-1] if len(digests) == 2 else "+".join(digests)
+    if not path.is_file():
+        raise InputError(
+            "is neither a GGUF file nor a folder", where=str(path), fix="A hub's name is given as hf:NAME."
+        )
+    return str(path.parent), {"gguf_file": path.name}, sha256_of(path)

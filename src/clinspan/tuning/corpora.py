@@ -1,0 +1,106 @@
+"""Gold documents to tune on, with the labels each corpus was annotated for kept apart, and what must be left out."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import regex
+
+from clinspan.corpora import catalogue
+from clinspan.document import Document
+from clinspan.errors import InputError, LabelError, did_you_mean
+from clinspan.labels import LabelSet
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """A corpus and the labels that it marks completely.
+
+    Two corpora with a label of one name may still mean different things by it; what tells them apart in training is
+    the label set that each is asked with.
+
+    Attributes:
+        name: as the card shows it.
+        documents: with entities of these labels alone.
+        labels: what its annotators looked for.
+        sha256: of its file.
+        left_out: how many of its documents are not used, since they are held out elsewhere or come twice.
+    """
+
+    name: str
+    documents: tuple[Document, ...]
+    labels: LabelSet
+    sha256: str
+    left_out: int = 0
+
+    @property
+    def mentions(self) -> int:
+        """Entities in all documents."""
+        return sum(len(doc.entities) for doc in self.documents)
+
+
+def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None, strict: bool = True) -> Gold:
+    """Reads a gold file or folder; a wrong annotation is left out.
+
+    Args:
+        path: in any corpus format.
+        labels: what its annotators looked for.
+        names: new names for labels, for those that differ from the set's in more than case.
+        strict: a label outside the set is an error, and so is a file without entities; else they are passed over.
+
+    Raises:
+        InputError: when it cannot be read or holds no entity.
+        LabelError: when it has a label that is not in the set.
+    """
+    known = {label.casefold(): label for label in labels.names}
+    documents: list[Document] = []
+    for found in catalogue.read(path, labels=names, lenient=True):
+        if isinstance(found, InputError):
+            continue
+        entities = []
+        for entity in found.entities:
+            label = known.get(entity.label.casefold())
+            if label is None and not strict:
+                continue
+            if label is None:
+                raise LabelError(
+                    f"document {found.id!r} has the label {entity.label!r}, which {labels.name!r} lacks",
+                    where=str(path),
+                    fix=f"{did_you_mean(entity.label, labels.names)} Rename it with --map {entity.label}=NAME.",
+                )
+            entities.append(replace(entity, label=label))
+        documents.append(replace(found, entities=tuple(entities)))
+    if strict and not any(doc.entities for doc in documents):
+        raise InputError("holds no annotated document", where=str(path), expected="gold entities to learn from")
+    return Gold(path.name, tuple(documents), labels, _sha256(path))
+
+
+def without(corpora: Sequence[Gold], held_out: Iterable[Document]) -> tuple[Gold, ...]:
+    """The corpora without the held-out documents, and with each document once.
+
+    A document is held out when its id, or its text but for case and punctuation, is that of a held-out one.
+    """
+    held = list(held_out)
+    ids, texts = {doc.id for doc in held}, {_bare(doc.text) for doc in held}
+    result: list[Gold] = []
+    for gold in corpora:
+        kept: list[Document] = []
+        for doc in gold.documents:
+            if doc.id not in ids and _bare(doc.text) not in texts:
+                kept.append(doc)
+                texts.add(_bare(doc.text))
+        result.append(replace(gold, documents=tuple(kept), left_out=len(gold.documents) - len(kept)))
+    return tuple(result)
+
+
+def _bare(text: str) -> str:
+    return regex.sub(r"\W+", "", text).casefold()
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of a folder's files in the order of their names."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,150 @@
+"""What the model sees in one pass over the gold documents: windows as the tagger cuts them, in changing sizes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from clinspan.document import Document, Entity
+from clinspan.errors import ConfigError, InputError
+from clinspan.formats.base import Format
+from clinspan.labels import LabelSet
+from clinspan.prompt import PromptSettings, build
+from clinspan.text.windows import WindowSettings, windows
+from clinspan.tuning.corpora import Gold
+from clinspan.tuning.layout import as_note
+from clinspan.tuning.pairs import Pair, answer_pair, choice_pair
+from clinspan.tuning.sequences import Tokenizer, Tokens, sequence
+
+FactsOf = Callable[[str, LabelSet], Sequence[str]]
+"""What the dictionary knows of a window's text, one line each."""
+PROMPT = PromptSettings(style="brief")
+"""How a tuned model is asked, in training and afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochSettings:
+    """How documents become pairs.
+
+    Attributes:
+        sizes: the shares of documents cut into windows of one sentence, of up to two, and so on.
+        keep_empty: the share of windows without a mention that is kept; they are the most and teach the least.
+        alone: the share of windows of a corpus with several labels that ask for one of them alone (`lone_labels`).
+        notes: the share of windows laid out as a note's lines.
+        facts: the share of windows whose prompt has facts, where there is a dictionary.
+        max_tokens: a pair with more tokens is left out.
+        seed: of all the choices.
+    """
+
+    sizes: tuple[float, ...] = (0.5, 0.3, 0.2)
+    keep_empty: float = 0.4
+    alone: float = 0.15
+    notes: float = 0.15
+    facts: float = 0.0
+    max_tokens: int = 420
+    seed: int = 1000
+
+    def __post_init__(self) -> None:
+        if not self.sizes or min(self.sizes) < 0 or sum(self.sizes) <= 0:
+            raise ConfigError(f"shares of window sizes are {self.sizes}", expected="numbers of 0 or more, not all 0")
+        for name in ("keep_empty", "alone", "notes", "facts"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}", expected="a share in [0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass. `too_long` windows were left out for their length."""
+
+    pairs: tuple[Tokens, ...]
+    too_long: int
+
+
+def lone_labels(labels: LabelSet, corpora: Sequence[Gold]) -> tuple[str, ...]:
+    """The labels of a set of several that may be asked for alone: those that no other corpus of the mix has.
+
+    Where two corpora have a label, each may mean something else by it, and asked alone nothing would tell them apart.
+    """
+    if len(labels.labels) < 2:
+        return ()
+    others = {name for gold in corpora if gold.labels.names != labels.names for name in gold.labels.names}
+    return tuple(name for name in labels.names if name not in others)
+
+
+class Epochs:
+    """Makes the pairs of any pass anew from its number, so that a resumed run sees what it would have seen.
+
+    Args:
+        corpora: what is learned from.
+        form: the format answers are written in; TANL is asked for by its choices, any other by its whole answers.
+        tokenizer: of the base.
+        settings: see there.
+        facts: gives the facts of a window.
+    """
+
+    def __init__(
+        self,
+        corpora: Sequence[Gold],
+        *,
+        form: Format,
+        tokenizer: Tokenizer,
+        settings: EpochSettings = EpochSettings(),
+        facts: FactsOf | None = None,
+    ):
+        self._corpora = corpora
+        self._form = form
+        self._tokenizer = tokenizer
+        self._settings = settings
+        self._facts = facts
+
+    def __call__(self, number: int) -> Epoch:
+        """The pairs of pass `number`, from 0.
+
+        Raises:
+            InputError: when nothing is left to train on.
+        """
+        random = Random(self._settings.seed + number)
+        kept: list[Tokens] = []
+        too_long = 0
+        for gold in self._corpora:
+            for doc in gold.documents:
+                for pair in self._pairs(doc, gold.labels, random):
+                    made = sequence(pair, self._tokenizer)
+                    if len(made.ids) > self._settings.max_tokens:
+                        too_long += 1
+                    else:
+                        kept.append(made)
+        if not kept:
+            raise InputError(
+                "no window is left to train on",
+                expected=f"windows of at most {self._settings.max_tokens} tokens with their answer",
+                fix="Give annotated documents, or a larger limit.",
+            )
+        return Epoch(tuple(kept), too_long)
+
+    def _pairs(self, doc: Document, labels: LabelSet, random: Random) -> Iterator[Pair]:
+        settings = self._settings
+        size = random.choices(range(1, len(settings.sizes) + 1), settings.sizes)[0]
+        # The tokenizer's own count bounds a pair; here words do, and half of a pair is its answer.
+        cut = WindowSettings(max_tokens=max(8, settings.max_tokens // 4), max_sentences=size, overlap_sentences=0)
+        for window in windows(doc.text, cut):
+            inside = tuple(e.shift(-window.span.start) for e in doc.entities if window.span.contains(e.span))
+            if not inside and random.random() >= settings.keep_empty:
+                continue
+            text = window.span.of(doc.text)
+            asked, own = labels, lone_labels(labels, self._corpora)
+            if own and random.random() < settings.alone:
+                asked = labels.only(random.choice(own))
+                inside = tuple(e for e in inside if e.label in asked)
+            if random.random() < settings.notes:
+                text, inside = as_note(text, inside, random)
+            yield self.pair(text, inside, asked, source=doc.id, facts=random.random() < settings.facts)
+
+    def pair(
+        self, text: str, entities: Sequence[Entity], labels: LabelSet, *, source: str = "", facts: bool = False
+    ) -> Pair:
+        """The pair for one window, its prompt as the tagger builds it."""
+        known = self._facts(text, labels) if facts and self._facts is not None else ()
+        messages = build(text, labels=replace(labels, examples=()), form=self._form, facts=known, settings=PROMPT)
+        if self._form.name == "tanl":
+            return choice_pair(text, entities, labels=labels, messages=messages, source=source)
+        return answer_pair(text, entities, labels=labels, messages=messages, form=self._form, source=source)

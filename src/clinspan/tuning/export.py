@@ -1,0 +1,192 @@
+"""Writes a trained adapter as peft keeps it, and as the GGUF file that llama.cpp loads.
+
+llama.cpp keeps the query and key rows of the llama architectures in another order than transformers, since its rotary
+embedding turns neighbouring rows instead of the two halves of a head; the rows of an adapter's B matrix follow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clinspan.errors import InputError, MissingExtra, ModelError, OutputError
+
+ADAPTER_FILE = "adapter.gguf"
+_ARCHITECTURES = {
+    "llama": "llama",
+    "mistral": "llama",
+    "smollm3": "smollm3",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "gemma": "gemma",
+    "gemma2": "gemma2",
+    "phi3": "phi3",
+}
+_REORDERED = frozenset({"llama", "smollm3"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a base's configuration decides how its adapter is laid out in GGUF.
+
+    Attributes:
+        model_type: transformers' name of the architecture.
+        layers: how many blocks it has.
+        heads: query heads.
+        key_heads: key and value heads.
+    """
+
+    model_type: str
+    layers: int
+    heads: int
+    key_heads: int
+
+    @property
+    def architecture(self) -> str:
+        """llama.cpp's name of the architecture.
+
+        Raises:
+            ModelError: when it is not one of those whose layout is known here.
+        """
+        if self.model_type not in _ARCHITECTURES:
+            raise ModelError(
+                f"no GGUF layout is known here for the architecture {self.model_type!r}",
+                expected=", ".join(sorted(_ARCHITECTURES)),
+                fix="The peft folder beside it serves vLLM and transformers; llama.cpp's own converter may read it.",
+            )
+        return _ARCHITECTURES[self.model_type]
+
+
+def rotary_rows(rows: int, heads: int) -> list[int]:
+    """Where llama.cpp's rows stand in transformers' order: row i of the GGUF is row `result[i]` of the original.
+
+    Each head's two halves are interleaved: 0, n/2, 1, n/2 + 1, ...
+
+    Raises:
+        ValueError: when the rows do not divide into that many heads of an even size.
+    """
+    if heads < 1 or rows % (2 * heads):
+        raise ValueError(f"{rows} rows do not make {heads} heads of an even size")
+    size = rows // heads
+    return [
+        head * size + half * (size // 2) + at for head in range(heads) for at in range(size // 2) for half in (0, 1)
+    ]
+
+
+def to_gguf(weights: Mapping[str, Any], path: Path, *, shape: Shape, alpha: float, name: str) -> None:
+    """Writes the adapter in f16.
+
+    Args:
+        weights: fp32 arrays of numpy by peft's names; A is (rank, inputs), B is (outputs, rank).
+        path: the file to write.
+        shape: of the base.
+        alpha: the adapter's; llama.cpp divides it by the rank.
+        name: for the file's metadata.
+
+    Raises:
+        MissingExtra: when the package gguf is not installed.
+        ModelError: when the architecture or one of its matrices has no place in GGUF.
+        OutputError: when the file cannot be written.
+    """
+    gguf, np = _packages()
+    architecture = shape.architecture
+    places = dict(_places(gguf, shape))
+    new = path.with_name(path.name + ".new")
+    try:
+        writer = gguf.GGUFWriter(str(new), architecture)
+        writer.add_type(gguf.GGUFType.ADAPTER)
+        writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+        writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
+        writer.add_name(name)
+        for key, array in sorted(weights.items()):
+            module, side = _module_of(key)
+            place = places.get(module)
+            if place is None:
+                raise ModelError(f"the matrix {module!r} has no place in a GGUF file of {architecture}")
+            heads = _heads(module, shape) if side == "b" else 0
+            if heads:
+                array = array[rotary_rows(array.shape[0], heads)]
+            writer.add_tensor(f"{place}.weight.lora_{side}", np.ascontiguousarray(array, dtype=np.float16))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise OutputError(f"the adapter cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def from_gguf(path: Path, *, shape: Shape) -> dict[str, Any]:
+    """The matrices of an adapter's GGUF file as fp32 arrays of numpy, by peft's names and in transformers' order.
+
+    Raises:
+        MissingExtra: when the package gguf is not installed.
+        InputError: when the file cannot be read.
+        ModelError: when it is no LoRA adapter of this architecture.
+    """
+    gguf, np = _packages()
+    try:
+        reader = gguf.GGUFReader(str(path))
+    except (OSError, ValueError) as error:
+        raise InputError(f"is not a GGUF file: {error}", where=str(path)) from error
+    architecture = shape.architecture
+    modules = {place: module for module, place in _places(gguf, shape) if module.startswith("model.layers.")}
+    weights: dict[str, Any] = {}
+    for tensor in reader.tensors:
+        place, _, side = str(tensor.name).rpartition(".weight.lora_")
+        module = modules.get(place)
+        if module is None or side not in ("a", "b"):
+            raise ModelError(f"its tensor {tensor.name!r} has no place in {architecture}", where=str(path))
+        array = np.array(tensor.data, dtype=np.float32)
+        heads = _heads(module, shape) if side == "b" else 0
+        if heads:
+            array = array[np.argsort(rotary_rows(array.shape[0], heads))]
+        weights[f"base_model.model.{module}.lora_{side.upper()}.weight"] = array
+    return weights
+
+
+def _packages() -> tuple[Any, Any]:
+    try:
+        import gguf
+        import numpy
+    except ModuleNotFoundError as error:
+        raise MissingExtra("gguf", "train", purpose="reading or writing an adapter for llama.cpp") from error
+    return gguf, numpy
+
+
+def _places(gguf: Any, shape: Shape) -> list[tuple[str, str]]:
+    """The base's linear layers by transformers' names, with their places in GGUF."""
+    arch = next(a for a, known in gguf.MODEL_ARCH_NAMES.items() if known == shape.architecture)
+    names = gguf.get_tensor_name_map(arch, shape.layers)
+    modules = [
+        f"model.layers.{layer}.{module}"
+        for layer in range(shape.layers)
+        for module in (
+            "self_attn.q_proj",
+            "self_attn.k_proj",
+            "self_attn.v_proj",
+            "self_attn.o_proj",
+            "mlp.gate_proj",
+            "mlp.up_proj",
+            "mlp.down_proj",
+        )
+    ]
+    return [(module, place) for module in modules if (place := names.get_name(module)) is not None]
+
+
+def _heads(module: str, shape: Shape) -> int:
+    """Heads into which a layer's outputs are split and reordered; 0 for one whose rows stay."""
+    if shape.architecture not in _REORDERED:
+        return 0
+    return {"q_proj": shape.heads, "k_proj": shape.key_heads}.get(module.rpartition(".")[2], 0)
+
+
+def _module_of(key: str) -> tuple[str, str]:
+    """The base's module and the side, a or b, of one of peft's names."""
+    module = key.removeprefix("base_model.model.")
+    for side in ("A", "B"):
+        for ending in (f".lora_{side}.weight", f".lora_{side}.default.weight"):
+            if module.endswith(ending):
+                return module.removesuffix(ending), side.lower()
+    raise ModelError(f"{key!r} is not a LoRA matrix of a linear layer, and has no place in a GGUF adapter")

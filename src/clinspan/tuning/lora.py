@@ -1,0 +1,226 @@
+"""Trains a LoRA adapter with transformers and peft, on the decoder's choices or on whole answers.
+
+Weights and adapter are held in bf16 where the processor is fast in it; the optimizer keeps fp32 masters of the adapter.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
+
+from clinspan.errors import ModelError, OutputError
+from clinspan.tuning import parallel
+from clinspan.tuning.schedule import Schedule
+from clinspan.tuning.sequences import Tokens, batches
+from clinspan.tuning.settings import LoraSettings, LossKind
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; saved with every checkpoint.
+
+    Attributes:
+        batch: optimizer steps done in this epoch.
+        seconds: of training, over all resumed runs.
+        loss: running mean of the last steps' loss.
+        tokens: read in training so far, padding not counted.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    loss: float = float("nan")
+    tokens: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def attach(base: Any, settings: LoraSettings) -> PeftModel:
+    """The base with a fresh adapter on all projections; only the adapter is trained."""
+    torch.manual_seed(settings.seed)
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=0.0,
+        target_modules=list(PROJECTIONS),
+        task_type="CAUSAL_LM",
+    )
+    model = get_peft_model(base, config, autocast_adapter_dtype=False)
+    model.config.use_cache = False
+    return model
+
+
+class Trainer:
+    """One run: the model, the optimizer over fp32 masters, and how far it is."""
+
+    def __init__(self, model: PeftModel, settings: LoraSettings, schedule: Schedule):
+        self.model = model
+        self.settings = settings
+        self.schedule = schedule
+        self.progress = Progress()
+        self.stopping = False
+        """Set to end the run after the step that is under way."""
+        self.weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.masters = {name: p.detach().float().clone().requires_grad_() for name, p in self.weights.items()}
+        self.optimizer = torch.optim.AdamW(
+            list(self.masters.values()), lr=schedule.peak, betas=(0.9, 0.99), weight_decay=settings.weight_decay
+        )
+
+    def train(self, epoch: Callable[[int], Sequence[Tokens]]) -> Iterator[Progress]:
+        """Trains until the schedule ends, giving the progress after every step; `epoch(n)` gives the n-th pass's pairs.
+
+        Raises:
+            ModelError: when the loss is not a finite number; the weights are then those before the step.
+        """
+        progress, settings = self.progress, self.settings
+        started = time.monotonic() - progress.seconds
+        while True:
+            pairs = epoch(progress.epoch)
+            order = batches([len(p.ids) for p in pairs], settings.batch, seed=settings.seed + progress.epoch)
+            while progress.batch < len(order):
+                seconds = time.monotonic() - started
+                seconds, stop = parallel.agree(seconds, float(self.stopping))
+                done = self.schedule.done(step=progress.step, seconds=seconds)
+                if done >= 1 or stop:
+                    return
+                members = [pairs[i] for i in order[progress.batch]]
+                loss = self._step(members, self.schedule.rate(done))
+                progress.step += 1
+                progress.batch += 1
+                progress.seconds = seconds
+                progress.tokens += sum(len(p.ids) for p in members)
+                progress.loss = loss if progress.loss != progress.loss else 0.98 * progress.loss + 0.02 * loss
+                yield progress
+            progress.epoch += 1
+            progress.batch = 0
+
+    def _step(self, members: Sequence[Tokens], rate: float) -> float:
+        parts = _parts(parallel.share(members), self.settings.tokens)
+        count = sum(len(p.decisions) if self.settings.loss == "choices" else len(p.ids) - p.prompt for p in members)
+        total = 0.0
+        for part in parts:
+            loss = batch_loss(self.model, part, self.settings.loss) / max(count, 1)
+            loss.backward()
+            total += loss.item()
+            for name, weight in self.weights.items():
+                master = self.masters[name]
+                if weight.grad is not None:
+                    grad = weight.grad.float()
+                    master.grad = grad if master.grad is None else master.grad + grad
+                    weight.grad = None
+        total = parallel.add_up(list(self.masters.values()), total)
+        norm = torch.nn.utils.clip_grad_norm_(self.masters.values(), self.settings.clip)
+        if not (torch.isfinite(norm) and total == total):
+            self.optimizer.zero_grad()
+            raise ModelError(
+                f"the loss is {total} at step {self.progress.step + 1}: training has diverged",
+                fix="The last checkpoint is from before that. Go on from it with a lower --learning-rate.",
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.publish()
+        return total
+
+    def arrays(self) -> dict[str, Any]:
+        """The adapter's matrices as fp32 arrays of numpy, by peft's names."""
+        return {name: master.detach().cpu().numpy() for name, master in self.masters.items()}
+
+    def put(self, arrays: Mapping[str, Any]) -> None:
+        """Replaces the adapter's matrices by those of another of the same shape, `arrays` being by module and side.
+
+        Raises:
+            ModelError: when it lacks one, or one has another shape.
+        """
+        with torch.no_grad():
+            for name, master in self.masters.items():
+                given = arrays.get(name.replace(".default.", "."))
+                if given is None or tuple(given.shape) != tuple(master.shape):
+                    raise ModelError(
+                        f"the adapter to start from has no {name!r} of shape {tuple(master.shape)}",
+                        expected="an adapter of the same base, rank and projections",
+                    )
+                master.copy_(torch.from_numpy(given))
+        self.publish()
+
+    def save_peft(self, folder: Path) -> None:
+        """Writes the adapter as peft keeps it, for transformers and vLLM.
+
+        Raises:
+            OutputError: when it cannot be written.
+        """
+        try:
+            self.model.save_pretrained(str(folder))
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"the adapter cannot be written: {error}", where=str(folder)) from error
+
+    def publish(self) -> None:
+        """Copies the masters into the model's own weights."""
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(self.masters[name])
+
+
+def _parts(members: Sequence[Tokens], limit: int) -> Iterator[list[Tokens]]:
+    """The members in groups whose padded size stays within `limit` tokens."""
+    part: list[Tokens] = []
+    widest = 0
+    for member in members:
+        wider = max(widest, len(member.ids))
+        if part and wider * (len(part) + 1) > limit:
+            yield part
+            part, wider = [], len(member.ids)
+        part.append(member)
+        widest = wider
+    if part:
+        yield part
+
+
+def batch_loss(model: PeftModel, members: Sequence[Tokens], kind: LossKind) -> torch.Tensor:
+    """The summed loss over the members' choices, or over their answers' tokens. Shape ()."""
+    width = max(len(m.ids) for m in members)
+    # Padding lies to the right, where causal attention never looks from a real token: no mask is needed.
+    device = next(model.parameters()).device
+    ids = torch.tensor([[*m.ids, *[0] * (width - len(m.ids))] for m in members], device=device)
+    network = model.get_base_model()
+    if getattr(network.config, "final_logit_softcapping", None) or getattr(network.config, "logits_scaling", None):
+        raise ModelError(
+            f"the architecture {network.config.model_type!r} changes its logits, which is not provided for"
+        )
+    hidden = network.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    head = network.get_output_embeddings().weight
+    if kind == "answer":
+        rows = [(i, at, m.ids[at + 1]) for i, m in enumerate(members) for at in range(m.prompt - 1, len(m.ids) - 1)]
+        where = torch.tensor(rows, device=device)
+        logits = hidden[where[:, 0], where[:, 1]] @ head.T
+        return torch.nn.functional.cross_entropy(logits.float(), where[:, 2], reduction="sum")
+    return choice_losses(hidden, head, members).sum()
+
+
+def choice_losses(hidden: torch.Tensor, head: torch.Tensor, members: Sequence[Tokens]) -> torch.Tensor:
+    """The loss of each decision of the members in order, of shape (decisions,).
+
+    Args:
+        hidden: the network's last states, (members, tokens, width).
+        head: the output embedding, (vocabulary, width).
+        members: whose decisions are taken.
+    """
+    made = [(i, d) for i, m in enumerate(members) for d in m.decisions]
+    if not made:
+        return hidden.sum(dtype=torch.float32).reshape(1) * 0
+    most = max(len(d.others) for _, d in made)
+    device = hidden.device
+    tokens = torch.tensor([[d.right, *d.others, *[-1] * (most - len(d.others))] for _, d in made], device=device)
+    places = torch.tensor([(i, d.at) for i, d in made], device=device)
+    states = hidden[places[:, 0], places[:, 1]]
+    logits = torch.einsum("nw,naw->na", states, head[tokens.clamp(min=0)]).float()
+    logits = logits.masked_fill(tokens < 0, float("-inf"))
+    return torch.nn.functional.cross_entropy(logits, torch.zeros_like(places[:, 0]), reduction="none")

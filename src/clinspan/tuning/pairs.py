@@ -1,0 +1,136 @@
+"""Pairs to tune on: a window's prompt, the pieces of its right answer, and where in them something is decided.
+
+The constrained decoder leaves a model few choices: to open a bracket or to go on copying, to close one or to go on,
+and which label closes it. Everything else in an answer is forced. A pair therefore names, for each piece in whose place
+the decoder could have written another, what that other piece is; the loss can then be taken over those choices alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from clinspan.decoding.pieces import answer_pieces, words
+from clinspan.document import Entity, Span
+from clinspan.formats.base import Format
+from clinspan.formats.tanl_syntax import BAR, CLOSE, OPEN, escape
+from clinspan.labels import LabelSet
+from clinspan.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A place where the decoder chooses.
+
+    Attributes:
+        piece: index of the piece that is right there.
+        others: the pieces that could stand there instead.
+    """
+
+    piece: int
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question and its right answer.
+
+    Attributes:
+        messages: the chat up to the answer.
+        pieces: the answer, in the pieces in which it is tokenised.
+        choices: where in the answer something is decided, in order.
+        mentions: how many mentions the answer marks.
+        source: the document's id.
+    """
+
+    messages: tuple[Message, ...]
+    pieces: tuple[str, ...]
+    choices: tuple[Choice, ...]
+    mentions: int
+    source: str = ""
+
+
+def markable(text: str, entities: Sequence[Entity], labels: LabelSet) -> tuple[Entity, ...]:
+    """The entities as a constrained answer can mark them, in text order.
+
+    The decoder puts brackets between words and does not nest them: an entity that begins or ends inside a word is
+    widened to the whole word, of entities that overlap the longest stays, and labels outside the set are left out.
+    """
+    found = words(text)[0]
+    widened: list[Entity] = []
+    for entity in entities:
+        covered = [word for word in found if word.start < entity.end and entity.start < word.end]
+        if entity.label in labels and covered:
+            span = Span(covered[0].start, covered[-1].end)
+            widened.append(Entity(span, entity.label, span.of(text)))
+    kept: list[Entity] = []
+    for entity in sorted(widened, key=lambda e: (-len(e.span), e.start)):
+        if not any(entity.span.overlaps(other.span) for other in kept):
+            kept.append(entity)
+    return tuple(sorted(kept, key=lambda e: e.start))
+
+
+def choice_pair(
+    text: str,
+    entities: Sequence[Entity],
+    *,
+    labels: LabelSet,
+    messages: tuple[Message, ...],
+    source: str = "",
+) -> Pair:
+    """The pair for one window answered in TANL by the constrained decoder."""
+    marked = markable(text, entities, labels)
+    pieces = answer_pieces(text, marked)
+    return Pair(messages, pieces, tuple(choices(pieces, labels.names)), len(marked), source)
+
+
+def answer_pair(
+    text: str,
+    entities: Sequence[Entity],
+    *,
+    labels: LabelSet,
+    messages: tuple[Message, ...],
+    form: Format,
+    source: str = "",
+) -> Pair:
+    """The pair for one window answered freely in any format: one piece, and every token of it is to be learned.
+
+    Raises:
+        ConfigError: when the format cannot show the entities.
+    """
+    return Pair(messages, (form.render(text, entities, labels),), (), len(entities), source)
+
+
+def choices(pieces: Sequence[str], labels: Sequence[str]) -> Iterator[Choice]:
+    """Where the decoder decides in an answer without nested marks; `labels` are those that may close a bracket."""
+    closings = tuple(f" {escape(label)}" for label in labels)
+    inside = False
+    forced = False  # the first piece inside a bracket, and the word after a gap that was decided on
+    for at, piece in enumerate(pieces):
+        bare = piece.strip()
+        if bare == OPEN:
+            yield Choice(at, (piece.replace(OPEN, pieces[at + 1][1:]),))
+            inside = forced = True
+        elif bare == BAR:
+            going_on = _going_on(pieces, at + 3)
+            if going_on is not None:
+                yield Choice(at, (going_on,))
+        elif at and pieces[at - 1].strip() == BAR:
+            if len(closings) > 1:
+                yield Choice(at, tuple(c for c in closings if c != piece))
+        elif bare == CLOSE:
+            inside = forced = False
+        elif inside:
+            if not forced:
+                yield Choice(at, (f" {BAR}",))
+            forced = not bare
+        elif bare:
+            yield Choice(at, (f" {OPEN}" if piece.startswith(" ") else OPEN,))
+
+
+def _going_on(pieces: Sequence[str], after: int) -> str | None:
+    """The piece with which the mention would have gone on instead of closing; None at the text's end."""
+    if after >= len(pieces):
+        return None
+    piece = pieces[after]
+    if piece.strip() == OPEN:
+        return piece.replace(OPEN, pieces[after + 1][1:])
+    return piece if piece.strip() or any(p.strip() for p in pieces[after + 1 :]) else None

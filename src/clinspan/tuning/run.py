@@ -1,0 +1,279 @@
+"""One tuning run from gold documents to an adapter with its card: trains, checkpoints, validates, keeps the best."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from clinspan.errors import ConfigError, InputError, OutputError
+from clinspan.formats.base import Format
+from clinspan.llms.embedded import DEFAULT_MODEL
+from clinspan.models import adapters
+from clinspan.models.adapters import ADAPTER_FILE, Adapter
+from clinspan.models.registry import path_of
+from clinspan.tuning import card, checkpoint, export, parallel, validate
+from clinspan.tuning.base import Base, load_base
+from clinspan.tuning.corpora import Gold
+from clinspan.tuning.epochs import Epochs, FactsOf
+from clinspan.tuning.lora import Progress, Trainer, attach
+from clinspan.tuning.sequences import Tokens
+from clinspan.tuning.settings import RunSettings
+
+CHECKPOINT = "checkpoint"
+LOG_FILE = "log.jsonl"
+PEFT_FOLDER = "peft"
+
+
+class Run:
+    """A run in its output folder; made once, `train` goes on from its checkpoint if told to.
+
+    Args:
+        base: what is tuned.
+        corpora: what is learned from, held-out documents already taken out (`corpora.without`).
+        form: the format of the answers.
+        output: the adapter's folder.
+        settings: see there.
+        held: what validation scores on; with a GGUF base and TANL only.
+        gguf: the base's GGUF file, when it has one.
+        facts: gives the dictionary's facts for a window.
+        name: of the adapter; the output folder's when None.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        corpora: Sequence[Gold],
+        *,
+        form: Format,
+        output: Path,
+        settings: RunSettings,
+        held: validate.Held | None = None,
+        gguf: Path | None = None,
+        facts: FactsOf | None = None,
+        name: str | None = None,
+    ):
+        if held is not None and (gguf is None or form.name != "tanl"):
+            raise ConfigError("validation decodes with the embedded runtime: it needs a GGUF base and the format tanl")
+        if settings.lora.loss == "choices" and form.name != "tanl":
+            raise ConfigError("the loss over choices is for the format tanl", fix="Use --loss answer.")
+        self.base, self.corpora, self.form, self.output, self.settings = base, corpora, form, output, settings
+        self.held, self.gguf, self.name = held, gguf, name or output.name
+        limits = replace(settings.epochs, max_tokens=min(settings.epochs.max_tokens, base.context))
+        self.epochs = Epochs(corpora, form=form, tokenizer=base.tokenizer, settings=limits, facts=facts)
+        first = self.epochs(0)
+        self.windows, self.too_long = len(first.pairs), first.too_long
+        steps = -(-len(first.pairs) // settings.lora.batch)
+        self.trainer = Trainer(attach(base.model, settings.lora), settings.lora, settings.schedule(steps))
+        self.chief = parallel.rank() == 0
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with the run that goes on from it."""
+        lora = self.settings.lora
+        return {
+            "base": self.base.sha256,
+            "rank": lora.rank,
+            "alpha": lora.alpha,
+            "format": self.form.name,
+            "data": [gold.sha256 for gold in self.corpora],
+        }
+
+    def resume(self) -> None:
+        """Goes on from the folder's checkpoint.
+
+        Raises:
+            InputError: when there is none or it is damaged.
+            ModelError: when it was made from another base, other data or another shape of adapter.
+        """
+        checkpoint.load(self.trainer, self.output / CHECKPOINT, run=self.identity)
+
+    def start_from(self, adapter: Path) -> None:
+        """Begins with the weights of an adapter for the same base instead of fresh ones."""
+        weights = export.from_gguf(adapter, shape=self.base.shape)
+        self.trainer.put(weights)
+
+    def train(self) -> Iterator[Progress]:
+        """Trains to the schedule's end, giving the progress after every step; then writes the adapter and its card.
+
+        Raises:
+            ModelError: when the loss is no longer a number; the checkpoint is from before that.
+            OutputError: when the disk is full or closed; what was written before is whole.
+        """
+        trainer, progress = self.trainer, self.trainer.progress
+        saved = validated = logged = time.monotonic()
+        for progress in trainer.train(self._pairs):
+            yield progress
+            now = time.monotonic()
+            if not self.chief:
+                continue
+            if now - logged > 30:
+                logged = now
+                self._log({"step": progress.step, "loss": progress.loss, "seconds": progress.seconds})
+            if now - saved > 60 * self.settings.checkpoint_minutes:
+                self._save()
+                saved = time.monotonic()
+            if self.held is not None and now - validated > 60 * self.settings.validate_minutes:
+                self._validate()
+                validated = time.monotonic()
+        if self.chief:
+            self._save()
+            self._finish()
+
+    def stop(self) -> None:
+        """Ends training after the step that is under way; the adapter is still written."""
+        self.trainer.stopping = True
+
+    def _pairs(self, number: int) -> Sequence[Tokens]:
+        return self.epochs(number).pairs
+
+    def _save(self) -> None:
+        checkpoint.save(self.trainer, self.output / CHECKPOINT, run=self.identity)
+
+    def _log(self, row: dict[str, Any]) -> None:
+        self.trainer.progress.history.append(row)
+        try:
+            with (self.output / LOG_FILE).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise OutputError(f"the log cannot be written: {error.strerror}", where=str(self.output)) from error
+
+    def _export(self, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / ADAPTER_FILE
+        export.to_gguf(
+            self.trainer.arrays(), path, shape=self.base.shape, alpha=self.settings.lora.alpha, name=self.name
+        )
+        return path
+
+    def _validate(self) -> bool:
+        """Scores the adapter as it is; True, and kept, when it is the best so far."""
+        if self.held is None or self.gguf is None:
+            return True
+        path = self._export(self.output / "candidate")
+        found = validate.strict_score(self.gguf, path, self.held)
+        best = max((row["f1"] for row in self.trainer.progress.history if "f1" in row), default=-1.0)
+        f1 = found.micro.f1
+        self._log({"step": self.trainer.progress.step, "f1": f1, "p": found.micro.precision, "r": found.micro.recall})
+        if f1 > best:
+            path.replace(self.output / ADAPTER_FILE)
+            self.trainer.save_peft(self.output / PEFT_FOLDER)
+        scored = [row["f1"] for row in self.trainer.progress.history if "f1" in row]
+        patience = self.settings.patience
+        if patience and len(scored) > patience and max(scored[-patience:]) < max(scored):
+            self.stop()
+        return f1 > best
+
+    def _finish(self) -> None:
+        if self.held is not None:
+            self._validate()
+        else:
+            self._export(self.output)
+            self.trainer.save_peft(self.output / PEFT_FOLDER)
+        scores = []
+        if self.held is not None and self.gguf is not None:
+            found = validate.strict_score(self.gguf, self.output / ADAPTER_FILE, self.held)
+            scores.append({"corpus": self.held.gold.name, "split": "development", **validate.report(found)})
+        self.write_card(scores)
+
+    def write_card(self, scores: Sequence[dict[str, Any]]) -> None:
+        """Writes the card with these scores."""
+        progress = self.trainer.progress
+        data = [card.data_row(gold, "train") for gold in self.corpora]
+        data += [card.data_row(self.held.gold, "development")] if self.held is not None else []
+        made = card.Card(
+            name=self.name,
+            base={"name": self.base.name, "sha256": self.base.sha256},
+            label_sets=card.label_sets(self.corpora, alone=self.settings.epochs.alone > 0),
+            format=self.form.name,
+            data=data,
+            settings=asdict(self.settings),
+            progress={
+                "steps": progress.step,
+                "passes": round(progress.epoch + progress.batch / max(1, self._steps()), 2),
+                "minutes": round(progress.seconds / 60, 1),
+                "tokens": progress.tokens,
+                "loss": round(progress.loss, 4),
+            },
+            scores=scores,
+        )
+        card.write(made, self.output)
+
+    def _steps(self) -> int:
+        return -(-self.windows // self.settings.lora.batch)
+
+
+def open_run(
+    base: str,
+    corpora: Sequence[Gold],
+    *,
+    form: Format,
+    output: Path,
+    settings: RunSettings,
+    held: validate.Held | None = None,
+    start_from: Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    name: str | None = None,
+    facts: FactsOf | None = None,
+) -> Run:
+    """Loads a base and makes a run ready to train.
+
+    Args:
+        base: `embedded` for the embedded model, a GGUF file, a Hugging Face folder, or `hf:NAME`.
+        corpora: see `Run`, like `form`, `output`, `settings`, `held`, `name` and `facts`.
+        form: see there.
+        output: made if need be; must be empty unless the run is resumed or forced.
+        settings: see there.
+        held: see there.
+        start_from: an adapter of the same base to begin with, its folder or file.
+        resume: go on from the output folder's checkpoint.
+        force: write into a folder that has files.
+        name: see there.
+        facts: see there.
+
+    Raises:
+        ClinspanError: when a part of it cannot be had, or they do not fit together.
+    """
+    check_output(output, resume=resume, force=force)
+    start: Adapter | None = None if start_from is None else adapters.read(start_from)
+    if base == "embedded":
+        where: str | Path = path_of(DEFAULT_MODEL)
+    else:
+        where = base if base.startswith("hf:") else Path(base)
+    gguf = where if isinstance(where, Path) and where.is_file() else None
+    if start is not None:
+        if gguf is None:
+            raise ConfigError("an adapter to start from needs its base as a GGUF file")
+        start.check_base(gguf)
+        start.check_file()
+    parallel.join()
+    loaded = load_base(where, name=DEFAULT_MODEL if base == "embedded" else None)
+    run = Run(
+        loaded, corpora, form=form, output=output, settings=settings, held=held, gguf=gguf, facts=facts, name=name
+    )
+    if resume:
+        run.resume()
+    elif start is not None:
+        run.start_from(start.path)
+    return run
+
+
+def check_output(folder: Path, *, resume: bool, force: bool) -> None:
+    """Makes the output folder.
+
+    Raises:
+        OutputError: when it has files and the run is neither resumed nor forced, or it cannot be made.
+        InputError: when a run is to be resumed that left no checkpoint.
+    """
+    if resume and not (folder / CHECKPOINT).exists() and not (folder / f"{CHECKPOINT}.old").exists():
+        raise InputError("has no checkpoint to resume from", where=str(folder), fix="Leave out --resume.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()) and not (resume or force):
+            raise OutputError(
+                "is not empty", where=str(folder), fix="Go on with --resume, start over with --force, or name another."
+            )
+    except OSError as error:
+        raise OutputError(f"cannot be made: {error.strerror}", where=str(folder)) from error
