@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from clinspan.formats.tanl import Tanl
+from clinspan.labels import LabelSet
 from clinspan.llms.openai import OpenAILLM, OpenAISettings, estimate_tokens
-from clinspan.messages import Completion, FinishReason, Message, Request
+from clinspan.messages import Completion, CopyConstraint, FinishReason, Message, Request
 
 pytestmark = pytest.mark.model
 
@@ -67,6 +69,18 @@ def test_a_json_schema_is_kept_to(llm):
     (answer,) = llm.complete([ask("Which organ pumps blood?", json_schema=schema, max_tokens=40)])
     assert isinstance(answer, Completion)
     assert json.loads(answer.text)["organ"] in {"heart", "lung"}
+
+
+@pytest.mark.parametrize("text", [NOTE, "Values [120/80] | a\\b ] [ |\r\n\r\nseizure disorder", "İ👩‍⚕️ naïve “flu” "])
+def test_under_a_grammar_answers_are_copies(llama_server, text):
+    settings = OpenAISettings(f"{llama_server}/v1", retries=0, grammar="llamacpp")
+    request = ask(f"Repeat, with each disease in brackets:\n{text}", constraint=CopyConstraint(text, ("disease",)))
+    with OpenAILLM("smollm2", settings) as llm:
+        (answer,) = llm.complete([request])
+    assert isinstance(answer, Completion)
+    assert (answer.constrained, answer.finish) == (True, FinishReason.STOP)
+    reading = Tanl().parse(answer.text, LabelSet.builtin("disease"))
+    assert reading.copy == text
 
 
 def test_the_estimate_of_tokens_is_an_upper_one(llama_server):

@@ -9,9 +9,10 @@ from textwrap import dedent
 import pytest
 from llm_server import Answer, reply
 
+from clinspan.decoding.grammars import answer_grammar
 from clinspan.errors import ConfigError, LLMError, MissingExtra, PrivacyError
 from clinspan.llms.openai import OpenAILLM, OpenAISettings, estimate_tokens
-from clinspan.messages import Completion, FinishReason, Message, Request
+from clinspan.messages import Completion, CopyConstraint, FinishReason, Message, Request
 
 
 def ask(text="Is it flu?", **rest):
@@ -171,6 +172,24 @@ def test_leaving_early_cancels_the_rest(server):
         assert len(server.seen) < 20
 
 
+COPY = CopyConstraint("It is flu.", ("disease",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"), [("llamacpp", ("grammar",)), ("vllm", ("structured_outputs", "grammar")), ("none", ())]
+)
+def test_a_constraint_is_passed_on_as_the_server_takes_it(server, kind, where):
+    with OpenAILLM("tiny", OpenAISettings(server.url, retries=0, grammar=kind)) as llm:
+        assert llm.constrains == bool(where)
+        assert only(llm, ask(constraint=COPY)).constrained == bool(where)
+        assert not only(llm, ask()).constrained
+    sent, without = (seen.body for seen in server.seen)
+    assert set(sent) - set(without) == set(where[:1])
+    for name in where:
+        sent = sent[name]
+    assert not where or sent == answer_grammar(COPY)
+
+
 def test_a_json_schema_is_passed_on(server, llm):
     only(llm, ask(json_schema={"type": "object"}))
     assert server.seen[0].body["response_format"] == {
@@ -294,7 +313,7 @@ def test_estimated_tokens_are_never_too_few():
 BLOCKED = """
     import socket, sys
     from clinspan.llms.openai import OpenAILLM, OpenAISettings
-    from clinspan.messages import Completion, Message, Request
+    from clinspan.messages import Completion, CopyConstraint, Message, Request
 
     port = int(sys.argv[1])
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import regex
 
+from clinspan.decoding.grammars import answer_grammar
 from clinspan.errors import ConfigError, LLMError, MissingExtra, did_you_mean
 from clinspan.llms.address import Address, permitted
 from clinspan.llms.replies import error_message, excerpt, read_reply
@@ -47,7 +48,8 @@ class OpenAISettings:
             server's Retry-After asks for.
         concurrency: requests that are under way at once.
         context: tokens that fit into a request and its answer together, where known.
-        grammar: the kind of server, if it is one that can be made to keep to a grammar.
+        grammar: the kind of server, if it is one that can be made to keep to a grammar: with it an answer can only be
+            a copy of the text with brackets put in. A grammar knows no preferences, so biases have no effect there.
     """
 
     base_url: str | None = None
@@ -107,7 +109,11 @@ class OpenAILLM:
         self._end = weakref.finalize(self, _shut_down, self._loop, self._client)
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Completion | LLMError]:
-        """One result for each request, in their order, each given as soon as it and those before it are known."""
+        """One result for each request, in their order, each given as soon as it and those before it are known.
+
+        Raises:
+            ConfigError: when a constraint contradicts itself and the server is one that takes a grammar.
+        """
         slots = asyncio.Semaphore(self.settings.concurrency)
         upcoming = iter(requests)
         # Some more than are under way, so that one slow answer at the head does not leave the others idle.
@@ -188,7 +194,16 @@ class OpenAILLM:
             "temperature": 0,
             limit: request.max_tokens,
         }
-        if request.json_schema is not None and self._takes_schema:
+        if request.constraint is not None and self.constrains:
+            grammar = answer_grammar(request.constraint)
+            # Neither name is OpenAI's: each server takes a grammar in a field of its own.
+            named = (
+                {"grammar": grammar}
+                if self.settings.grammar == "llamacpp"
+                else {"structured_outputs": {"grammar": grammar}}
+            )
+            body["extra_body"] = named
+        elif request.json_schema is not None and self._takes_schema:
             schema = {"name": "answer", "schema": dict(request.json_schema), "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
