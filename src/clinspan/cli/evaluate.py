@@ -42,7 +42,7 @@ def evaluate(
 
     Example: `clinspan evaluate gold.jsonl entities.jsonl --rule relaxed`
     """
-    names = _renamings(renamed or ())
+    names = renamings(renamed or ())
     problems: list[InputError] = []
     right = _documents(gold, gold_from, names, lenient, problems)
     first = score(
@@ -68,7 +68,12 @@ def evaluate(
         _show(first, micro, rows, compared, signature)
 
 
-def _renamings(given: Sequence[str]) -> dict[str, str]:
+def renamings(given: Sequence[str]) -> dict[str, str]:
+    """Labels and their new names, from `FROM=TO`.
+
+    Raises:
+        ConfigError: when one is not that.
+    """
     names: dict[str, str] = {}
     for item in given:
         old, equals, new = item.partition("=")

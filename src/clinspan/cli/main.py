@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.cli import dictionary, doctor, evaluate, ground, labels, models, tune
+from clinspan.cli import convert, dictionary, doctor, evaluate, ground, labels, models, tune
 from clinspan.errors import ClinspanError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(ground.ground)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
 app.command()(tune.tune)
+app.command()(convert.convert)
 
 
 def _show_version(asked: bool) -> None:

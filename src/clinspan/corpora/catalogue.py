@@ -1,15 +1,20 @@
-"""The corpus formats by name, and which one a file is in."""
+"""The corpus formats by name, and which one a file or folder is in."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from clinspan.corpora import bio, csv, jsonl, pubtator, text
+from clinspan.corpora import bc2gm, bio, brat, cadec, csv, i2b2, jsonl, pubtator, text
+from clinspan.corpora.flat import flat
 from clinspan.document import Document
-from clinspan.errors import ConfigError, InputError, did_you_mean
+from clinspan.errors import ConfigError, InputError, OutputError, did_you_mean
 
-FORMATS = ("jsonl", "pubtator", "bio", "csv", "text")
-_ENDINGS = {
+FORMATS = ("jsonl", "pubtator", "bio", "brat", "n2c2", "i2b2", "cadec", "bc2gm", "csv", "text")
+FOLDERS = frozenset({"brat", "n2c2", "i2b2", "cadec", "bc2gm"})
+"""The formats whose documents lie in several files."""
+ENDINGS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".pubtator": "pubtator",
@@ -17,7 +22,13 @@ _ENDINGS = {
     ".iob": "bio",
     ".conll": "bio",
     ".csv": "csv",
+    ".ann": "brat",
+    ".con": "i2b2",
+    ".in": "bc2gm",
 }
+
+_Results = Iterator[Document | InputError]
+_Reader = Callable[[Path, Mapping[str, str], bool], _Results]
 
 
 def read(
@@ -27,10 +38,10 @@ def read(
 
     Args:
         path: the file or folder.
-        format: one of `FORMATS`; None: by the file's ending, else by its first line.
+        format: one of `FORMATS`; None: as `detect` tells.
         labels: new names for labels; one that is not among them keeps its own.
         lenient: gives documents without their wrong annotations, after the errors that name them, where the format
-            tells one annotation from another (PubTator).
+            tells one annotation from another.
 
     Raises:
         ConfigError: when there is no such format.
@@ -39,32 +50,28 @@ def read(
     path = Path(path)
     if format is not None and format not in FORMATS:
         raise ConfigError(f"no corpus format {format!r}", fix=did_you_mean(format, FORMATS))
-    if path.is_dir():
+    if format is None and (path.is_dir() or path.suffix.lower() == ".txt"):
+        format = _of_many_files(path)
+    if path.is_dir() and format not in FOLDERS:
         for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
             yield from read(file, format=format, labels=labels, lenient=lenient)
         return
-    match format or detect(path):
-        case "jsonl":
-            yield from _relabelled(jsonl.read(path), labels or {})
-        case "pubtator":
-            yield from pubtator.read(path, labels=labels, lenient=lenient)
-        case "bio":
-            yield from bio.read(path, labels=labels)
-        case "csv":
-            yield from csv.read(path)
-        case _:
-            yield text.read(path)
+    yield from _READERS[format or detect(path)](path, labels or {}, lenient)
 
 
 def detect(path: Path) -> str:
-    """The format of a file: by its ending, else by its first line that is not empty.
+    """The format of a file or folder: by the files that lie together, by its ending, else by its first line.
 
     Raises:
-        InputError: when neither tells.
+        InputError: when none of them tells.
     """
-    known = _ENDINGS.get(path.suffix.lower())
+    known = _of_many_files(path) or ENDINGS.get(path.suffix.lower())
     if known:
         return known
+    if path.is_dir():
+        raise InputError(
+            "is a folder of no format that clinspan can tell", where=str(path), fix="Name one of its files."
+        )
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             first = next((line for line in file if line.strip()), "")
@@ -81,10 +88,81 @@ def detect(path: Path) -> str:
     )
 
 
-def _relabelled(results: Iterator[Document | InputError], labels: Mapping[str, str]) -> Iterator[Document | InputError]:
+def _of_many_files(path: Path) -> str | None:
+    """The format whose files lie in a folder or, of a text, beside it; None where there are none."""
+    if not path.is_dir():
+        beside = {".ann": "brat", ".con": "i2b2"}
+        return next((name for ending, name in beside.items() if path.with_suffix(ending).is_file()), None)
+    if (path / "text").is_dir() and (path / "original").is_dir():
+        return "cadec"
+    for _, folders, files in os.walk(path):
+        folders.sort()
+        endings = {Path(name).suffix for name in files if not name.startswith(".")}
+        if ".in" in endings and "GENE.eval" in files:
+            return "bc2gm"
+        if ".ann" in endings or ".con" in endings:
+            return "brat" if ".ann" in endings else "i2b2"
+    return None
+
+
+def write(documents: Iterable[Document], path: str | Path, *, format: str) -> None:
+    """Writes documents to a new file, or for the formats in `FOLDERS` to a new folder.
+
+    Each format leaves out what it cannot say, as its module tells; `clinspan.corpora.losses.compare` counts it.
+
+    Raises:
+        ConfigError: when there is no such format, or it is only read.
+        OutputError: when the output exists or cannot be written, or the format cannot say an id or a label.
+    """
+    path = Path(path)
+    if format not in WRITABLE:
+        raise ConfigError(f"no corpus format {format!r} that is written", fix=did_you_mean(format, WRITABLE))
+    try:
+        if format not in FOLDERS:
+            with path.open("x", encoding="utf-8", newline="") as file:
+                file.writelines(_STREAMS[format](documents))
+            return
+        path.mkdir()
+        for name, content in _FILES[format](documents):
+            target = path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8", newline="")
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def _relabelled(results: _Results, labels: Mapping[str, str]) -> _Results:
     for result in results:
         if isinstance(result, Document) and labels:
             entities = tuple(replace(e, label=labels.get(e.label, e.label)) for e in result.entities)
             yield replace(result, entities=entities)
         else:
             yield result
+
+
+_READERS: Mapping[str, _Reader] = {
+    "jsonl": lambda path, labels, _: _relabelled(jsonl.read(path), labels),
+    "pubtator": lambda path, labels, lenient: pubtator.read(path, labels=labels, lenient=lenient),
+    "bio": lambda path, labels, _: bio.read(path, labels=labels),
+    "brat": lambda path, labels, lenient: brat.read(path, labels=labels, lenient=lenient),
+    "n2c2": lambda path, labels, lenient: brat.read(path, labels=labels, lenient=lenient, join_lines=True),
+    "i2b2": lambda path, labels, lenient: i2b2.read(path, labels=labels, lenient=lenient),
+    "cadec": lambda path, labels, lenient: cadec.read(path, labels=labels, lenient=lenient),
+    "bc2gm": lambda path, labels, lenient: bc2gm.read(path, labels=labels, lenient=lenient),
+    "csv": lambda path, *_: csv.read(path),
+    "text": lambda path, *_: iter([text.read(path)]),
+}
+_STREAMS: Mapping[str, Callable[[Iterable[Document]], Iterator[str]]] = {
+    "jsonl": lambda documents: (f"{jsonl.dump(document)}\n" for document in documents),
+    "pubtator": pubtator.write,
+    "bio": lambda documents: bio.write(map(flat, documents)),
+}
+_FILES: Mapping[str, Callable[[Iterable[Document]], Iterator[tuple[str, str]]]] = {
+    "brat": brat.write,
+    "n2c2": partial(brat.write, split_lines=True),
+    "i2b2": i2b2.write,
+    "cadec": cadec.write,
+    "bc2gm": bc2gm.write,
+}
+WRITABLE = tuple(name for name in FORMATS if name in _STREAMS or name in _FILES)
+"""The formats that documents can be written in."""

@@ -1,0 +1,123 @@
+"""`clinspan convert`: a corpus in another format, and what that format cannot say."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clinspan.cli.evaluate import renamings
+from clinspan.corpora import catalogue
+from clinspan.corpora.losses import Loss, compare
+from clinspan.corpora.writer import refuse_existing
+from clinspan.document import Document
+from clinspan.errors import ConfigError, InputError, OutputError
+
+_SOME_LEFT_OUT = 3
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The corpus: a file or a folder.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file or, for formats of many files, the folder.")],
+    read_as: Annotated[
+        str | None, typer.Option("--from", help=f"One of {', '.join(catalogue.FORMATS)}; told from IN when not given.")
+    ] = None,
+    write_as: Annotated[
+        str | None,
+        typer.Option("--to", help=f"One of {', '.join(catalogue.WRITABLE)}; told from OUT's ending when not given."),
+    ] = None,
+    renamed: Annotated[
+        list[str] | None, typer.Option("--map", help="Rename a label, as FROM=TO; may be repeated.")
+    ] = None,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Report faulty documents and go on.")] = False,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Write nothing if anything would be lost.")] = False,
+    force: Annotated[bool, typer.Option(help="Replace an output file that exists.")] = False,
+) -> None:
+    """Writes a corpus in another format, reads the result back and says what is lost.
+
+    Offsets are kept exactly. Formats of many files, such as brat, are written to a folder, which must be new or empty.
+    With `--lenient`, what cannot be read is named, the rest goes on, and the exit status is 3.
+
+    Example: `clinspan convert corpus/ corpus.jsonl --from brat --to jsonl`
+    """
+    to = write_as or _told_by_ending(target)
+    if to not in catalogue.WRITABLE:
+        raise ConfigError(f"{to!r} is no format that is written", fix=f"Known: {', '.join(catalogue.WRITABLE)}")
+    _refuse(target, folder=to in catalogue.FOLDERS, force=force)
+    documents, bad = _documents(source, read_as, renamings(renamed or ()), lenient=lenient)
+    losses = write(documents, target, to, lossless=lossless)
+    entities = sum(len(document.entities) for document in documents)
+    typer.echo(f"{target}: {len(documents)} documents, {entities} entities as {to}", err=True)
+    for loss in losses:
+        typer.echo(f"lost: {loss}", err=True)
+    if bad:
+        typer.echo(f"{bad} faults; what they name is left out", err=True)
+        raise typer.Exit(_SOME_LEFT_OUT)
+
+
+def _told_by_ending(target: Path) -> str:
+    try:
+        return catalogue.ENDINGS[target.suffix.lower()]
+    except KeyError:
+        raise ConfigError(
+            f"no format is told from the name {target.name!r}", fix="Name one: --to brat, for example."
+        ) from None
+
+
+def _refuse(target: Path, *, folder: bool, force: bool) -> None:
+    if not folder:
+        refuse_existing(target, force=force)
+    elif target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise OutputError("exists already", where=str(target), expected="a new folder or an empty one")
+    if not target.parent.is_dir():
+        raise OutputError(f"there is no folder {target.parent}", where=str(target), fix=f"mkdir -p {target.parent}")
+
+
+def _documents(
+    source: Path, format: str | None, labels: Mapping[str, str], *, lenient: bool
+) -> tuple[list[Document], int]:
+    documents: list[Document] = []
+    bad = 0
+    for result in catalogue.read(source, format=format, labels=labels, lenient=lenient):
+        if isinstance(result, Document):
+            documents.append(result)
+        elif lenient:
+            bad += 1
+            typer.echo(f"passed over: {result}", err=True)
+        else:
+            raise InputError(
+                result.what, where=result.where, expected=result.expected, fix=result.fix or "Or go on with --lenient."
+            )
+    if not documents:
+        raise InputError("holds no documents", where=str(source))
+    return documents, bad
+
+
+def write(documents: Sequence[Document], target: Path, format: str, *, lossless: bool) -> tuple[Loss, ...]:
+    """Writes beside the target, reads that back, and only then puts it in its place.
+
+    Raises:
+        OutputError: when it cannot be written, cannot be read back, or would lose something and may not.
+    """
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        part = Path(folder) / target.name
+        catalogue.write(documents, part, format=format)
+        again: list[Document] = []
+        for result in catalogue.read(part, format=format):
+            if isinstance(result, InputError):
+                raise OutputError(f"{format} cannot say this corpus: {result.what}", where=result.where)
+            again.append(result)
+        losses = compare(documents, again)
+        if losses and lossless:
+            raise OutputError(
+                f"{format} would lose " + "; ".join(map(str, losses)),
+                where=str(target),
+                fix="Leave out --lossless to write it all the same.",
+            )
+        if part.is_dir():
+            shutil.copytree(part, target, dirs_exist_ok=True)
+        else:
+            part.replace(target)
+    return losses

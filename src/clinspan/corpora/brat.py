@@ -1,0 +1,243 @@
+"""brat standoff: a text and an `.ann` beside it, also as n2c2 2018 track 2 comes.
+
+Offsets count code points. An entity may have several fragments. Normalisations become concepts; attributes, relations
+and all other annotations are kept in the metadata, under `standoff`:
+
+    {"ids": [of the entities, in order], "attributes": [[id, type, target, ...], ...],
+     "relations": [[id, type, argument, argument], ...], "lines": [any other, as it stands]}
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+from clinspan.corpora import pairs
+from clinspan.document import Concept, Document, Entity, Span
+from clinspan.errors import InputError, OutputError
+
+LAYOUT = pairs.Layout("txt", {"ann": (".ann", (pairs.HERE, "ann"))})
+_PLACE = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
+_NORMALISED = re.compile(r"\S+ (T\S*) ([^\s:]+):(\S+)")
+_LINE_END = re.compile(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+
+
+def read(
+    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False, join_lines: bool = False
+) -> Iterator[Document | InputError]:
+    """The documents of a folder and all below it, or that of one file; a faulty one gives an error in its place.
+
+    Args:
+        path: the folder, or one `.ann` or `.txt` of a pair.
+        labels: new names for the types; one that is not among them keeps its own.
+        lenient: gives documents without their wrong annotations, after the errors that name them.
+        join_lines: takes fragments that only a line end parts for one, as n2c2 2018 means them.
+    """
+    for pair in pairs.find(Path(path), LAYOUT):
+        if isinstance(pair, InputError):
+            yield pair
+            continue
+        try:
+            text, lines = pair.read_text(), list(pair.lines("ann"))
+        except InputError as error:
+            yield error
+            continue
+        found = parse(lines, text, labels or {}, join_lines=join_lines)
+        yield from found.errors if lenient else found.errors[:1]
+        if lenient or not found.errors:
+            yield Document(pair.id, text, tuple(found.entities.values()), metadata=found.metadata())
+
+
+@dataclass(slots=True)
+class Annotations:
+    """What an `.ann` says: entities by their id, everything else, and the faults."""
+
+    entities: dict[str, Entity] = field(default_factory=dict)
+    attributes: list[list[str]] = field(default_factory=list)
+    relations: list[list[str]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    errors: list[InputError] = field(default_factory=list)
+
+    def metadata(self) -> dict[str, object]:
+        """What to keep beside the entities; nothing where they say it all."""
+        ids = list(self.entities)
+        kept = {"attributes": self.attributes, "relations": self.relations, "lines": self.lines}
+        data: dict[str, object] = {key: value for key, value in kept.items() if value}
+        if data or ids != [f"T{n}" for n in range(1, len(ids) + 1)]:
+            data["ids"] = ids
+        return {"standoff": data} if data else {}
+
+
+def parse(
+    lines: Iterable[tuple[str, str]], text: str, labels: Mapping[str, str], *, join_lines: bool = False
+) -> Annotations:
+    """The lines of an `.ann`, each after its place, against the text they annotate."""
+    found = Annotations()
+    later = []
+    for where, line in lines:
+        if line.startswith("T"):
+            try:
+                id, entity = _entity(line, text, where, labels, join_lines=join_lines)
+                if id in found.entities:
+                    raise InputError(f"the id {id} is taken", where=where, expected="an id of its own")
+                found.entities[id] = entity
+            except InputError as error:
+                found.errors.append(error)
+        else:
+            later.append((where, line))
+    for where, line in later:
+        try:
+            _other(line, where, found)
+        except InputError as error:
+            found.errors.append(error)
+    return found
+
+
+def _entity(line: str, text: str, where: str, labels: Mapping[str, str], *, join_lines: bool) -> tuple[str, Entity]:
+    fields = line.split("\t", 2)
+    place = _PLACE.fullmatch(fields[1].strip()) if len(fields) == 3 else None
+    if place is None:
+        raise InputError(
+            f"{line!r} is no entity", where=where, expected="T1, a tab, TYPE START END[;START END ...], a tab, the text"
+        )
+    return fields[0], entity_at(place[2], labels.get(place[1], place[1]), fields[2], text, where, join_lines=join_lines)
+
+
+def entity_at(place: str, label: str, mention: str, text: str, where: str, *, join_lines: bool = False) -> Entity:
+    """The entity at `START END[;START END ...]`, checked against the mention that was written with it.
+
+    Raises:
+        InputError: when it lies outside the text, or something else stands there.
+    """
+    spans = []
+    for part in place.split(";"):
+        start, end = map(int, part.split())
+        if not start < end <= len(text):
+            raise InputError(f"{start}-{end} is not within the text of {len(text)} characters", where=where)
+        spans.append(Span(start, end))
+    as_written = " ".join(span.of(text) for span in spans)
+    # White space is told apart by no tool alike: line ends are written as spaces, and spaces at the ends are cut off.
+    if as_written.split() != mention.split():
+        raise InputError(f"{as_written!r} stands at {place}, not {mention!r}", where=where)
+    spans.sort()
+    if any(after.start < before.end for before, after in pairwise(spans)):
+        raise InputError(f"the fragments {place} overlap", where=where)
+    if join_lines:
+        spans = list(_joined(spans, text))
+    hull = Span(spans[0].start, spans[-1].end)
+    return Entity(hull, label, hull.of(text), fragments=tuple(spans) if len(spans) > 1 else ())
+
+
+def _joined(spans: list[Span], text: str) -> Iterator[Span]:
+    last = spans[0]
+    for span in spans[1:]:
+        gap = text[last.end : span.start]
+        if not gap.strip() and _LINE_END.search(gap):
+            last = Span(last.start, span.end)
+        else:
+            yield last
+            last = span
+    yield last
+
+
+def _other(line: str, where: str, found: Annotations) -> None:
+    id, tab, content = line.partition("\t")
+    if not tab or id[:1] not in "REAMN#*" or not content.strip():
+        raise InputError(
+            f"{line!r} is no annotation", where=where, expected="an id that begins with T, R, E, A, M, N, # or *, a tab"
+        )
+    if id[0] == "N" and (normalised := _NORMALISED.fullmatch(content.split("\t")[0].strip())):
+        target, source, concept = normalised.groups()
+        _known(target, where, found)
+        name = content.partition("\t")[2].strip()
+        entity = found.entities[target]
+        concepts = (*entity.concepts, Concept(concept, name or entity.text, source))
+        found.entities[target] = replace(entity, concepts=concepts)
+    elif id[0] in "AM" and len(parts := content.split(None, 2)) > 1:
+        _known(parts[1], where, found)
+        found.attributes.append([id, *(part.strip() for part in parts)])
+    elif id[0] == "R" and len(parts := content.split()) == 3:
+        for argument in parts[1:]:
+            _known(argument.rpartition(":")[2], where, found)
+        found.relations.append([id, *parts])
+    else:
+        found.lines.append(line)
+
+
+def _known(id: str, where: str, found: Annotations) -> None:
+    if id.startswith("T") and id not in found.entities:
+        raise InputError(f"names {id}, and there is no such entity", where=where)
+
+
+def write(documents: Iterable[Document], *, split_lines: bool = False) -> Iterator[tuple[str, str]]:
+    """The documents as files, each a relative path and its content: `.txt` and `.ann`.
+
+    Scores, a concept's types and how an entity was matched are left out. What the metadata keeps under `standoff` is
+    written again, unless the entities have changed in number.
+
+    Args:
+        documents: their ids name the files.
+        split_lines: parts an entity at line ends, as n2c2 2018 does.
+
+    Raises:
+        OutputError: when an id makes no name of a file, or a label or a concept cannot be said in the format.
+    """
+    for name, document in pairs.name_files(documents):
+        yield f"{name}.txt", document.text
+        yield f"{name}.ann", "".join(f"{line}\n" for line in _lines(document, split_lines))
+
+
+def _lines(document: Document, split_lines: bool) -> Iterator[str]:
+    ids, others = kept(document)
+    number = 0
+    for id, entity in zip(ids, document.entities, strict=True):
+        if re.search(r"\s", entity.label) or not entity.label:
+            raise OutputError(
+                f"the label {entity.label!r} has a space",
+                where=f"document {document.id!r}",
+                fix="Rename it: --map 'FROM=TO'.",
+            )
+        yield f"{id}\t{entity.label} {place(entity, document.text, split_lines=split_lines)}"
+        for concept in entity.concepts:
+            number += 1
+            if re.search(r"[\s:]", concept.source) or re.search(r"\s", concept.id) or not concept.source:
+                raise OutputError(
+                    f"the concept {concept.id!r} of {concept.source!r} cannot be said",
+                    where=f"document {document.id!r}",
+                )
+            name = _LINE_END.sub(" ", concept.name).replace("\t", " ")
+            yield f"N{number}\tReference {id} {concept.source}:{concept.id}\t{name}"
+    yield from others
+
+
+def place(entity: Entity, text: str, *, split_lines: bool = False) -> str:
+    """Offsets and mention as an `.ann` has them, a tab between."""
+    spans = list(entity.fragments or (entity.span,))
+    if split_lines:
+        spans = [piece for span in spans for piece in _split(span, text)]
+    mention = " ".join(span.of(text) for span in spans)
+    mention = re.sub(r"[\r\n\t\v\f\x1c-\x1e\x85\u2028\u2029]", " ", mention)
+    return ";".join(f"{span.start} {span.end}" for span in spans) + f"\t{mention}"
+
+
+def _split(span: Span, text: str) -> Iterator[Span]:
+    start = span.start
+    for end in _LINE_END.finditer(text, span.start, span.end):
+        if start < end.start() and end.end() < span.end:
+            yield Span(start, end.start())
+            start = end.end()
+    yield Span(start, span.end)
+
+
+def kept(document: Document) -> tuple[list[str], list[str]]:
+    """Ids for the entities, and the lines of what else the metadata keeps, where it still fits the entities."""
+    data = document.metadata.get("standoff")
+    made = [f"T{n}" for n in range(1, len(document.entities) + 1)]
+    if not isinstance(data, Mapping):
+        return made, []
+    ids = [str(id) for id in data.get("ids", made)]
+    if len(ids) != len(made) or len(set(ids)) != len(ids):
+        return made, []
+    lines = [f"{id}\t{' '.join(rest)}" for key in ("attributes", "relations") for id, *rest in data.get(key, ())]
+    return ids, [*lines, *map(str, data.get("lines", ()))]

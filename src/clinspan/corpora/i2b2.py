@@ -1,0 +1,165 @@
+"""i2b2 2010: a tokenised text, its concepts in a `.con` and their assertions in an `.ast`.
+
+A place is `LINE:TOKEN` of the first and of the last token, lines counted from 1, tokens from 0; white space
+parts tokens. The files lie beside the text or in the folders `txt`, `concept` and `ast` of the published corpus. The
+assertions are kept in the metadata, under `assertions`: one for each entity, in order, None where there is none.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
+
+from clinspan.corpora import pairs
+from clinspan.document import Document, Entity, Span
+from clinspan.errors import InputError, OutputError
+
+LAYOUT = pairs.Layout("txt", {"con": (".con", (pairs.HERE, "concept")), "ast": (".ast", (pairs.HERE, "ast"))})
+_CONCEPT = re.compile(r'c="(.*)" (\d+):(\d+) (\d+):(\d+)\|\|t="([^"]*)"')
+_ASSERTION = re.compile(r'(c="(?:.*)" \d+:\d+ \d+:\d+\|\|t="[^"]*")\|\|a="([^"]*)"')
+TOKEN = re.compile(r"\S+")
+
+
+def read(
+    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False
+) -> Iterator[Document | InputError]:
+    """The documents of a folder and all below it, or that of one file; a faulty one gives an error in its place.
+
+    Args:
+        path: the folder, or a `.txt` or `.con` of a pair.
+        labels: new names for the types; one that is not among them keeps its own.
+        lenient: gives documents without their wrong annotations, after the errors that name them.
+    """
+    for pair in pairs.find(Path(path), LAYOUT):
+        if isinstance(pair, InputError):
+            yield pair
+            continue
+        errors: list[InputError] = []
+        try:
+            document = _document(pair, labels or {}, errors)
+        except InputError as error:
+            yield error
+            continue
+        yield from errors if lenient else errors[:1]
+        if lenient or not errors:
+            yield document
+
+
+def _document(pair: pairs.Pair, labels: Mapping[str, str], errors: list[InputError]) -> Document:
+    text = pair.read_text()
+    grid = _Grid(text)
+    entities: list[Entity] = []
+    types: dict[tuple[Span, str], list[int]] = {}
+    for where, line in pair.lines("con"):
+        try:
+            span, kind = _concept(line, grid, where)
+        except InputError as error:
+            errors.append(error)
+            continue
+        types.setdefault((span, kind), []).append(len(entities))
+        entities.append(Entity(span, labels.get(kind, kind), span.of(text)))
+    assertions: list[str | None] = [None] * len(entities)
+    for where, line in pair.lines("ast"):
+        try:
+            match = _ASSERTION.fullmatch(line.strip())
+            if match is None:
+                raise InputError(
+                    f"{line!r} is no assertion", where=where, expected='c="..." 1:0 1:2||t="problem"||a="present"'
+                )
+            free = types.get(_concept(match[1], grid, where))
+            if not free:
+                raise InputError(f"no concept stands for {match[1]}", where=where)
+            assertions[free.pop(0) if len(free) > 1 else free[0]] = match[2]
+        except InputError as error:
+            errors.append(error)
+    metadata = {"assertions": assertions} if any(assertions) else {}
+    return Document(pair.id, text, tuple(entities), metadata=metadata)
+
+
+class _Grid:
+    """The tokens of each line of a text."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.tokens: list[list[Span]] = []
+        at = 0
+        for line in text.split("\n"):
+            self.tokens.append([Span(at + m.start(), at + m.end()) for m in TOKEN.finditer(line)])
+            at += len(line) + 1
+
+    @cached_property
+    def flat(self) -> list[tuple[int, int, int, int]]:
+        """Start and end of every token, its line and its number there."""
+        return [(t.start, t.end, line, n) for line, row in enumerate(self.tokens, 1) for n, t in enumerate(row)]
+
+    def touched(self, span: Span) -> list[tuple[int, int, int, int]]:
+        """Those of them that share a character with the span."""
+        first = bisect_right(self.flat, span.start, key=itemgetter(1))
+        return self.flat[first : bisect_left(self.flat, span.end, key=itemgetter(0))]
+
+    def token(self, line: int, number: int) -> Span:
+        """The token of a line.
+
+        Raises:
+            IndexError: when there is none.
+        """
+        if line < 1:
+            raise IndexError(line)
+        return self.tokens[line - 1][number]
+
+
+def _concept(line: str, grid: _Grid, where: str) -> tuple[Span, str]:
+    match = _CONCEPT.fullmatch(line.strip())
+    if match is None:
+        raise InputError(f"{line!r} is no concept", where=where, expected='c="..." 1:0 1:2||t="problem"')
+    first, last = (int(match[2]), int(match[3])), (int(match[4]), int(match[5]))
+    try:
+        start, end = grid.token(*first).start, grid.token(*last).end
+    except IndexError:
+        raise InputError(f"the text has no tokens {match[2]}:{match[3]} {match[4]}:{match[5]}", where=where) from None
+    if last < first:
+        raise InputError("ends before it begins", where=where)
+    span = Span(start, end)
+    # The mention is written in lower case, a space between tokens.
+    if span.of(grid.text).lower().split() != match[1].lower().split():
+        raise InputError(f"{span.of(grid.text)!r} stands there, not {match[1]!r}", where=where)
+    return span, match[6]
+
+
+def write(documents: Iterable[Document]) -> Iterator[tuple[str, str]]:
+    """The documents as files, each a relative path and its content: `.txt`, `.con` and, where there are any, `.ast`.
+
+    An entity is widened to whole tokens and a discontinuous one to its hull, which is all the format can say; concepts
+    and scores are left out.
+
+    Raises:
+        OutputError: when an id makes no name of a file, or a label cannot be said in the format.
+    """
+    for name, document in pairs.name_files(documents):
+        grid = _Grid(document.text)
+        assertions = document.metadata.get("assertions")
+        if not isinstance(assertions, list) or len(assertions) != len(document.entities):
+            assertions = [None] * len(document.entities)
+        concepts, asserted = [], []
+        for entity, assertion in zip(document.entities, assertions, strict=True):
+            if '"' in entity.label or "\n" in entity.label:
+                raise OutputError(f"i2b2 cannot say the label {entity.label!r}", where=f"document {document.id!r}")
+            concepts.append(_line(entity, grid, document.id))
+            if assertion is not None:
+                asserted.append(f'{concepts[-1]}||a="{assertion}"')
+        yield f"{name}.txt", document.text
+        yield f"{name}.con", "".join(f"{line}\n" for line in concepts)
+        if asserted:
+            yield f"{name}.ast", "".join(f"{line}\n" for line in asserted)
+
+
+def _line(entity: Entity, grid: _Grid, id: str) -> str:
+    touched = grid.touched(entity.span)
+    if not touched:
+        raise OutputError(f"the {entity.label} at {entity.start} is white space alone", where=f"document {id!r}")
+    start, _, line, token = touched[0]
+    _, end, last_line, last_token = touched[-1]
+    mention = " ".join(grid.text[start:end].lower().split())
+    return f'c="{mention}" {line}:{token} {last_line}:{last_token}||t="{entity.label}"'
