@@ -1,14 +1,15 @@
-"""A dictionary's files mapped into memory: numbers in, terms and concepts out."""
+"""A dictionary's files, the tries mapped and the rest read where asked: numbers in, terms and concepts out."""
 
 import json
-import mmap
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import marisa_trie
 
 from clinspan.dictionary import layout
+from clinspan.dictionary.arrays import Bytes, Numbers, Texts
 from clinspan.dictionary.entries import SourceInfo
 from clinspan.errors import DictionaryError
 
@@ -16,7 +17,7 @@ _REBUILD = "Build it again with: clinspan dictionary build"
 
 
 class Index:
-    """The mapped files; read-only, so any number of processes share the memory. Reads nothing until asked.
+    """The files; read-only, so any number of processes share the memory. Reads nothing until asked.
 
     Raises:
         DictionaryError: when `path` holds no index, a part of one, or one of another version.
@@ -41,37 +42,34 @@ class Index:
         self.keys = _trie(folder / layout.KEYS)
         self.tokens = _trie(folder / layout.TOKENS)
         self.deletions = _trie(folder / layout.DELETIONS)
-        self.posting_starts = _numbers(folder / layout.POSTING_STARTS, "I")
-        self.postings = _numbers(folder / layout.POSTINGS, "I")
-        self.key_flags = _numbers(folder / layout.KEY_FLAGS, "B")
-        self.name_concepts = _numbers(folder / layout.NAME_CONCEPTS, "I")
-        self.name_sources = _numbers(folder / layout.NAME_SOURCES, "B")
-        self.name_flags = _numbers(folder / layout.NAME_FLAGS, "B")
-        self._names = _map(folder / layout.NAMES)
-        self._name_starts = _numbers(folder / layout.NAME_STARTS, "Q")
-        self._ids = _map(folder / layout.CONCEPT_IDS)
-        self._id_starts = _numbers(folder / layout.CONCEPT_ID_STARTS, "Q")
-        self._concept_names = _numbers(folder / layout.CONCEPT_NAMES, "I")
-        self._concept_types = _numbers(folder / layout.CONCEPT_TYPES, "I")
-        self._concept_definitions = _numbers(folder / layout.CONCEPT_DEFINITIONS, "I")
-        self._definitions = _map(folder / layout.DEFINITIONS)
-        self._definition_starts = _numbers(folder / layout.DEFINITION_STARTS, "Q")
+        self.posting_starts = Numbers(folder / layout.POSTING_STARTS)
+        self.postings = Numbers(folder / layout.POSTINGS)
+        self.key_flags = Bytes(folder / layout.KEY_FLAGS)
+        self.name_concepts = Numbers(folder / layout.NAME_CONCEPTS)
+        self.name_sources = Bytes(folder / layout.NAME_SOURCES)
+        self.name_flags = Bytes(folder / layout.NAME_FLAGS)
+        self._names = Texts(folder / layout.NAMES, folder / layout.NAME_STARTS)
+        self._ids = Texts(folder / layout.CONCEPT_IDS, folder / layout.CONCEPT_ID_STARTS)
+        self._concept_names = Numbers(folder / layout.CONCEPT_NAMES)
+        self._concept_types = Numbers(folder / layout.CONCEPT_TYPES)
+        self._concept_definitions = Numbers(folder / layout.CONCEPT_DEFINITIONS)
+        self._definitions = Texts(folder / layout.DEFINITIONS, folder / layout.DEFINITION_STARTS)
 
-    def names(self, key: int) -> memoryview:
+    def names(self, key: int) -> Sequence[int]:
         """The numbers of the names that have this key."""
-        return self.postings[self.posting_starts[key] : self.posting_starts[key + 1]]
+        return self.postings.slice(*self.posting_starts.pair(key))
 
     def name(self, number: int) -> str:
         """A name as its source writes it."""
-        return str(self._names[self._name_starts[number] : self._name_starts[number + 1]], "utf-8")
+        return self._names[number]
 
     def concept_id(self, concept: int) -> str:
         """A concept's identifier."""
-        return str(self._ids[self._id_starts[concept] : self._id_starts[concept + 1]], "utf-8")
+        return self._ids[concept]
 
     def preferred(self, concept: int) -> int:
         """The number of a concept's preferred name."""
-        return int(self._concept_names[concept])
+        return self._concept_names[concept]
 
     def types(self, concept: int) -> tuple[str, ...]:
         """Names of a concept's semantic types."""
@@ -79,10 +77,8 @@ class Index:
 
     def definition(self, concept: int) -> str:
         """The first of a concept's definitions, empty when it has none."""
-        first = self._concept_definitions[concept]
-        if first == self._concept_definitions[concept + 1]:
-            return ""
-        return str(self._definitions[self._definition_starts[first] : self._definition_starts[first + 1]], "utf-8")
+        first, end = self._concept_definitions.pair(concept)
+        return self._definitions[first] if first < end else ""
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -127,14 +123,3 @@ def _trie(file: Path) -> marisa_trie.Trie:
     trie = marisa_trie.Trie()
     trie.mmap(str(file))
     return trie
-
-
-def _map(file: Path) -> memoryview:
-    with file.open("rb") as opened:
-        if not file.stat().st_size:
-            return memoryview(b"")  # an empty file cannot be mapped
-        return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
-
-
-def _numbers(file: Path, code: str) -> memoryview:
-    return _map(file).cast(code)  # type: ignore[call-overload,no-any-return]

@@ -29,7 +29,7 @@ class Dictionary:
         folder = read_manifest(path)["folder"]
         try:
             return cls(Index(path))
-        except DictionaryError:
+        except (DictionaryError, FileNotFoundError):
             if read_manifest(path)["folder"] == folder:
                 raise
             return cls(Index(path))  # a build replaced it between the manifest and the files
