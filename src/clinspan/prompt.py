@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet
@@ -18,6 +18,11 @@ _TEMPLATES = Environment(
     keep_trailing_newline=False,
     autoescape=False,  # prompts are plain text, never HTML
 )
+
+
+def template(name: str) -> Template:
+    """One of the prompts that lie beside the code."""
+    return _TEMPLATES.get_template(f"{name}.jinja")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,8 @@ def build(
         facts: one line each, from the dictionary.
         settings: the layout.
     """
-    system = _TEMPLATES.get_template(f"system_{settings.style}.jinja")
-    question = _TEMPLATES.get_template(f"question_{settings.style}.jinja")
+    system = template(f"system_{settings.style}")
+    question = template(f"question_{settings.style}")
     shown = [(question.render(text=e.text, facts=()), form.render(e.text, e.entities, labels)) for e in examples]
     as_message = settings.examples_as == "message"
     instructions = system.render(

@@ -41,7 +41,7 @@ class Tagger:
     Terms that labels.toml names are tagged wherever they stand.
 
     Args:
-        dictionary: any.
+        dictionary: None for the label set's own terms, and those of a decision, alone.
         labels: what is tagged.
         decision: what a pool has taught; see `learned`.
         fuzzy: whether misspelt terms are tagged too.
@@ -50,7 +50,7 @@ class Tagger:
 
     def __init__(
         self,
-        dictionary: Dictionary,
+        dictionary: Dictionary | None,
         labels: LabelSet,
         *,
         decision: Decision | None = None,
@@ -75,8 +75,7 @@ class Tagger:
     def tag(self, text: str) -> tuple[Entity, ...]:
         """The entities of `text`, in text order, none overlapping another."""
         defined = abbreviations(text)
-        matches = self._dictionary.scan(text, fuzzy=self._fuzzy, overlapping=True, defined=defined)
-        found = [labelled for match in matches if (labelled := self._label(text, match)) is not None]
+        found = [labelled for match in self._scan(text, defined) if (labelled := self._label(text, match)) is not None]
         found.extend(self._listed(text, defined))
         if self._extend:
             found = [self._extended(text, f) for f in longest_apart(self._kept(text, found))]
@@ -92,7 +91,19 @@ class Tagger:
         label = self._types.decide(match.senses)
         return _Found(match.span, label, self._types.senses(match.senses, label)) if label else None
 
+    def _scan(self, text: str, defined: Sequence[Abbreviation]) -> tuple[Match, ...]:
+        if self._dictionary is None:
+            return ()
+        return self._dictionary.scan(text, fuzzy=self._fuzzy, overlapping=True, defined=defined)
+
+    def _senses(self, term: str, label: str) -> tuple[Sense, ...]:
+        if self._dictionary is None:
+            return ()
+        return self._types.senses(self._dictionary.find(term, fuzzy=False), label)
+
     def _is_term(self, label: str, term: str) -> bool:
+        if self._dictionary is None:
+            return False
         match = self._dictionary.match(term, fuzzy=False, reorder=False)
         return match is not None and self._types.decide(match.senses) == label
 
@@ -113,7 +124,7 @@ class Tagger:
             place = expansion.to_source(tokens.starts[first], tokens.ends[last - 1])
             if place is not None:
                 label = self._terms.label(key)
-                senses = self._types.senses(self._dictionary.find(place[0].of(text), fuzzy=False), label)
+                senses = self._senses(place[0].of(text), label)
                 found.append(_Found(place[0], label, senses, always=key in self._always))
         return found + _short_forms(found, defined)
 
@@ -124,7 +135,7 @@ class Tagger:
             for span, term in persons(expansion.text, partial(self._is_term, label)):
                 place = expansion.to_source(span.start, span.end)
                 if place is not None:
-                    senses = self._types.senses(self._dictionary.find(term, fuzzy=False), label)
+                    senses = self._senses(term, label)
                     found.append(_Found(place[0], label, senses))
         return found + _short_forms(found, defined)
 

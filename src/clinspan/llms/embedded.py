@@ -104,6 +104,11 @@ class EmbeddedLLM:
         """
         return cls(path_of(model), settings)
 
+    @property
+    def adapted(self) -> bool:
+        """True when an adapter was put on the model: it then answers the prompts it was tuned on best."""
+        return self._settings.adapter is not None
+
     def __enter__(self) -> "EmbeddedLLM":
         return self
 

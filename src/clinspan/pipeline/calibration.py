@@ -1,0 +1,111 @@
+"""What was learned from gold documents: the recall dial, what scores mean, where mentions end."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from clinspan.document import Entity
+from clinspan.errors import ConfigError
+from clinspan.grounding.boundaries import BoundaryRules
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """One label's dial.
+
+    Attributes:
+        min_score: entities with a lower raw score are dropped.
+        slope, intercept: of the logistic curve that turns the log-odds of the raw score into a probability
+            (Platt scaling).
+    """
+
+    min_score: float = 0.0
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.min_score <= 1.0:
+            raise ConfigError(f"min_score is {self.min_score}", expected="a number from 0 to 1")
+
+    def probability(self, score: float) -> float:
+        """The raw score as a probability."""
+        return 1.0 / (1.0 + math.exp(-(self.slope * log_odds(score) + self.intercept)))
+
+
+def log_odds(score: float) -> float:
+    """The log-odds of a score, held within ±20 so that 0 and 1 stay finite."""
+    held = min(max(score, 2e-9), 1 - 2e-9)
+    return math.log(held / (1.0 - held))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Applied to every entity that an LLM names; made by `clinspan calibrate`.
+
+    Attributes:
+        learned_from: what it was made with, for reports: LLM, label set, format, documents and their checksum.
+        open_bias: added to the log-odds of opening a bracket, where the LLM decodes under a constraint.
+        dials: by label.
+        rules: boundary conventions.
+    """
+
+    open_bias: float = 0.0
+    dials: Mapping[str, Dial] = field(default_factory=dict)
+    rules: BoundaryRules = field(default_factory=BoundaryRules)
+    learned_from: Mapping[str, str] = field(default_factory=dict)
+
+    def apply(self, entity: Entity, text: str) -> Entity | None:
+        """The entity with its score as a probability and its boundaries corrected; None when the dial drops it."""
+        dial = self.dials.get(entity.label)
+        if dial is not None and entity.score is not None:
+            if entity.score < dial.min_score:
+                return None
+            entity = replace(entity, score=dial.probability(entity.score))
+        return self.rules.apply(entity, text)
+
+    def to_toml(self) -> str:
+        """As the file that `--calibration` reads."""
+        lines = [
+            "# Made by `clinspan calibrate`; read by `clinspan tag --calibration`.",
+            f"open_bias = {self.open_bias}",
+        ]
+        lines += ["", "[learned_from]"] + [f"{key} = {_quoted(value)}" for key, value in self.learned_from.items()]
+        for label, dial in self.dials.items():
+            lines += ["", f"[dials.{_quoted(label)}]", f"min_score = {dial.min_score}"]
+            lines += [f"slope = {dial.slope}", f"intercept = {dial.intercept}"]
+        return "\n".join([*lines, "", self.rules.to_toml()])
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "Calibration":
+        """Reads the file back.
+
+        Raises:
+            ConfigError: naming the file, when it is not one.
+        """
+        path = Path(path)
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                open_bias=float(data["open_bias"]),
+                dials={label: Dial(**dial) for label, dial in data.get("dials", {}).items()},
+                rules=BoundaryRules.from_toml(data),
+                learned_from=_texts(data.get("learned_from", {})),
+            )
+        except OSError as error:
+            raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+            fix = "Make it with `clinspan calibrate`."
+            raise ConfigError(f"is no calibration: {error}", where=str(path), fix=fix) from error
+
+
+def _texts(table: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in table.items()}
+
+
+def _quoted(value: str) -> str:
+    """A TOML basic string."""
+    escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in value)
+    return f'"{escaped}"'

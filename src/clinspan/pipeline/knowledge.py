@@ -1,0 +1,71 @@
+"""What the dictionary says about one document: entities it would tag, and concepts for what is found."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clinspan.dictionary import facts, tag
+from clinspan.dictionary.link import Linker
+from clinspan.dictionary.match import Match
+from clinspan.dictionary.store import Dictionary
+from clinspan.document import Document, Entity, Span
+from clinspan.labels import LabelSet
+from clinspan.messages import Candidate
+from clinspan.pipeline.settings import FactSettings
+from clinspan.text.windows import CountTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Made once for each document; spans are the document's.
+
+    Attributes:
+        matches: every term of the dictionary in the text, of any type.
+        proposals: the entities that the dictionary alone would tag, abbreviations defined in the text included.
+    """
+
+    matches: tuple[Match, ...] = ()
+    proposals: tuple[Entity, ...] = ()
+
+    def matches_in(self, window: Span) -> list[Match]:
+        """The dictionary's terms that stand within a window."""
+        return [match for match in self.matches if window.contains(match.span)]
+
+    def candidates(self, window: Span) -> tuple[Candidate, ...]:
+        """The proposals that lie within a window, in its offsets."""
+        labels: dict[Span, list[str]] = {}
+        for entity in self.proposals:
+            if window.contains(entity.span):
+                names = labels.setdefault(entity.span.shift(-window.start), [])
+                if entity.label not in names:
+                    names.append(entity.label)
+        return tuple(Candidate(span, tuple(labels[span])) for span in sorted(labels))
+
+
+class Lookup:
+    """A dictionary as one label set sees it.
+
+    Args:
+        dictionary: None for none: then the label set's own terms are all that is proposed.
+        labels: whose semantic types and terms say what is proposed.
+        pool: annotated documents, from which it is learned which terms their guideline means.
+    """
+
+    def __init__(self, dictionary: Dictionary | None, labels: LabelSet, *, pool: Sequence[Document] = ()):
+        self._dictionary = dictionary
+        self._labels = labels
+        tagger = tag.Tagger(dictionary, labels)
+        self._tagger = tagger.learned(pool) if pool else tagger
+        self._linker = Linker(dictionary, labels) if dictionary is not None else None
+
+    def knowledge(self, text: str, *, matches: bool) -> Knowledge:
+        """Looks a whole document up; `matches` says whether facts will be wanted."""
+        scanned = self._dictionary.scan(text) if matches and self._dictionary is not None else ()
+        return Knowledge(scanned, self._tagger.tag(text))
+
+    def facts(self, matches: Iterable[Match], settings: FactSettings, count: CountTokens) -> tuple[str, ...]:
+        """One line for each term that is worth telling, within the budget."""
+        return facts.rank(matches, self._labels, settings.budget, settings.mode, count)
+
+    def linked(self, document: Document) -> Document:
+        """The document with concepts at every entity that the dictionary knows."""
+        return self._linker.link(document) if self._linker is not None else document

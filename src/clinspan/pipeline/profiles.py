@@ -1,0 +1,52 @@
+"""How the stages work together for each kind of LLM, where the user says nothing else.
+
+The figures were chosen on the development part of NCBI-disease; docs/results.md has the command and the table.
+"""
+
+from dataclasses import replace
+
+from clinspan.llms.base import LLM
+from clinspan.llms.embedded import EmbeddedLLM
+from clinspan.pipeline.settings import NO_FACTS, TagSettings
+from clinspan.prompt import PromptSettings
+from clinspan.text.windows import WindowSettings
+
+NO_LLM = TagSettings(windows=WindowSettings(max_tokens=256))
+"""The dictionary alone: windows only say which part of a note is meant."""
+
+PROMPTED = TagSettings(
+    windows=WindowSettings(max_tokens=96),
+    ask="candidates",
+    candidates="only",
+    candidate_bias=6.0,
+    facts=NO_FACTS,
+)
+"""A small model in this process that was not tuned: the dictionary proposes, the model may only reject."""
+
+TUNED = TagSettings(
+    windows=WindowSettings(max_tokens=96, max_sentences=2),
+    prompt=PromptSettings(style="brief"),
+    candidates="prefer",
+    candidate_bias=1.0,
+    facts=NO_FACTS,
+)
+"""A small model with an adapter: it decides, and the dictionary's proposals count in its favour."""
+
+SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
+"""A larger model behind a server: long windows, facts in the prompt, its own judgement."""
+
+
+def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
+    """The settings for an LLM.
+
+    Args:
+        llm: None for the dictionary alone.
+        proposals: whether there is a dictionary, or a label set with terms of its own; without any, the LLM is asked
+            about every window and decides alone.
+    """
+    if llm is None:
+        return NO_LLM
+    if not isinstance(llm, EmbeddedLLM):
+        return SERVED
+    chosen = TUNED if llm.adapted else PROMPTED
+    return chosen if proposals else replace(chosen, ask="always", candidates="off", candidate_bias=0.0)

@@ -1,0 +1,253 @@
+"""The tagger: the one place that sees every stage."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from clinspan.dictionary.facts import FactsMode
+from clinspan.dictionary.store import Dictionary
+from clinspan.document import READ_STATES, Document, Entity, Span, WindowReport, WindowState
+from clinspan.errors import LLMError
+from clinspan.formats import per_type
+from clinspan.formats.base import Format
+from clinspan.grounding.merge import WindowEntities, merge
+from clinspan.labels import LabelSet
+from clinspan.llms.base import LLM
+from clinspan.messages import Candidate, Completion, CopyConstraint, Request
+from clinspan.pipeline import outcome, parts, propose
+from clinspan.pipeline.calibration import Calibration
+from clinspan.pipeline.knowledge import Knowledge, Lookup
+from clinspan.pipeline.outcome import Outcome
+from clinspan.pipeline.plan import Cut, Plan, Question
+from clinspan.pipeline.profiles import profile
+from clinspan.pipeline.propose import Proposed
+from clinspan.pipeline.settings import TagSettings
+from clinspan.prompt import build
+from clinspan.text.windows import CountTokens, windows
+
+_LEAST_ANSWER = 64
+
+
+class Tagger:
+    """Finds the entities of documents and verifies them against the text.
+
+    Args:
+        llm: what names the entities: an LLM, or a spec such as `embedded` or `openai:MODEL`; None or `none` for the
+            dictionary alone.
+        labels: what is asked for: a label set, the name of one that comes with clinspan, or the path of a labels.toml.
+        form: how the LLM answers: a format or its name.
+        dictionary: gives facts, candidates and concepts: a dictionary, its folder, `open` for the packaged open
+            vocabularies (built on first use), None or `none` for the label set's own terms alone.
+        settings: how the stages work together; what suits the LLM when None.
+        calibration: what was learned from gold documents, or the path of a file with it.
+        pool: annotated documents, from which it is learned which of the dictionary's terms their guideline means.
+
+    Raises:
+        ClinspanError: when a part cannot be had: a model that was not pulled, an extra that is not installed, an
+            unknown name, an address outside this machine.
+    """
+
+    def __init__(
+        self,
+        llm: LLM | str | None = "embedded",
+        *,
+        labels: LabelSet | str = "disease",
+        form: Format | str = "tanl",
+        dictionary: Dictionary | str | Path | None = "open",
+        settings: TagSettings | None = None,
+        calibration: Calibration | str | Path | None = None,
+        pool: Iterable[Document] = (),
+    ):
+        self.labels = parts.labels(labels)
+        self.form = parts.form(form)
+        self.llm = parts.llm(llm)
+        self.dictionary = parts.dictionary(dictionary)
+        proposals = self.dictionary is not None or any(label.terms for label in self.labels.labels)
+        self.settings = settings or profile(self.llm, proposals=proposals)
+        self.calibration = parts.calibration(calibration)
+        self._lookup = Lookup(self.dictionary, self.labels, pool=tuple(pool))
+
+    def tag(self, document: str | Document) -> Document:
+        """The document with its entities and the state of every window.
+
+        Never raises for what an LLM answers: a request that fails leaves its window in the state `failed`.
+        """
+        if isinstance(document, str):
+            document = Document("text", document)
+        return next(self.tag_many([document]))
+
+    def tag_many(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """Each document with its entities, in order, given as soon as its windows are read.
+
+        Holds no more documents than give `settings.batch` requests.
+        """
+        for cuts in self._batches(self._cut(document) for document in documents):
+            proposed = self._propose(cuts)
+            plans = [self._plan(cut, lists) for cut, lists in zip(cuts, proposed, strict=True)]
+            answers = iter(self._ask([request for plan in plans for request in plan.requests]))
+            for plan in plans:
+                yield self._finish(plan, list(islice(answers, len(plan.requests))))
+
+    def _batches(self, cuts: Iterator[Cut]) -> Iterator[list[Cut]]:
+        held: list[Cut] = []
+        size = 0
+        for cut in cuts:
+            held.append(cut)
+            size += len(cut.windows)
+            # Without an LLM nothing is gained by waiting for more documents.
+            if size >= self.settings.batch or self.llm is None:
+                yield held
+                held, size = [], 0
+        if held:
+            yield held
+
+    def _ask(self, requests: list[Request]) -> Iterator[Completion | LLMError]:
+        if self.llm is not None and requests:
+            yield from self.llm.complete(requests)
+
+    def _cut(self, document: Document) -> Cut:
+        facts = self.settings.facts
+        scans = self.llm is not None and facts.mode is not FactsMode.NONE and facts.source != "propose"
+        count = self.llm.count_tokens if self.llm is not None else None
+        cut = windows(document.text, self.settings.windows, count=count)
+        return Cut(document, cut, self._lookup.knowledge(document.text, matches=scans))
+
+    def _propose(self, cuts: Sequence[Cut]) -> list[tuple[Proposed, ...]]:
+        """What the LLM lists for each window, where the settings want that; else nothing."""
+        facts = self.settings.facts
+        if self.dictionary is None or self.llm is None or facts.mode is FactsMode.NONE or facts.source == "scan":
+            return [(Proposed(),) * len(cut.windows) for cut in cuts]
+        shown = [window.span.of(cut.document.text) for cut in cuts for window in cut.windows]
+        answers = iter(self._ask([propose.request(text, self.labels) for text in shown]))
+        return [tuple(propose.read(next(answers), self.dictionary) for _ in cut.windows) for cut in cuts]
+
+    def _plan(self, cut: Cut, proposed: Sequence[Proposed]) -> Plan:
+        text = cut.document.text
+        asked = tuple(
+            self._questions(window.span, text, cut.knowledge, listed)
+            for window, listed in zip(cut.windows, proposed, strict=True)
+        )
+        faults = tuple(listed.fault for listed in proposed)
+        return Plan(cut.document, cut.windows, asked, cut.knowledge, faults)
+
+    def _questions(self, window: Span, text: str, knowledge: Knowledge, listed: Proposed) -> tuple[Question, ...]:
+        if self.llm is None:
+            return ()
+        candidates = knowledge.candidates(window)
+        if self.settings.ask == "candidates" and not candidates:
+            return ()
+        matches = [*knowledge.matches_in(window), *listed.matches]
+        facts = self._lookup.facts(matches, self.settings.facts, self.llm.count_tokens)
+        return tuple(
+            Question(self._request(window.of(text), labels, facts, candidates, self.llm.count_tokens), labels)
+            for labels in per_type.split(self.form, self.labels)
+        )
+
+    def _request(
+        self,
+        text: str,
+        labels: LabelSet,
+        facts: Sequence[str],
+        candidates: Sequence[Candidate],
+        count: CountTokens,
+    ) -> Request:
+        settings = self.settings
+        messages = build(
+            text, labels=labels, form=self.form, examples=labels.examples, facts=facts, settings=settings.prompt
+        )
+        constraint = None
+        if self.form.repeats_text:
+            constraint = CopyConstraint(
+                text,
+                labels.names,
+                candidates=_of(candidates, labels),
+                candidate_mode=settings.candidates,
+                open_bias=settings.open_bias + self.calibration.open_bias,
+                candidate_bias=settings.candidate_bias,
+            )
+        room = _LEAST_ANSWER + round(settings.answer_tokens * count(text))
+        return Request(messages, room, constraint, self.form.json_schema(labels))
+
+    def _finish(self, plan: Plan, answers: Sequence[Completion | LLMError]) -> Document:
+        """Reads, verifies and merges the answers to a plan's requests, given in the order of `plan.requests`."""
+        text, waiting = plan.document.text, iter(answers)
+        outcomes = []
+        for window, asked in zip(plan.windows, plan.questions, strict=True):
+            shown = window.span.of(text)
+            read = [self._read(shown, question, next(waiting)) for question in asked]
+            outcomes.append(outcome.join(read))
+        if self.llm is None:
+            found = plan.knowledge.proposals
+        else:
+            found = merge(
+                [
+                    # A window that was not asked about, or not read, says nothing about what its neighbours found.
+                    WindowEntities(
+                        window.span,
+                        window.core,
+                        tuple(entity.shift(window.span.start) for entity in result.entities),
+                        read=bool(asked) and result.state in READ_STATES,
+                    )
+                    for window, asked, result in zip(plan.windows, plan.questions, outcomes, strict=True)
+                ]
+            )
+        entities = self._learned(found, text)
+        reports = [
+            WindowReport(
+                window.core,
+                _state(result.state, window.core, entities),
+                bool(asked),
+                result.detail,
+                result.unread,
+                (*((fault,) if fault else ()), *result.repairs),
+            )
+            for window, asked, result, fault in zip(plan.windows, plan.questions, outcomes, plan.faults, strict=True)
+        ]
+        return self._lookup.linked(replace(plan.document, entities=entities, windows=tuple(reports)))
+
+    def _read(self, text: str, question: Question, answer: Completion | LLMError) -> Outcome:
+        return outcome.read(text, question, answer, form=self.form, settings=self.settings.grounding)
+
+    def _learned(self, found: Iterable[Entity], text: str) -> tuple[Entity, ...]:
+        """Applies the calibration; of entities that thereby fall together the likelier stays."""
+        kept: dict[tuple[Span, str], Entity] = {}
+        for entity in found:
+            learned = self.calibration.apply(entity, text)
+            if learned is None:
+                continue
+            place = (learned.span, learned.label)
+            if place not in kept or (learned.score or 0.0) > (kept[place].score or 0.0):
+                kept[place] = learned
+        return tuple(sorted(kept.values(), key=lambda e: (e.start, -e.end, e.label)))
+
+    def describe(self) -> dict[str, str]:
+        """What the run was asked to do, as reports show it."""
+        settings = self.settings
+        learned = ", ".join(f"{key} {value}" for key, value in self.calibration.learned_from.items())
+        return {
+            "labels": f"{self.labels.name} ({', '.join(self.labels.names)})",
+            "model": self.llm.name if self.llm is not None else "none: the dictionary decides alone",
+            "format": self.form.name,
+            "dictionary": str(self.dictionary.path.name) if self.dictionary is not None else "none",
+            "facts": f"{settings.facts.mode.value} from {settings.facts.source}, {settings.facts.budget} tokens",
+            "windows": f"at most {settings.windows.max_tokens} tokens",
+            "asked": settings.ask,
+            "candidates": f"{settings.candidates}, bias {settings.candidate_bias:g}",
+            "open bias": f"{settings.open_bias + self.calibration.open_bias:g}",
+            "calibration": learned or "none",
+        }
+
+
+def _of(candidates: Sequence[Candidate], labels: LabelSet) -> tuple[Candidate, ...]:
+    """The candidates with those of their labels that are asked for."""
+    asked = ((c.span, tuple(label for label in c.labels if label in labels)) for c in candidates)
+    return tuple(Candidate(span, names) for span, names in asked if names)
+
+
+def _state(state: WindowState, core: Span, entities: Sequence[Entity]) -> WindowState:
+    """`ok` or `empty` by what the merged document has in the part that the window answers for."""
+    if state not in READ_STATES:
+        return state
+    found = any(core.start <= entity.start < core.end for entity in entities)
+    return WindowState.OK if found else WindowState.EMPTY
