@@ -117,7 +117,7 @@ def score(
     rows.extend(count(nothing, mine.entities, names, Rule(rule)) for id, mine in ours.items() if id not in theirs)
     ids = (*theirs, *(id for id in ours if id not in theirs))
     counts = np.array(rows, dtype=np.int64).reshape(len(ids), len(names), 4)
-    return Score(Rule(rule), names, ids, counts, _checksum(theirs.values()), tuple(problems))
+    return Score(Rule(rule), names, ids, counts, checksum(theirs.values()), tuple(problems))
 
 
 def _by_id(documents: Iterable[Document], side: str, report: _Report) -> dict[str, Document]:
@@ -165,7 +165,8 @@ def _labels(gold: dict[str, Document], predicted: dict[str, Document], report: _
     return (*known, *others)
 
 
-def _checksum(documents: Iterable[Document]) -> str:
+def checksum(documents: Iterable[Document]) -> str:
+    """The SHA-256 of texts and annotations, whatever the documents' order: names the gold that was used."""
     digest = hashlib.sha256()
     for document in sorted(documents, key=lambda d: d.id):
         entities = sorted((e.start, e.end, e.label, e.fragments) for e in document.entities)

@@ -1,0 +1,92 @@
+"""`clinspan calibrate`: learns from gold documents what scores mean and where mentions end."""
+
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from clinspan.calibrate.learn import OPEN_BIASES, Learned, learn
+from clinspan.cli.evaluate import renamings
+from clinspan.cli.status import opening
+from clinspan.corpora import catalogue, inputs
+from clinspan.corpora.writer import refuse_existing
+from clinspan.document import Document
+from clinspan.errors import OutputError
+from clinspan.evaluation.score import checksum
+from clinspan.llms import spec
+from clinspan.pipeline.calibration import Calibration
+from clinspan.pipeline.tagger import Tagger
+
+
+def calibrate(
+    gold: Annotated[Path, typer.Argument(help="Annotated documents that are in no evaluation split.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The TOML file to write.")],
+    labels: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "disease",
+    llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "embedded",
+    dictionary: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "open",
+    form: Annotated[str, typer.Option("--format", help="As for `clinspan tag`.")] = "tanl",
+    adapter: Annotated[str | None, typer.Option(help="As for `clinspan tag`.")] = None,
+    gold_from: Annotated[
+        str | None, typer.Option("--from", help=f"The gold's format: {', '.join(catalogue.FORMATS)}.")
+    ] = None,
+    renamed: Annotated[
+        list[str] | None, typer.Option("--map", help="Rename a gold label, as FROM=TO; may be repeated.")
+    ] = None,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Leave wrong annotations out and go on.")] = False,
+    limit: Annotated[int | None, typer.Option(min=4, help="Learn from the first N documents alone.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+) -> None:
+    """Learns from gold documents: the recall dial for each label, scores as probabilities, boundary conventions.
+
+    The file it writes is given to `clinspan tag --calibration`. It says what it was learned from; use it with the same
+    model, labels and format.
+
+    Example: `clinspan calibrate train.jsonl -o calibration.toml --labels disease`
+    """
+    refuse_existing(output, force=force)
+    read = catalogue.read(gold, format=gold_from, labels=renamings(renamed or ()), lenient=lenient)
+    documents = list(inputs.strict(read) if not lenient else (d for d in read if isinstance(d, Document)))[:limit]
+    with opening(quiet=False):
+        model = spec.load(llm, adapter=adapter)
+        tagger = Tagger(model, labels=labels, form=form, dictionary=dictionary)
+    rounds = len(OPEN_BIASES) * len(documents) if tagger.llm is not None else 0
+    console = Console(stderr=True, highlight=False)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Decoding", total=rounds)
+        learned = learn(tagger, documents, done=lambda: bar.advance(task))
+    source = {
+        "model": tagger.llm.name if tagger.llm else "none",
+        "labels": tagger.labels.name,
+        "format": tagger.form.name,
+        "documents": f"{len(documents)} of {gold.name}, checksum {checksum(documents)}",
+        "clinspan": version("clinspan"),
+    }
+    calibration = replace(learned.calibration, learned_from=source)
+    try:
+        output.write_text(calibration.to_toml(), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    _show(console, learned, calibration)
+    console.print(f"written: {escape(str(output))}", soft_wrap=True)
+
+
+def _show(console: Console, learned: Learned, calibration: Calibration) -> None:
+    if learned.estimate is not None:
+        estimate = learned.estimate
+        table = Table("", "before", "after (cross-validated)", title="What it brings on these documents")
+        table.add_row("strict F1", f"{estimate.f1_before:.3f}", f"{estimate.f1_after:.3f}")
+        table.add_row("calibration error", f"{estimate.error_before:.3f}", f"{estimate.error_after:.3f}")
+        console.print(table)
+        console.print(f"open bias {calibration.open_bias:g}")
+        for label, dial in calibration.dials.items():
+            console.print(f"{escape(label)}: reported from a raw score of {dial.min_score:.3f}")
+    for rule in calibration.rules.rules:
+        console.print(f"{escape(rule.name)}: inside {rule.inside} times, outside {rule.outside}", soft_wrap=True)
+    if not calibration.rules.rules:
+        console.print("no boundary rule has enough support")

@@ -1,0 +1,103 @@
+import random
+
+import pytest
+
+from clinspan.calibrate.learn import learn
+from clinspan.document import Document, Entity, Span
+from clinspan.errors import ConfigError, InputError
+from clinspan.grounding.boundaries import BoundaryRules
+from clinspan.messages import Completion, Request
+from clinspan.pipeline.calibration import Calibration, Dial
+from clinspan.pipeline.settings import TagSettings
+from clinspan.pipeline.tagger import Tagger
+
+DISEASES = ("gout", "asthma", "measles", "rickets")
+OTHERS = ("ward", "table", "window", "garden")
+
+
+class Overeager:
+    """Marks every known word, also the wrong ones, those with lower scores."""
+
+    name = "overeager"
+    context = None
+    constrains = True
+
+    def complete(self, requests: list[Request]):
+        for request in requests:
+            text = request.constraint.text
+            scores = []
+            for word in text.rstrip(".").split():
+                if word in DISEASES or word in OTHERS:
+                    scores.append(0.6 if word in DISEASES else 0.4)
+            for word in (*DISEASES, *OTHERS):
+                text = text.replace(word, f"[ {word} | disease ]")
+            yield Completion(text, mention_scores=tuple(scores), constrained=True)
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+def gold(count: int) -> list[Document]:
+    rng = random.Random(3)
+    made = []
+    for n in range(count):
+        disease, other = rng.choice(DISEASES), rng.choice(OTHERS)
+        text = f"The {other} near {disease}."
+        start = text.index(disease)
+        made.append(Document(str(n), text, (Entity(Span(start, start + len(disease)), "disease", disease),)))
+    return made
+
+
+@pytest.fixture
+def tagger() -> Tagger:
+    return Tagger(Overeager(), labels="disease", dictionary=None, settings=TagSettings())
+
+
+def test_learning_drops_what_is_seldom_right_and_makes_scores_probabilities(tagger: Tagger) -> None:
+    learned = learn(tagger, gold(60))
+    assert 0.4 < learned.calibration.dials["disease"].min_score <= 0.6
+    estimate = learned.estimate
+    assert estimate is not None
+    assert estimate.f1_before == pytest.approx(2 / 3)
+    assert estimate.f1_after == 1.0
+    assert estimate.error_after < estimate.error_before
+    tagger.calibration = learned.calibration
+    (entity,) = tagger.tag("The ward near gout.").entities
+    assert entity.text == "gout"
+    assert entity.score is not None
+    assert entity.score > 0.9
+
+
+def test_too_little_gold_is_refused(tagger: Tagger) -> None:
+    with pytest.raises(InputError, match="too few to learn from"):
+        learn(tagger, gold(3))
+
+
+def test_without_scores_only_boundaries_are_learned() -> None:
+    learned = learn(Tagger(None, labels="disease", dictionary=None), gold(8))
+    assert learned.estimate is None
+    assert learned.calibration.dials == {}
+
+
+def test_a_calibration_survives_its_file(tmp_path) -> None:
+    made = Calibration(1.5, {'odd "label"\n': Dial(0.25, 0.5, -1.0)}, BoundaryRules(), {"model": "x\\y"})
+    path = tmp_path / "c.toml"
+    path.write_text(made.to_toml(), encoding="utf-8")
+    assert Calibration.from_toml(path) == made
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "open_bias = 'much'", "open_bias = 1\n[dials.disease]\nmin_score = 3", "open_bias = 1\n[dials.d]\nx = 1"],
+)
+def test_a_wrong_file_is_named(tmp_path, text: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError):
+        Calibration.from_toml(path)
+
+
+def test_an_entity_below_the_dial_is_dropped() -> None:
+    calibration = Calibration(dials={"disease": Dial(min_score=0.5)})
+    entity = Entity(Span(0, 4), "disease", "gout", score=0.4)
+    assert calibration.apply(entity, "gout") is None
