@@ -5,14 +5,15 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-
 .PHONY: demo test check docs format clean
 
 demo: $(VENV)/.embedded
 	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
 	$(BIN)/python -m clinspan demo -o demo-out --force
 
+# The tests run the real model; it is fetched here, by its hash, so that they themselves fetch nothing.
 test: $(VENV)/.dev
+	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 check: $(VENV)/.dev

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.cli import convert, dictionary, doctor, evaluate, ground, labels, models, tune
+from clinspan.cli import calibrate, convert, demo, dictionary, doctor, evaluate, ground, labels, models, tag, tune
 from clinspan.errors import ClinspanError
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app = typer.Typer(
 app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
 app.add_typer(dictionary.app, name="dictionary")
+app.command()(tag.tag)
+app.command()(demo.demo)
+app.command()(calibrate.calibrate)
 app.command()(ground.ground)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)

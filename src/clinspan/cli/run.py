@@ -1,0 +1,162 @@
+"""A tagging run: documents through a tagger into files, with progress and a summary."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from clinspan.corpora.writer import JsonlWriter, refuse_existing
+from clinspan.document import READ_STATES, Document
+from clinspan.errors import InputError
+from clinspan.pipeline.summary import Summary
+from clinspan.pipeline.tagger import Tagger
+from clinspan.view.report import ReportWriter
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """Where the results go."""
+
+    output: Path
+    report: Path | None
+    force: bool
+
+    def check(self) -> None:
+        """Before any work is done.
+
+        Raises:
+            OutputError: when an output exists and `force` is not set.
+        """
+        for path in (self.output, self.report):
+            if path is not None and str(path) != "-":
+                refuse_existing(path, force=self.force)
+
+
+def run(
+    tagger: Tagger,
+    inputs: Iterable[Document | InputError],
+    files: RunFiles,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Tags every document, writes each when it is done, and says what came of it all.
+
+    Returns:
+        The exit status: 0 when everything was read, 3 when an input or a window was not, 130 after Ctrl-C.
+
+    Raises:
+        OutputError: when a result cannot be written; what was written before is kept, and the error says where.
+    """
+    console = Console(stderr=True, quiet=quiet, highlight=False)
+    summary = Summary()
+    started = time.monotonic()
+    stopped = False
+    try:
+        with ExitStack() as stack:
+            writer = stack.enter_context(JsonlWriter(files.output, force=files.force))
+            report = stack.enter_context(_report(tagger, files.report)) if files.report else None
+            bar = stack.enter_context(_bar(console))
+            task = bar.add_task("", total=None)
+            for document in tagger.tag_many(_readable(inputs, summary)):
+                writer.write(document)
+                if report is not None:
+                    report.add(document)
+                summary.add(document)
+                bar.update(task, description=_progress(summary, time.monotonic() - started))
+                _tell(console, document, verbose=verbose)
+    except KeyboardInterrupt:
+        stopped = True
+    if not quiet:
+        _show(console, tagger, summary, time.monotonic() - started, files, stopped=stopped)
+    return 130 if stopped else summary.exit_status
+
+
+def _readable(inputs: Iterable[Document | InputError], summary: Summary) -> Iterator[Document]:
+    # Errors are said even when the user asked for quiet: an input that is not read is never silent.
+    console = Console(stderr=True, highlight=False)
+    for found in inputs:
+        if isinstance(found, InputError):
+            summary.problems += 1
+            console.print("[bold red]not read:[/]", escape(str(found)), soft_wrap=True)
+        else:
+            yield found
+
+
+def _tell(console: Console, document: Document, *, verbose: bool) -> None:
+    for window in document.windows:
+        if window.state not in READ_STATES:
+            place = f"{document.id}, characters {window.span.start}-{window.span.end}"
+            said = f"{place}: {window.detail or ''}"
+            console.print(f"[bold yellow]{window.state.value}:[/]", escape(said), soft_wrap=True)
+    if verbose:
+        found = f"{document.id}: {len(document.entities)} entities in {len(document.windows)} windows"
+        console.print(escape(found), soft_wrap=True)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=console.quiet or not console.is_terminal,
+    )
+
+
+def _progress(summary: Summary, seconds: float) -> str:
+    rate = summary.words / seconds * 60 if seconds else 0.0
+    return f"{summary.documents} notes, {summary.entities} entities, {rate:,.0f} words a minute"
+
+
+def _report(tagger: Tagger, path: Path) -> ReportWriter:
+    return ReportWriter(path, labels=tagger.labels, settings=tagger.describe(), versions=versions(tagger))
+
+
+def versions(tagger: Tagger) -> Mapping[str, str]:
+    """Of clinspan, the model and the dictionary, as reports name them."""
+    known = {"clinspan": version("clinspan"), "model": tagger.llm.name if tagger.llm else "none"}
+    if tagger.dictionary is not None:
+        sources = ", ".join(f"{source.name} {source.version}" for source in tagger.dictionary.info.sources)
+        known["dictionary"] = f"{sources} (built {tagger.dictionary.info.built})"
+    return known
+
+
+def _show(
+    console: Console, tagger: Tagger, summary: Summary, seconds: float, files: RunFiles, *, stopped: bool
+) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    rows = {
+        "model": tagger.llm.name if tagger.llm else "none: the dictionary decides alone",
+        "documents": f"{summary.documents} ({summary.words:,} words)",
+        "windows": ", ".join(f"{count} {state.value}" for state, count in sorted(summary.states.items())) or "none",
+        "asked of the LLM": f"{summary.asked} of {summary.states.total()} windows",
+        "entities": ", ".join(f"{count} {label}" for label, count in summary.labels.most_common()) or "none",
+        "known to the dictionary": f"{summary.linked} of {summary.entities} entities",
+        "speed": f"{seconds:.1f} s, {summary.words / seconds * 60 if seconds else 0:,.0f} words a minute",
+    }
+    if tagger.dictionary is None:
+        del rows["known to the dictionary"]
+    if summary.ungrounded:
+        rows["not reported"] = f"{summary.ungrounded} parts of answers (named in the output with the reason)"
+    if summary.problems:
+        rows["inputs not read"] = str(summary.problems)
+    if summary.unread_windows:
+        rows["windows not read"] = f"{summary.unread_windows} (named above and in the output)"
+    for name, value in rows.items():
+        table.add_row(name, escape(value))
+    console.print(table)
+    for path in (files.output, files.report):
+        if path is not None and str(path) != "-":
+            console.print(f"written: {escape(str(path))}", soft_wrap=True)
+    if stopped:
+        console.print("[bold yellow]stopped by Ctrl-C[/]; what was done is written")

@@ -1,0 +1,239 @@
+"""`clinspan tag`: notes in, verified entities out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clinspan.cli.evaluate import renamings
+from clinspan.cli.run import RunFiles, run
+from clinspan.cli.status import opening
+from clinspan.corpora import catalogue
+from clinspan.corpora import inputs as corpora
+from clinspan.dictionary.facts import FactsMode
+from clinspan.document import Document
+from clinspan.llms import spec
+from clinspan.messages import CandidateMode
+from clinspan.pipeline.settings import FactSettings, TagSettings
+from clinspan.pipeline.tagger import Tagger
+
+TAGGING = "How to tag"
+MODEL = "The model"
+
+
+class Ask(StrEnum):
+    """Which windows the LLM is asked about."""
+
+    always = "always"
+    candidates = "candidates"
+
+
+class Candidates(StrEnum):
+    """What the dictionary's proposals are to a constrained decoder."""
+
+    off = "off"
+    prefer = "prefer"
+    only = "only"
+
+
+class FactsFrom(StrEnum):
+    """Whose terms the facts are about."""
+
+    scan = "scan"
+    propose = "propose"
+    both = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What the user chose to differ from what suits the LLM; None leaves it."""
+
+    ask: Literal["always", "candidates"] | None
+    candidates: CandidateMode | None
+    candidate_bias: float | None
+    open_bias: float | None
+    facts: FactsMode | None
+    facts_budget: int | None
+    facts_from: Literal["scan", "propose", "both"] | None
+    window_tokens: int | None
+
+    def over(self, settings: TagSettings) -> TagSettings:
+        """The settings with the choice put in.
+
+        Raises:
+            ConfigError: when a value is none that the setting can have.
+        """
+        windows = settings.windows
+        if self.window_tokens is not None:
+            windows = replace(windows, max_tokens=self.window_tokens)
+        facts = FactSettings(
+            mode=self.facts or settings.facts.mode,
+            budget=settings.facts.budget if self.facts_budget is None else self.facts_budget,
+            source=self.facts_from or settings.facts.source,
+        )
+        return replace(
+            settings,
+            windows=windows,
+            facts=facts,
+            ask=self.ask or settings.ask,
+            candidates=self.candidates or settings.candidates,
+            candidate_bias=settings.candidate_bias if self.candidate_bias is None else self.candidate_bias,
+            open_bias=settings.open_bias if self.open_bias is None else self.open_bias,
+        )
+
+
+def tag(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Files, folders, JSONL, CSV, or `-` for standard input.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="The JSONL file, a document a line; `-` for standard output."),
+    ],
+    labels: Annotated[
+        str, typer.Option(help="A label set (`clinspan labels list`) or the path of a labels.toml.")
+    ] = "disease",
+    llm: Annotated[
+        str, typer.Option(help=f"What names the entities: {', '.join(spec.spec_forms())}.", rich_help_panel=MODEL)
+    ] = "embedded",
+    dictionary: Annotated[
+        str,
+        typer.Option(
+            help="`open` (packaged vocabularies, built on first use), `none`, or a folder made by "
+            "`clinspan dictionary build`."
+        ),
+    ] = "open",
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to read the result on.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help=f"The inputs' format ({', '.join(catalogue.FORMATS)}); else by endings."),
+    ] = None,
+    text_column: Annotated[str, typer.Option(help="The column of CSV files that holds the text.")] = "text",
+    id_column: Annotated[str | None, typer.Option(help="The column of CSV files that holds the id.")] = None,
+    encoding: Annotated[str, typer.Option(help="The encoding of the inputs; it is never guessed.")] = "utf-8",
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what became of every document.")] = False,
+    base_url: Annotated[
+        str | None, typer.Option(help="The server's address, for `openai:MODEL`.", rich_help_panel=MODEL)
+    ] = None,
+    allow_remote: Annotated[
+        bool,
+        typer.Option("--allow-remote", help="Let notes leave this machine for that address.", rich_help_panel=MODEL),
+    ] = False,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            help="An adapter's folder, or `none`; without it the one that comes with clinspan is used where "
+            "its labels are asked for.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(
+            help="Annotated documents: which of the dictionary's terms does their guideline mean?",
+            rich_help_panel=TAGGING,
+        ),
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="What `clinspan calibrate` learned.", rich_help_panel=TAGGING)
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="How the LLM answers (docs: formats).", rich_help_panel=TAGGING)
+    ] = "tanl",
+    ask: Annotated[
+        Ask | None,
+        typer.Option(
+            help="Ask about every window, or only where the dictionary proposes something.", rich_help_panel=TAGGING
+        ),
+    ] = None,
+    renamed: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Rename a label of the examples: FROM=TO.", rich_help_panel=TAGGING),
+    ] = None,
+    candidates: Annotated[
+        Candidates | None,
+        typer.Option(
+            help="What proposals are to the embedded model: nothing, a bonus, or the only entities possible.",
+            rich_help_panel=TAGGING,
+        ),
+    ] = None,
+    candidate_bias: Annotated[
+        float | None,
+        typer.Option(
+            help="Added to the log-odds of an entity where the dictionary proposes one.", rich_help_panel=TAGGING
+        ),
+    ] = None,
+    open_bias: Annotated[
+        float | None,
+        typer.Option(help="Added to the log-odds of an entity anywhere: the recall dial.", rich_help_panel=TAGGING),
+    ] = None,
+    facts: Annotated[
+        FactsMode | None,
+        typer.Option(help="What the prompt tells of terms that the dictionary knows.", rich_help_panel=TAGGING),
+    ] = None,
+    facts_budget: Annotated[
+        int | None, typer.Option(min=0, help="Tokens that the facts of a prompt may take.", rich_help_panel=TAGGING)
+    ] = None,
+    facts_from: Annotated[
+        FactsFrom | None,
+        typer.Option(
+            help="Terms that stand in the text, that the LLM lists first (a further call), or both.",
+            rich_help_panel=TAGGING,
+        ),
+    ] = None,
+    window_tokens: Annotated[
+        int | None, typer.Option(min=4, help="The longest window, in tokens.", rich_help_panel=TAGGING)
+    ] = None,
+) -> None:
+    """Finds the entities in notes and writes those that the text bears out.
+
+    Exit status: 0 when every part of every note was read, 3 when something was not (the summary names it),
+    2 when the run could not be made, 130 after Ctrl-C (what was done is written).
+
+    Example: `clinspan tag notes/ -o entities.jsonl --labels problem-treatment-test --report report.html`
+
+    Example: `clinspan tag notes.csv --text-column note --id-column row -o entities.jsonl --llm none`
+
+    Example: `clinspan tag notes.jsonl -o entities.jsonl --llm openai:llama3.1 --base-url http://localhost:11434/v1`
+    """
+    files = RunFiles(output=output, report=report, force=force)
+    files.check()
+    with opening(quiet):
+        tagger = Tagger(
+            spec.load(llm, base_url=base_url, allow_remote=allow_remote, adapter=adapter),
+            labels=labels,
+            form=form,
+            dictionary=dictionary,
+            calibration=calibration,
+            pool=pool(examples, renamed or ()),
+        )
+    choice = Choice(
+        ask=ask.value if ask else None,
+        candidates=candidates.value if candidates else None,
+        candidate_bias=candidate_bias,
+        open_bias=open_bias,
+        facts=facts,
+        facts_budget=facts_budget,
+        facts_from=facts_from.value if facts_from else None,
+        window_tokens=window_tokens,
+    )
+    tagger.settings = choice.over(tagger.settings)
+    if source is None:
+        documents = corpora.read(inputs, text_column=text_column, id_column=id_column, encoding=encoding)
+    else:
+        documents = (found for path in inputs for found in catalogue.read(path, format=source))
+    raise typer.Exit(run(tagger, documents, files, quiet=quiet, verbose=verbose))
+
+
+def pool(path: Path | None, renamed: Sequence[str]) -> list[Document]:
+    """The annotated documents of a file or folder; none without a path.
+
+    Raises:
+        InputError: when one of them cannot be read.
+    """
+    return list(corpora.strict(catalogue.read(path, labels=renamings(renamed)))) if path is not None else []
