@@ -1,1 +1,21 @@
 """Finds the entities in clinical and biomedical text with language models, and verifies every one of them."""
+
+from clinspan.document import Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
+from clinspan.labels import Example, Label, LabelSet
+from clinspan.pipeline.settings import TagSettings
+from clinspan.pipeline.tagger import Tagger
+
+__all__ = [
+    "Concept",
+    "Document",
+    "Entity",
+    "Example",
+    "Label",
+    "LabelSet",
+    "MatchKind",
+    "Span",
+    "TagSettings",
+    "Tagger",
+    "WindowReport",
+    "WindowState",
+]
