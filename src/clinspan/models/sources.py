@@ -100,7 +100,7 @@ def _download_wheel(source: WheelSource, staging: Path, progress: Progress) -> P
     ):
         try:
             while pip.poll() is None:
-                progress(step, min(_bytes_in(staging), source.bytes), source.bytes)
+                progress(step, min(bytes_in(staging), source.bytes), source.bytes)
                 _wait(pip, seconds=0.1)
         finally:
             if pip.poll() is None:
@@ -118,13 +118,16 @@ def _wait(process: "subprocess.Popen[bytes]", *, seconds: float) -> None:
         return
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
+    """How much lies in a folder where another process works; what it moves or removes while we look may be missed."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue  # pip moved it while we looked
+    # Unlike Path.rglob, os.walk passes over folders that are gone by the time it comes to them.
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(parent, name).stat().st_size
+            except FileNotFoundError:
+                continue
     return total
 
 
