@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.decoding.fake import FakeModel
 
@@ -63,18 +63,36 @@ def test_greedy_ends_decide_as_decoding_token_by_token(constraint, model, draft)
 
 
 @given(constraints(), MODEL, DRAFT, DRAFT)
+# The next three once stopped looking for ends too early: as soon as no later end could be likelier than the likeliest
+# so far by itself, though its label made it likelier.
+@example(
+    CopyConstraint("failurefailurefailure漢字  HTNHTNHTNfailure\n\n漢字", ("a|b", "a"), label_bias={"a|b": 0.0}),
+    FakeModel(),
+    DraftSettings(1, 20, 1),
+    DraftSettings(1, 20, 2),
+)
 def test_the_length_of_drafts_changes_nothing(constraint, model, one, other):
     plan = compile_plan(constraint, model.tokenize)
     assert decode(model, PROMPT, plan, settings=one) == decode(model, PROMPT, plan, settings=other)
 
 
-@given(constraints(), MODEL)
-def test_the_end_and_label_are_the_likeliest_together(constraint, model):
+@given(constraints(), MODEL, DRAFT)
+@example(
+    CopyConstraint("-renal[x]a|bHTNHTN[x]", ("drug", "drug dose", "test"), label_bias={"drug": 0.0}),
+    FakeModel(8638, open_bonus=1.0),
+    DraftSettings(16, 64, 3),
+)
+@example(
+    CopyConstraint(" -\n\n漢字[x][x]renal\nHTN", ("drug", "drug dose", "test")),
+    FakeModel(32075),
+    DraftSettings(16, 64, 3),
+)
+def test_the_end_and_label_are_the_likeliest_together(constraint, model, draft):
     plan = compile_plan(constraint, model.tokenize)
     starts = {slot.word.start: i for i, slot in enumerate(plan.slots)}
     ids = list(PROMPT)
     word = 0
-    for mention in decode(model, PROMPT, plan):
+    for mention in decode(model, PROMPT, plan, settings=draft):
         first = starts[mention.span.start]
         for slot in plan.slots[word:first]:
             ids += [*slot.before, *slot.copy]
@@ -221,6 +239,26 @@ def test_a_mention_crosses_a_line_end_but_no_blank_line():
 def test_no_mention_is_longer_than_allowed():
     found = run("w " * 50, FakeModel(open_bonus=50, close_bonus=-50))
     assert {len(words(d.span.of("w " * 50))[0]) for d in found} == {20, 10}
+
+
+class LateLabelModel(FakeModel):
+    """Would rather close after the first word, but can tell the label only after the second."""
+
+    def logit(self, prefix, token):
+        if token == ord("["):
+            return 50.0
+        if token == ord("|"):
+            return 0.2
+        return 50.0 if token == ord("b") and "failure" in "".join(map(chr, prefix)) else 0.0
+
+
+@pytest.mark.parametrize("mention_words", [1, 2])
+def test_a_less_likely_end_wins_by_its_label_though_it_lies_past_the_draft(mention_words):
+    plan = compile_plan(CopyConstraint("renal failure", ("a", "b")), FakeModel().tokenize)
+    (found,) = decode(LateLabelModel(), PROMPT, plan, settings=DraftSettings(mention_words=mention_words))
+    # Closing at once has a probability of .55, which two equal labels halve; going on has .45.
+    assert (found.span, found.label) == (Span(0, 13), "b")
+    assert found.score == pytest.approx(sigmoid(-0.2))
 
 
 def test_scores_are_probabilities_of_what_was_chosen():
