@@ -1,17 +1,32 @@
 """The corpus formats by name, and which one a file or folder is in."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from clinspan.corpora import bc2gm, bio, brat, cadec, csv, i2b2, jsonl, pubtator, text
+from clinspan.corpora import bc2gm, bio, bioc, brat, cadec, csv, i2b2, jsonl, label_studio, pubtator, text
 from clinspan.corpora.flat import flat
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError, did_you_mean
 
-FORMATS = ("jsonl", "pubtator", "bio", "brat", "n2c2", "i2b2", "cadec", "bc2gm", "csv", "text")
+FORMATS = (
+    "jsonl",
+    "pubtator",
+    "bio",
+    "brat",
+    "n2c2",
+    "i2b2",
+    "cadec",
+    "bc2gm",
+    "bioc-xml",
+    "bioc-json",
+    "label-studio",
+    "csv",
+    "text",
+)
 FOLDERS = frozenset({"brat", "n2c2", "i2b2", "cadec", "bc2gm"})
 """The formats whose documents lie in several files."""
 ENDINGS = {
@@ -25,7 +40,11 @@ ENDINGS = {
     ".ann": "brat",
     ".con": "i2b2",
     ".in": "bc2gm",
+    ".xml": "bioc-xml",
 }
+
+_LOOKED_AT = 1 << 16
+_BIOC = re.compile(r'"(?:passages|documents|PubTator3)"\s*:\s*\[')
 
 _Results = Iterator[Document | InputError]
 _Reader = Callable[[Path, Mapping[str, str], bool], _Results]
@@ -75,14 +94,19 @@ def detect(path: Path) -> str:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             first = next((line for line in file if line.strip()), "")
+            begins = first.lstrip() + file.read(_LOOKED_AT)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
     if pubtator.begins(first):
         return "pubtator"
     if bio.begins(first):
         return "bio"
-    if first.lstrip().startswith("{"):
-        return "jsonl"
+    if re.match(r"<\?xml|<!DOCTYPE collection|<collection", begins):
+        return "bioc-xml"
+    if begins.startswith("{"):
+        return "bioc-json" if _BIOC.search(begins) else "jsonl"
+    if begins.startswith("["):
+        return "bioc-json" if _BIOC.search(begins) else "label-studio"
     raise InputError(
         "is in no format that clinspan can tell", where=str(path), fix=f"Name it: one of {', '.join(FORMATS)}."
     )
@@ -149,6 +173,9 @@ _READERS: Mapping[str, _Reader] = {
     "i2b2": lambda path, labels, lenient: i2b2.read(path, labels=labels, lenient=lenient),
     "cadec": lambda path, labels, lenient: cadec.read(path, labels=labels, lenient=lenient),
     "bc2gm": lambda path, labels, lenient: bc2gm.read(path, labels=labels, lenient=lenient),
+    "bioc-xml": lambda path, labels, lenient: bioc.read_xml(path, labels=labels, lenient=lenient),
+    "bioc-json": lambda path, labels, lenient: bioc.read_json(path, labels=labels, lenient=lenient),
+    "label-studio": lambda path, labels, lenient: label_studio.read(path, labels=labels, lenient=lenient),
     "csv": lambda path, *_: csv.read(path),
     "text": lambda path, *_: iter([text.read(path)]),
 }
@@ -156,6 +183,9 @@ _STREAMS: Mapping[str, Callable[[Iterable[Document]], Iterator[str]]] = {
     "jsonl": lambda documents: (f"{jsonl.dump(document)}\n" for document in documents),
     "pubtator": pubtator.write,
     "bio": lambda documents: bio.write(map(flat, documents)),
+    "bioc-xml": bioc.write_xml,
+    "bioc-json": bioc.write_json,
+    "label-studio": label_studio.write,
 }
 _FILES: Mapping[str, Callable[[Iterable[Document]], Iterator[tuple[str, str]]]] = {
     "brat": brat.write,

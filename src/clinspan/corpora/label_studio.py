@@ -1,0 +1,166 @@
+"""Label Studio's JSON: tasks with a text and regions, whose offsets count UTF-16 units, as its browser does.
+
+Of several annotations of a task the first that was not cancelled is read, else the first prediction. A task's other
+data are metadata; what stands beside its regions is kept in the metadata under `label_studio`:
+
+    {"ids": [of the regions, in order], "results": [that are no region, such as relations]}
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from clinspan.corpora import json_file
+from clinspan.corpora.offsets import Ruler, Unit
+from clinspan.document import Document, Entity, Span
+from clinspan.errors import InputError
+
+_OWN = "label_studio"
+
+
+def read(
+    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False
+) -> Iterator[Document | InputError]:
+    """The tasks of an export; one that is wrong gives an error in its place and the rest goes on.
+
+    A task is named by `id` of its data, else by its own id.
+
+    Args:
+        path: the file, in UTF-8.
+        labels: new names for the labels; one that is not among them keeps its own.
+        lenient: gives documents without their wrong regions, after the errors that name them.
+
+    Raises:
+        InputError: when the file cannot be read at all.
+    """
+    tasks = json_file.load(Path(path))
+    if not isinstance(tasks, list):
+        raise InputError("is no list of tasks", where=str(path), expected='[{"data": {"text": ...}}]')
+    for number, task in enumerate(tasks, 1):
+        where = f"{path}, task {number}"
+        errors: list[InputError] = []
+        try:
+            document = _document(task, f"{Path(path).stem}-{number}", where, labels or {}, errors)
+        except InputError as error:
+            yield error
+            continue
+        yield from errors if lenient else errors[:1]
+        if lenient or not errors:
+            yield document
+
+
+def _document(task: object, made_id: str, where: str, labels: Mapping[str, str], errors: list[InputError]) -> Document:
+    data = task.get("data") if isinstance(task, dict) else None
+    if not isinstance(task, dict) or not isinstance(data, dict):
+        raise InputError("is no task", where=where, expected='{"data": {"text": ...}, "annotations": [...]}')
+    texts = ["text"] if "text" in data else [key for key, value in data.items() if isinstance(value, str)]
+    if len(texts) != 1 or not isinstance(data[texts[0]], str):
+        raise InputError("'data' does not hold one text", where=where, expected="a string under 'text'")
+    text = data[texts[0]]
+    id = data.get("id", task.get("id", made_id))
+    metadata = {key: value for key, value in data.items() if key not in (texts[0], "id")}
+    ruler = Ruler(text, Unit.UTF16)
+    entities: list[Entity] = []
+    ids: list[str] = []
+    others = []
+    for number, result in enumerate(_results(task, where), 1):
+        value = result.get("value")
+        names = value.get(str(result.get("type"))) if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not isinstance(names, list) or "start" not in value:
+            others.append(result)
+            continue
+        try:
+            for name in names:
+                entities.append(_entity(result, value, str(name), text, ruler, f"{where}, region {number}", labels))
+                ids.append(str(result.get("id", number)))
+        except InputError as error:
+            errors.append(error)
+    kept: dict[str, object] = {"results": others} if others else {}
+    if others or ids != [str(n) for n in range(1, len(ids) + 1)]:
+        kept["ids"] = ids
+    return Document(str(id), text, tuple(entities), metadata={**metadata, _OWN: kept} if kept else metadata)
+
+
+def _results(task: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    for key in ("annotations", "predictions"):
+        for annotation in task.get(key) or []:
+            if not isinstance(annotation, dict) or not isinstance(annotation.get("result"), list):
+                raise InputError(f"{key!r} holds what is no annotation", where=where, expected='{"result": [...]}')
+            results: list[dict[str, Any]] = annotation["result"]
+            if not all(isinstance(result, dict) for result in results):
+                raise InputError("'result' holds what is no region", where=where)
+            if not annotation.get("was_cancelled"):
+                return results
+    return []
+
+
+def _entity(
+    result: Mapping[str, Any],
+    value: Mapping[str, Any],
+    name: str,
+    text: str,
+    ruler: Ruler,
+    where: str,
+    labels: Mapping[str, str],
+) -> Entity:
+    # Regions of HTML name elements; their offsets in the whole text stand beside them.
+    place = value.get("globalOffsets", value)
+    start, end = place.get("start"), place.get("end")
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise InputError(f"{start!r} to {end!r} is no place in a text", where=where, expected="two whole numbers")
+    try:
+        span = Span(ruler.start(start), ruler.end(end))
+        stands = span.of(text)
+        mention = value.get("text", stands)
+        if str(mention).replace("\\n", "\n").split() != stands.replace("\\n", "\n").split():
+            raise InputError(f"{stands!r} stands at {start}-{end}, not {mention!r}", where=where)
+        return Entity(span, labels.get(name, name), stands, score=result.get("score", value.get("score")))
+    except (TypeError, ValueError) as error:
+        raise InputError(str(error), where=where) from None
+
+
+def write(documents: Iterable[Document]) -> Iterator[str]:
+    """The documents as tasks, for a setup with `<Labels name="label" toName="text">` and `<Text name="text">`.
+
+    A discontinuous entity is written as its hull; concepts and how an entity was matched are left out. Metadata are
+    written as data of the task.
+
+    Raises:
+        TypeError: when the metadata hold what JSON cannot say.
+    """
+    yield "[\n"
+    for number, document in enumerate(documents):
+        ruler = Ruler(document.text, Unit.UTF16)
+        kept = document.metadata.get(_OWN)
+        ids, others = _kept(kept if isinstance(kept, dict) else {}, len(document.entities))
+        results = [
+            {
+                "id": id,
+                "from_name": "label",
+                "to_name": "text",
+                "type": "labels",
+                "value": {
+                    "start": ruler.units(entity.start),
+                    "end": ruler.units(entity.end),
+                    "text": entity.text,
+                    "labels": [entity.label],
+                },
+                **({} if entity.score is None else {"score": entity.score}),
+            }
+            for id, entity in zip(ids, document.entities, strict=True)
+        ]
+        data = {key: value for key, value in document.metadata.items() if key not in (_OWN, "text", "id")}
+        task = {
+            "id": number + 1,
+            "data": {"text": document.text, "id": document.id, **data},
+            "annotations": [{"result": [*results, *others]}],
+        }
+        yield (",\n" if number else "") + json.dumps(task, ensure_ascii=False)
+    yield "\n]\n"
+
+
+def _kept(kept: Mapping[str, Any], count: int) -> tuple[list[str], list[object]]:
+    made = [str(number) for number in range(1, count + 1)]
+    ids = kept.get("ids", made)
+    return (list(ids), list(kept.get("results", ()))) if len(ids) == count else (made, [])
