@@ -20,7 +20,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES_A_CONCEPT = 2.5
+AMBIGUOUS = 0.05
+BATCH = 100_000
 WORDS_IN_NAME = ((1, 10), (2, 25), (3, 25), (4, 15), (5, 10), (6, 7), (7, 4), (8, 2), (9, 2))
 PASSES = 3
 NOTES = 200
@@ -48,19 +50,24 @@ def words(count: int) -> tuple[list[str], list[float]]:
     return sorted(made), list(itertools.accumulate(1 / (rank + 10) for rank in range(len(made))))
 
 
-def names(size: int) -> "itertools.chain[str]":
-    """`size` names, the same ones each time."""
+def names(size: int) -> Iterator[str]:
+    """`size` names, the same ones each time; one in twenty of those that come again is given to another concept too.
+
+    The others that come again get further words: no string of UMLS has thousands of meanings.
+    """
     vocabulary, weights = words(max(5_000, size // 25))
     draw = random.Random(2)
     lengths, shares = zip(*WORDS_IN_NAME, strict=True)
-
-    def batch(count: int) -> list[str]:
-        counts = draw.choices(lengths, shares, k=count)
+    given: set[int] = set()
+    for done in range(0, size, BATCH):
+        counts = draw.choices(lengths, shares, k=min(BATCH, size - done))
         drawn = iter(draw.choices(vocabulary, cum_weights=weights, k=sum(counts)))
-        return [" ".join(itertools.islice(drawn, length)) for length in counts]
-
-    step = 100_000
-    return itertools.chain.from_iterable(batch(min(step, size - done)) for done in range(0, size, step))
+        for count in counts:
+            name = " ".join(itertools.islice(drawn, count))
+            while hash(name) in given and draw.random() > AMBIGUOUS:
+                name += " " + draw.choice(vocabulary)
+            given.add(hash(name))
+            yield name
 
 
 def write_release(folder: Path, size: int) -> None:
@@ -177,6 +184,8 @@ def main() -> None:
         finally:
             shutil.rmtree(folder)
         figures.append({"names": size, "build": making, "scan": using})
+        if arguments.json:
+            arguments.json.write_text(json.dumps(figures, indent=1))
         row = (f"{making['seconds']:.0f}", f"{making['peak']:.2f}", f"{using['disk']:.0f}")
         last = (f"{using['open'] * 1000:.1f}", f"{using['rss']:.0f}", f"{using['ms']:.3f}", "1")
         table.add_row(f"{size:,}", "clinspan", *row, *last)
@@ -192,8 +201,6 @@ def main() -> None:
             grown = f"{found['grown']:.0f}"
             table.add_row("", name, "", "", "", "", grown, f"{each:.3f}", f"{each / using['ms']:.1f}")
     Console().print(table)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":
