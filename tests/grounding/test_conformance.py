@@ -20,7 +20,12 @@ def spans_of(case):
     return sorted((entity.label, entity.start, entity.end) for entity in found.entities)
 
 
-@pytest.mark.parametrize("case", read(Path(__file__).parent / "cases.jsonl"), ids=lambda case: case["name"])
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize(
+    "case", read(HERE / "cases.jsonl") + read(HERE / "cases_second.jsonl"), ids=lambda case: case["name"]
+)
 def test_own_cases(case):
     assert spans_of(case) == sorted((e["label"], e["start"], e["end"]) for e in case["expected"])
 

@@ -12,6 +12,17 @@ _INNER = frozenset("\u00ad\u200c\u2060")
 _DASH = r"[-\p{Pd}\u2212]"
 # A number goes on over these into the next digit: decimals, thousands, ratios, times, dates, powers, ranges.
 _NUMBER_BEFORE = regex.compile(rf"(?:\d[.,/:^×±]|\d ?{_DASH} ?|(?<=\d ?)± ?)\Z|(?<=[^\n\S]|[(\[<>=~:]){_DASH}\Z")
+# A dash and a space after a day, a date or a time of day end that: a dose follows, not the end of a range or a minus.
+_WHEN_BEFORE = regex.compile(
+    r"(?:(?<!\p{L})(?:day|week|wk|month|year|cycle|visit|hour|pod)[ #]{0,2}\d+|(?<!\d)\d{1,2}:\d\d(?: ?[ap]m)?"
+    rf"|(?<!\d)\d{{1,4}}/\d{{1,2}}/\d{{1,4}}|(?<!\d)\d{{4}}-\d\d-\d\d) ?{_DASH} \Z",
+    regex.I,
+)
+_AMOUNT = regex.compile(
+    r"\d+(?:[.,]\d+)*\s?(?:[mkµμunp]?c?g|[mdcµμ]?l|[mµμ]?mol|m?eq|i?u|units?|tab(?:let)?s?|cap(?:sule)?s?|puffs?)"
+    r"(?![\p{L}\p{N}])",
+    regex.I,
+)
 _NUMBER_AFTER = regex.compile(rf"[.,/:^×±]\d|{_DASH}\d| ?[½⅓⅔¼¾⅛⅜⅝⅞]")
 _NAMED = regex.compile(r"\p{L}[-\p{Pd}]?[\d]+\Z")
 _UNIT = (
@@ -52,9 +63,16 @@ def cuts_number(text: str, start: int, end: int) -> bool:
     """True when the range begins or ends within a number (5 mg in 2.5 mg)."""
     begins = text[start].isdigit() and start > 0
     ends = text[end - 1].isdigit() and end < len(text)
-    return (
-        begins and (text[start - 1].isdigit() or _NUMBER_BEFORE.search(text, max(0, start - 4), start) is not None)
-    ) or (ends and (text[end].isdigit() or _goes_on(text, end)))
+    return (begins and (text[start - 1].isdigit() or _comes_on(text, start))) or (
+        ends and (text[end].isdigit() or _goes_on(text, end))
+    )
+
+
+def _comes_on(text: str, start: int) -> bool:
+    """True when the digit at `start` continues a number or a range that begins before it, or has a sign."""
+    if _NUMBER_BEFORE.search(text, max(0, start - 4), start) is None:
+        return False
+    return _AMOUNT.match(text, start) is None or _WHEN_BEFORE.search(text, max(0, start - 20), start) is None
 
 
 def _goes_on(text: str, end: int) -> bool:
@@ -66,7 +84,7 @@ def _left(text: str, start: int) -> Edge:
     if start == 0:
         return Edge.TOKEN
     before, first = text[start - 1], text[start]
-    if first.isdigit() and _NUMBER_BEFORE.search(text, max(0, start - 4), start):
+    if first.isdigit() and _comes_on(text, start):
         return Edge.NONE
     if before == " ":
         return Edge.TOKEN

@@ -5,6 +5,7 @@ word of the text that lies as near to a word of other meaning (hyper- and hypo-,
 prednisolone) as to the model's word is never taken for it.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
@@ -20,6 +21,7 @@ _LONG = 9
 _KEPT = SIDE | NEGATION | COMPARISON | MEASURE
 _LETTERS = regex.compile(r"[\p{L}\p{M}]+")
 _BRITISH = regex.compile(r"(?<=\p{L})?(?:ae|oe)")
+_ACCENTS = regex.compile(r"(?<=\p{Latin})[\u0300-\u036f]+")
 _ROMAN = regex.compile(r"[ivxlcm]+")
 _VOWELS = frozenset("aeiouyäöüáéíóúàèìòùâêîôûãõåæøœ")
 
@@ -44,6 +46,8 @@ def misspelt(word: str, found: str) -> bool:
         return False
     if _BRITISH.sub("e", word) == _BRITISH.sub("e", found):
         return True
+    if _unaccented(word) == _unaccented(found):
+        return True
     distance = OSA.distance(word, found, score_cutoff=farthest(word))
     if distance > farthest(word) or word[0] != found[0] or not _likely(word, found, distance):
         return False
@@ -61,6 +65,11 @@ def lookalikes(word: str) -> Iterator[str]:
         for suffix in group:
             if word.endswith(suffix) and len(word) > len(suffix) + 2:
                 yield from (word[: -len(suffix)] + other for other in group if other != suffix)
+
+
+def _unaccented(word: str) -> str:
+    """`word` as those write it who leave all accents out (Meniere); only of Latin letters."""
+    return word if word.isascii() else _ACCENTS.sub("", unicodedata.normalize("NFD", word))
 
 
 def _likely(word: str, found: str, distance: int) -> bool:
