@@ -57,9 +57,10 @@ def test_learning_drops_what_is_seldom_right_and_makes_scores_probabilities(tagg
     learned = learn(tagger, gold(60))
     assert 0.4 < learned.calibration.dials["disease"].min_score <= 0.6
     estimate = learned.estimate
-    assert estimate is not None
     assert estimate.f1_before == pytest.approx(2 / 3)
     assert estimate.f1_after == 1.0
+    assert estimate.error_before is not None
+    assert estimate.error_after is not None
     assert estimate.error_after < estimate.error_before
     tagger.calibration = learned.calibration
     (entity,) = tagger.tag("The ward near gout.").entities
@@ -75,8 +76,44 @@ def test_too_little_gold_is_refused(tagger: Tagger) -> None:
 
 def test_without_scores_only_boundaries_are_learned() -> None:
     learned = learn(Tagger(None, labels="disease", dictionary=None), gold(8))
-    assert learned.estimate is None
+    assert learned.estimate.error_after is None
     assert learned.calibration.dials == {}
+
+
+class Stripped:
+    """Marks every disease without the word before it, which gold has inside."""
+
+    name = "stripped"
+    context = None
+    constrains = True
+
+    def complete(self, requests: list[Request]):
+        for request in requests:
+            text = request.constraint.text
+            for word in DISEASES:
+                text = text.replace(word, f"[ {word} | disease ]")
+            yield Completion(text, mention_scores=(0.9,), constrained=True)
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+def test_boundary_rules_are_kept_only_where_they_help() -> None:
+    pool = [d for d in gold(60) if d.entities]
+    with_word = []
+    for document in pool:
+        text = document.text.replace("near ", "near florid ")
+        mention = f"florid {document.entities[0].text}"
+        start = text.index(mention)
+        with_word.append(Document(document.id, text, (Entity(Span(start, start + len(mention)), "disease", mention),)))
+    tagger = Tagger(Stripped(), labels="disease", dictionary=None, settings=TagSettings())
+    helps = learn(tagger, with_word)
+    assert helps.estimate.rules_gain == 1.0
+    tagger.calibration = helps.calibration
+    assert [e.text for e in tagger.tag("The ward near florid gout.").entities] == ["florid gout"]
+    tagger.calibration = Calibration()
+    useless = learn(tagger, pool)
+    assert useless.calibration.rules == BoundaryRules()
 
 
 def test_a_calibration_survives_its_file(tmp_path) -> None:

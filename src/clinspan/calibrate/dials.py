@@ -10,20 +10,18 @@ from clinspan.pipeline.calibration import Dial, log_odds
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An entity that was reported with a raw score, and whether gold has it at the same place with the same label."""
+    """An entity with its raw score, None where it has none, and whether gold has it at its place with its label."""
 
     label: str
-    score: float
+    score: float | None
     right: bool
 
 
 def judge(gold: Document, predicted: Document) -> tuple[Judged, ...]:
-    """Each scored entity of `predicted`, judged by strict match."""
+    """Each entity of `predicted`, judged by strict match."""
     true = {(entity.span, entity.label) for entity in gold.entities}
     return tuple(
-        Judged(entity.label, entity.score, (entity.span, entity.label) in true)
-        for entity in predicted.entities
-        if entity.score is not None
+        Judged(entity.label, entity.score, (entity.span, entity.label) in true) for entity in predicted.entities
     )
 
 
@@ -34,35 +32,36 @@ def choose(judged: Iterable[Judged], gold_counts: Mapping[str, int]) -> dict[str
         judged: entities decoded with a generous dial, so that there is something to choose from.
         gold_counts: how many entities of each label gold has.
     """
-    by_label: dict[str, list[Judged]] = {}
+    by_label: dict[str, list[tuple[float, bool]]] = {}
     for one in judged:
-        by_label.setdefault(one.label, []).append(one)
+        if one.score is not None:
+            by_label.setdefault(one.label, []).append((one.score, one.right))
     dials = {}
     for label, ones in sorted(by_label.items()):
         least = _best_threshold(ones, gold_counts.get(label, 0))
-        kept = [one for one in ones if one.score >= least]
-        slope, intercept = platt.fit([log_odds(one.score) for one in kept], [one.right for one in kept])
+        kept = [(score, right) for score, right in ones if score >= least]
+        slope, intercept = platt.fit([log_odds(score) for score, _ in kept], [right for _, right in kept])
         dials[label] = Dial(least, slope, intercept)
     return dials
 
 
-def _best_threshold(ones: Sequence[Judged], gold: int) -> float:
+def _best_threshold(ones: Sequence[tuple[float, bool]], gold: int) -> float:
     """The midpoint between the score of the last entity worth reporting and the next below it."""
-    ordered = sorted(ones, key=lambda one: -one.score)
-    best, best_f1, right = 0.0, -1.0, 0
-    for count, one in enumerate(ordered, 1):
-        right += one.right
-        if count < len(ordered) and ordered[count].score == one.score:
+    ordered = sorted(ones, reverse=True)
+    best, best_f1, found = 0.0, -1.0, 0
+    for count, (score, right) in enumerate(ordered, 1):
+        found += right
+        if count < len(ordered) and ordered[count][0] == score:
             continue
-        f1 = 2 * right / (count + gold) if count + gold else 0.0
+        f1 = 2 * found / (count + gold) if count + gold else 0.0
         if f1 > best_f1:
-            below = ordered[count].score if count < len(ordered) else 0.0
-            best, best_f1 = (one.score + below) / 2 if below else 0.0, f1
+            below = ordered[count][0] if count < len(ordered) else 0.0
+            best, best_f1 = (score + below) / 2 if below else 0.0, f1
     return best
 
 
 def f1(judged: Iterable[Judged], dials: Mapping[str, Dial], gold: int) -> float:
-    """Strict micro F1 of what the dials let through."""
-    kept = [one for one in judged if one.score >= dials.get(one.label, Dial()).min_score]
+    """Strict micro F1 of what the dials let through; what has no score passes."""
+    kept = [one for one in judged if one.score is None or one.score >= dials.get(one.label, Dial()).min_score]
     right = sum(one.right for one in kept)
     return 2 * right / (len(kept) + gold) if kept or gold else 0.0

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from clinspan.calibrate.dials import Judged, choose, f1, judge
@@ -21,29 +21,35 @@ _SEED = 20240411
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Strict micro F1 and expected calibration error, with each document judged by what the others taught."""
+    """What to expect, each document judged by what the others taught.
+
+    Attributes:
+        f1_before, f1_after: strict micro F1.
+        error_before, error_after: expected calibration error, None where the LLM gives no scores.
+        rules_gain: F1 with boundary rules less F1 without; they are kept where it is above 0.
+    """
 
     f1_before: float
     f1_after: float
-    error_before: float
-    error_after: float
-    entities: int
+    error_before: float | None
+    error_after: float | None
+    rules_gain: float
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A calibration and what to expect of it; no estimate where the LLM gives no scores."""
+    """A calibration and what to expect of it."""
 
     calibration: Calibration
-    estimate: Estimate | None
+    estimate: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """All documents decoded with one bias."""
+    """All documents as the tagger finds them with one bias."""
 
     bias: float
-    judged: tuple[tuple[Judged, ...], ...]
+    found: tuple[Document, ...]
 
 
 def learn(
@@ -53,85 +59,85 @@ def learn(
     open_biases: Sequence[float] = OPEN_BIASES,
     done: Callable[[], None] = lambda: None,
 ) -> Learned:
-    """Learns dials and boundary rules.
+    """Learns dials, and boundary rules where cross-validation shows that they help.
 
     Args:
         tagger: as it will be used, but for its calibration, which is set aside.
         gold: annotated documents that are in no evaluation split.
-        open_biases: decoded one after the other; the first is what the estimate compares with.
+        open_biases: tried one after the other, by an LLM that decodes under a constraint; the first is what the
+            estimate compares with.
         done: called after each document of each bias.
 
     Raises:
         InputError: when there are fewer than four documents, or none has an entity.
     """
-    counts = [Counter(entity.label for entity in document.entities) for document in gold]
-    if len(gold) < _FOLDS or not any(counts):
+    entities = sum(len(document.entities) for document in gold)
+    if len(gold) < _FOLDS or not entities:
         raise InputError(
-            f"{len(gold)} gold documents with {sum(c.total() for c in counts)} entities are too few to learn from",
+            f"{len(gold)} gold documents with {entities} entities are too few to learn from",
             expected=f"{_FOLDS} or more documents with entities",
         )
-    rules = BoundaryRules.learn(gold)
-    trials = [_try(tagger, gold, bias, rules, done) for bias in open_biases] if tagger.llm is not None else []
-    if not any(one for trial in trials for one in trial.judged):
-        return Learned(Calibration(rules=rules), None)
-    everything = range(len(gold))
-    bias, dials = _fit(trials, counts, everything)
-    return Learned(Calibration(bias, dials, rules), _estimate(trials, counts))
+    biases = open_biases if tagger.llm is not None and tagger.llm.constrains else open_biases[:1]
+    trials = [_try(tagger, gold, bias, done) for bias in biases]
+    plain, ruled = (_validate(gold, trials, rules=rules) for rules in (False, True))
+    gain = ruled.f1_after - plain.f1_after
+    calibration = _fit(gold, trials, range(len(gold)), rules=gain > 0)
+    return Learned(calibration, replace(ruled if gain > 0 else plain, rules_gain=gain))
 
 
-def _try(
-    tagger: Tagger, gold: Sequence[Document], bias: float, rules: BoundaryRules, done: Callable[[], None]
-) -> _Trial:
-    held = tagger.calibration
-    tagger.calibration = Calibration(open_bias=bias, rules=rules)
+def _try(tagger: Tagger, gold: Sequence[Document], bias: float, done: Callable[[], None]) -> _Trial:
+    held = tagger.calibration, tagger.settings
+    tagger.calibration, tagger.settings = Calibration(open_bias=bias), replace(tagger.settings, scores=True)
     try:
-        judged = []
+        found = []
         for document in gold:
-            judged.append(judge(document, tagger.tag(replace(document, entities=(), windows=()))))
+            found.append(tagger.tag(replace(document, entities=(), windows=())))
             done()
     finally:
-        tagger.calibration = held
-    return _Trial(bias, tuple(judged))
+        tagger.calibration, tagger.settings = held
+    return _Trial(bias, tuple(found))
 
 
-def _fit(
-    trials: Sequence[_Trial], counts: Sequence[Mapping[str, int]], documents: Sequence[int]
-) -> tuple[float, dict[str, Dial]]:
-    """The bias and dials with the highest F1 on some of the documents; the smallest bias among equals."""
-    total: Counter[str] = Counter()
-    for number in documents:
-        total.update(counts[number])
-    best: tuple[float, float, dict[str, Dial]] | None = None
+def _fit(gold: Sequence[Document], trials: Sequence[_Trial], numbers: Sequence[int], *, rules: bool) -> Calibration:
+    """Bias, dials and rules with the highest F1 on some of the documents; the smallest bias among equals."""
+    learned = BoundaryRules.learn(gold[number] for number in numbers) if rules else BoundaryRules()
+    total = Counter(entity.label for number in numbers for entity in gold[number].entities)
+    best, best_f1 = Calibration(), -1.0
     for trial in trials:
-        judged = [one for number in documents for one in trial.judged[number]]
+        judged = _judged(gold, trial, numbers, learned)
         dials = choose(judged, total)
         reached = f1(judged, dials, total.total())
-        if best is None or reached > best[0]:
-            best = (reached, trial.bias, dials)
-    assert best is not None, "there is at least one trial"
-    return best[1], best[2]
+        if reached > best_f1:
+            best, best_f1 = Calibration(trial.bias, dials, learned), reached
+    return best
 
 
-def _estimate(trials: Sequence[_Trial], counts: Sequence[Mapping[str, int]]) -> Estimate:
-    order = list(range(len(counts)))
+def _judged(gold: Sequence[Document], trial: _Trial, numbers: Sequence[int], rules: BoundaryRules) -> list[Judged]:
+    judged: list[Judged] = []
+    for number in numbers:
+        found = trial.found[number]
+        moved = tuple(dict.fromkeys(rules.apply(entity, found.text) for entity in found.entities))
+        judged += judge(gold[number], replace(found, entities=moved))
+    return judged
+
+
+def _validate(gold: Sequence[Document], trials: Sequence[_Trial], *, rules: bool) -> Estimate:
+    order = list(range(len(gold)))
     random.Random(_SEED).shuffle(order)
-    plain, kept = list(trials[0].judged), []
-    scored: list[tuple[float, bool]] = []
+    before = _judged(gold, trials[0], order, BoundaryRules())
+    after: list[Judged] = []
     for fold in range(_FOLDS):
-        held = set(order[fold::_FOLDS])
-        bias, dials = _fit(trials, counts, [number for number in order if number not in held])
-        trial = next(trial for trial in trials if trial.bias == bias)
-        for one in (one for number in held for one in trial.judged[number]):
-            dial = dials.get(one.label, Dial())
-            if one.score >= dial.min_score:
-                kept.append(one)
-                scored.append((dial.probability(one.score), one.right))
-    gold = sum(sum(count.values()) for count in counts)
-    before = [one for ones in plain for one in ones]
-    return Estimate(
-        f1_before=f1(before, {}, gold),
-        f1_after=f1(kept, {}, gold),
-        error_before=expected_error(curve((one.score, one.right) for one in before)),
-        error_after=expected_error(curve(scored)),
-        entities=gold,
-    )
+        held = order[fold::_FOLDS]
+        taught = _fit(gold, trials, [number for number in order if number not in set(held)], rules=rules)
+        trial = next(trial for trial in trials if trial.bias == taught.open_bias)
+        for one in _judged(gold, trial, held, taught.rules):
+            dial = taught.dials.get(one.label, Dial())
+            if one.score is None or one.score >= dial.min_score:
+                after.append(one if one.score is None else replace(one, score=dial.probability(one.score)))
+    entities = sum(len(document.entities) for document in gold)
+    return Estimate(f1(before, {}, entities), f1(after, {}, entities), _error(before), _error(after), 0.0)
+
+
+def _error(judged: Sequence[Judged]) -> float | None:
+    scored = [(one.score, one.right) for one in judged if one.score is not None]
+    return expected_error(curve(scored)) if scored else None

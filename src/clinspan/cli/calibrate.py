@@ -19,7 +19,7 @@ from clinspan.corpora.writer import refuse_existing
 from clinspan.document import Document
 from clinspan.errors import OutputError
 from clinspan.evaluation.score import checksum
-from clinspan.llms import spec
+from clinspan.pipeline import parts
 from clinspan.pipeline.calibration import Calibration
 from clinspan.pipeline.tagger import Tagger
 
@@ -53,9 +53,9 @@ def calibrate(
     read = catalogue.read(gold, format=gold_from, labels=renamings(renamed or ()), lenient=lenient)
     documents = list(inputs.strict(read) if not lenient else (d for d in read if isinstance(d, Document)))[:limit]
     with opening(quiet=False):
-        model = spec.load(llm, adapter=adapter)
-        tagger = Tagger(model, labels=labels, form=form, dictionary=dictionary)
-    rounds = len(OPEN_BIASES) * len(documents) if tagger.llm is not None else 0
+        wanted = parts.labels(labels)
+        tagger = Tagger(parts.llm(llm, wanted, adapter=adapter), labels=wanted, form=form, dictionary=dictionary)
+    rounds = len(documents) * (len(OPEN_BIASES) if tagger.llm is not None and tagger.llm.constrains else 1)
     console = Console(stderr=True, highlight=False)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Decoding", total=rounds)
@@ -77,16 +77,18 @@ def calibrate(
 
 
 def _show(console: Console, learned: Learned, calibration: Calibration) -> None:
-    if learned.estimate is not None:
-        estimate = learned.estimate
-        table = Table("", "before", "after (cross-validated)", title="What it brings on these documents")
-        table.add_row("strict F1", f"{estimate.f1_before:.3f}", f"{estimate.f1_after:.3f}")
+    estimate = learned.estimate
+    table = Table("", "before", "after (cross-validated)", title="What it brings on these documents")
+    table.add_row("strict F1", f"{estimate.f1_before:.3f}", f"{estimate.f1_after:.3f}")
+    if estimate.error_before is not None and estimate.error_after is not None:
         table.add_row("calibration error", f"{estimate.error_before:.3f}", f"{estimate.error_after:.3f}")
-        console.print(table)
+    console.print(table)
+    console.print(f"boundary rules change F1 by {estimate.rules_gain:+.3f}, cross-validated")
+    if calibration.dials:
         console.print(f"open bias {calibration.open_bias:g}")
-        for label, dial in calibration.dials.items():
-            console.print(f"{escape(label)}: reported from a raw score of {dial.min_score:.3f}")
+    for label, dial in calibration.dials.items():
+        console.print(f"{escape(label)}: reported from a raw score of {dial.min_score:.3f}")
     for rule in calibration.rules.rules:
         console.print(f"{escape(rule.name)}: inside {rule.inside} times, outside {rule.outside}", soft_wrap=True)
     if not calibration.rules.rules:
-        console.print("no boundary rule has enough support")
+        console.print("no boundary rule is used")

@@ -17,6 +17,7 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.document import Document
 from clinspan.llms import spec
 from clinspan.messages import CandidateMode
+from clinspan.pipeline import parts
 from clinspan.pipeline.settings import FactSettings, TagSettings
 from clinspan.pipeline.tagger import Tagger
 
@@ -204,9 +205,10 @@ def tag(
     files = RunFiles(output=output, report=report, force=force)
     files.check()
     with opening(quiet):
+        wanted = parts.labels(labels)
         tagger = Tagger(
-            spec.load(llm, base_url=base_url, allow_remote=allow_remote, adapter=adapter),
-            labels=labels,
+            parts.llm(llm, wanted, adapter=adapter, base_url=base_url, allow_remote=allow_remote),
+            labels=wanted,
             form=form,
             dictionary=dictionary,
             calibration=calibration,

@@ -4,12 +4,17 @@ from pathlib import Path
 
 from clinspan.dictionary.default import open_default
 from clinspan.dictionary.store import Dictionary
+from clinspan.errors import ConfigError
 from clinspan.formats.base import Format
 from clinspan.formats.table import by_name
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM
+from clinspan.models import adapters
+from clinspan.models.registry import path_of
 from clinspan.pipeline.calibration import Calibration
+
+_EMBEDDED = "smollm2-135m-instruct"
 
 
 def labels(given: LabelSet | str) -> LabelSet:
@@ -22,9 +27,43 @@ def form(given: Format | str) -> Format:
     return by_name(given) if isinstance(given, str) else given
 
 
-def llm(given: LLM | str | None) -> LLM | None:
-    """An LLM, by spec."""
-    return spec.load(given) if isinstance(given, str) else given
+def llm(given: LLM | str | None, labels: LabelSet, *, adapter: str | None = None, **options: object) -> LLM | None:
+    """An LLM, by spec.
+
+    Args:
+        given: an LLM is given back as it is.
+        labels: what will be asked for: without `adapter`, the embedded model takes the adapter that comes with clinspan
+            for these labels, where there is one.
+        adapter: a folder made by `clinspan tune`, or `none`.
+        options: the LLM's settings, see `llms.spec`.
+
+    Raises:
+        ModelError: when the adapter was made for another base.
+        ConfigError: when the adapter answers in another way than this LLM is asked, or an option is wrong.
+    """
+    if not isinstance(given, str):
+        return given
+    if adapter == "none":
+        return spec.load(given, **options)
+    if adapter is not None:
+        return spec.load(given, adapter=_checked(adapters.read(Path(adapter)), given, labels).path, **options)
+    if given == "embedded":
+        shipped = adapters.for_labels(labels.names)
+        if shipped is not None:
+            return spec.load(given, adapter=adapters.read(shipped).path, **options)
+    return spec.load(given, **options)
+
+
+def _checked(adapter: adapters.Adapter, llm: str, labels: LabelSet) -> adapters.Adapter:
+    kind, _, argument = llm.partition(":")
+    if kind not in ("embedded", "llamacpp"):
+        raise ConfigError(f"--adapter has no use for {llm!r}", expected="embedded or llamacpp:PATH")
+    if not adapter.covers(labels.names):
+        known = " or ".join(", ".join(names) for names in adapter.label_sets)
+        raise ConfigError(f"the adapter {adapter.name!r} was not tuned for {', '.join(labels.names)}", expected=known)
+    adapter.check_base(Path(argument) if kind == "llamacpp" else path_of(argument or _EMBEDDED))
+    adapter.check_file()
+    return adapter
 
 
 def dictionary(given: Dictionary | str | Path | None) -> Dictionary | None:

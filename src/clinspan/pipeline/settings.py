@@ -43,6 +43,8 @@ class TagSettings:
         candidates: how a constrained decoder uses the dictionary's proposals, see `CopyConstraint`.
         candidate_bias: added to the log-odds of opening a bracket where a proposal starts.
         open_bias: added to the log-odds of opening a bracket anywhere (the recall dial).
+        scores: whether the LLM's probabilities are reported without a calibration that says what they mean: not where
+            a bias has made the decision.
         answer_tokens: room for the answer, as a multiple of the window's tokens (JSON and DICE need less than TANL).
         batch: windows whose requests are handed to the LLM together, over documents; what bounds memory.
     """
@@ -55,6 +57,7 @@ class TagSettings:
     candidates: CandidateMode = "off"
     candidate_bias: float = 0.0
     open_bias: float = 0.0
+    scores: bool = True
     answer_tokens: float = 2.5
     batch: int = 64
 

@@ -61,7 +61,7 @@ class Tagger:
     ):
         self.labels = parts.labels(labels)
         self.form = parts.form(form)
-        self.llm = parts.llm(llm)
+        self.llm = parts.llm(llm, self.labels)
         self.dictionary = parts.dictionary(dictionary)
         proposals = self.dictionary is not None or any(label.terms for label in self.labels.labels)
         self.settings = settings or profile(self.llm, proposals=proposals)
@@ -153,9 +153,9 @@ class Tagger:
         count: CountTokens,
     ) -> Request:
         settings = self.settings
-        messages = build(
-            text, labels=labels, form=self.form, examples=labels.examples, facts=facts, settings=settings.prompt
-        )
+        # A model tuned on the brief prompt was shown no examples.
+        examples = labels.examples if settings.prompt.style == "full" else ()
+        messages = build(text, labels=labels, form=self.form, examples=examples, facts=facts, settings=settings.prompt)
         constraint = None
         if self.form.repeats_text:
             constraint = CopyConstraint(
@@ -216,6 +216,8 @@ class Tagger:
             learned = self.calibration.apply(entity, text)
             if learned is None:
                 continue
+            if not self.settings.scores and learned.label not in self.calibration.dials:
+                learned = replace(learned, score=None)
             place = (learned.span, learned.label)
             if place not in kept or (learned.score or 0.0) > (kept[place].score or 0.0):
                 kept[place] = learned
