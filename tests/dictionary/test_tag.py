@@ -48,3 +48,14 @@ def test_entities_say_where_they_come_from(tagger):
     assert disease.score is None
     assert [c.id for c in disease.concepts] == ["T:1"]
     assert disease.concepts[0].types == ("Disease or Syndrome",)
+
+
+def test_the_label_sets_own_terms_go_before_the_vocabularies(small):
+    labels = LabelSet(
+        "t",
+        (
+            Label("drug", "A medicine.", semantic_types=("Pharmacologic Substance",)),
+            Label("test", "An investigation.", terms=("aspirin",)),
+        ),
+    )
+    assert [e.label for e in Tagger(small, labels).tag("Aspirin was 3 mg/dl.")] == ["test"]

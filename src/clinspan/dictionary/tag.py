@@ -75,8 +75,9 @@ class Tagger:
     def tag(self, text: str) -> tuple[Entity, ...]:
         """The entities of `text`, in text order, none overlapping another."""
         defined = abbreviations(text)
-        found = [labelled for match in self._scan(text, defined) if (labelled := self._label(text, match)) is not None]
-        found.extend(self._listed(text, defined))
+        # The label set's own terms come first: at the same place the user's word goes before the vocabularies'.
+        found = self._listed(text, defined)
+        found += [labelled for match in self._scan(text, defined) if (labelled := self._label(text, match)) is not None]
         if self._extend:
             found = [self._extended(text, f) for f in longest_apart(self._kept(text, found))]
             found.extend(self._persons(text, defined))

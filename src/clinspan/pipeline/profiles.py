@@ -15,7 +15,7 @@ NO_LLM = TagSettings(windows=WindowSettings(max_tokens=256))
 """The dictionary alone: windows only say which part of a note is meant."""
 
 PROMPTED = TagSettings(
-    windows=WindowSettings(max_tokens=96),
+    windows=WindowSettings(max_tokens=96, overlap_sentences=0),
     ask="candidates",
     candidates="only",
     candidate_bias=20.0,
