@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from clinspan.corpora.writer import JsonlWriter, refuse_existing
+from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
 from clinspan.errors import InputError
 from clinspan.pipeline.summary import Summary
@@ -146,6 +147,10 @@ def _show(
     }
     if tagger.dictionary is None:
         del rows["known to the dictionary"]
+    else:
+        rows["known to the dictionary"] = str(Coverage(summary.linked, summary.entities, tagger.dictionary.info.built))
+    if summary.unread_lists:
+        rows["candidates not read"] = f"in {summary.unread_lists} windows, which were asked without their facts"
     if summary.ungrounded:
         rows["not reported"] = f"{summary.ungrounded} parts of answers (named in the output with the reason)"
     if summary.problems:

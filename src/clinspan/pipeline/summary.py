@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from clinspan.document import READ_STATES, Document, WindowState
+from clinspan.pipeline.propose import UNREAD
 
 
 @dataclass(slots=True)
@@ -19,6 +20,8 @@ class Summary:
     """Windows about which the LLM was asked."""
     ungrounded: int = 0
     """Mentions and parts of answers that were not reported, since the text does not bear them or they were unread."""
+    unread_lists: int = 0
+    """Windows whose list of candidates could not be had or read, so that they were asked without its facts."""
     linked: int = 0
     """Entities that the dictionary has a concept for."""
     states: Counter[WindowState] = field(default_factory=Counter)
@@ -33,6 +36,7 @@ class Summary:
             self.states[window.state] += 1
             self.asked += window.asked
             self.ungrounded += len(window.unread)
+            self.unread_lists += any(repair.startswith(UNREAD) for repair in window.repairs)
         for entity in document.entities:
             self.labels[entity.label] += 1
             self.linked += bool(entity.concepts)

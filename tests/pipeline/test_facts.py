@@ -1,0 +1,116 @@
+"""DiRAG in the whole path: facts in the prompt, from the text or from candidates that the LLM lists."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from clinspan.cli.main import app
+from clinspan.dictionary.facts import FactsMode
+from clinspan.dictionary.store import Dictionary
+from clinspan.errors import LLMError
+from clinspan.messages import Completion
+from clinspan.pipeline.settings import FactSettings, TagSettings
+from clinspan.pipeline.summary import Summary
+from clinspan.pipeline.tagger import Tagger
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "prompt-facts.txt"
+TEXT = "Both sisters had Huntington's disease, and one a heart attack."
+ENTRIES = [
+    {
+        "id": "T:1",
+        "name": "myocardial infarction",
+        "synonyms": ["heart attack"],
+        "type": "Disease or Syndrome",
+        "definition": "Necrosis of heart muscle.",
+    },
+    {"id": "T:2", "name": "Huntington disease", "type": "Disease or Syndrome", "definition": "A hereditary chorea."},
+    {"id": "T:3", "name": "sister", "type": "Family Group", "definition": "A female sibling."},
+]
+
+
+@pytest.fixture(scope="module")
+def dictionary(tmp_path_factory) -> Dictionary:
+    folder = tmp_path_factory.mktemp("facts")
+    source = folder / "terms.jsonl"
+    source.write_text("".join(json.dumps(entry) + "\n" for entry in ENTRIES))
+    built = CliRunner().invoke(app, ["dictionary", "build", str(source), "-o", str(folder / "built")])
+    assert built.exit_code == 0, built.output
+    return Dictionary.open(folder / "built")
+
+
+def ask(llm, dictionary: Dictionary, **facts: object) -> Tagger:
+    settings = TagSettings(facts=FactSettings(**facts))
+    return Tagger(llm, labels="disease", dictionary=dictionary, settings=settings)
+
+
+def test_the_whole_prompt_with_facts_is_as_shown(scripted, dictionary) -> None:
+    llm = scripted(lambda text: text)
+    ask(llm, dictionary).tag(TEXT)
+    shown = "\n\n".join(f"## {m.role}\n{m.content}" for m in llm.requests[0].messages) + "\n"
+    if os.environ.get("CLINSPAN_WRITE_GOLDEN"):
+        GOLDEN.write_text(shown, encoding="utf-8")
+    assert shown == GOLDEN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("mode", "has", "lacks"),
+    [
+        (FactsMode.TYPES, "Disease or Syndrome", "Necrosis"),
+        (FactsMode.DEFINITIONS, "Necrosis", "Disease or Syndrome"),
+        (FactsMode.NONE, TEXT, "dictionary knows"),
+    ],
+)
+def test_types_and_definitions_can_be_left_out(scripted, dictionary, mode, has, lacks) -> None:
+    llm = scripted(lambda text: text)
+    ask(llm, dictionary, mode=mode).tag(TEXT)
+    question = llm.requests[0].messages[-1].content
+    assert has in question
+    assert lacks not in question
+
+
+def test_facts_stay_within_their_budget(scripted, dictionary) -> None:
+    llm = scripted(lambda text: text)
+    ask(llm, dictionary, budget=0).tag(TEXT)
+    assert "dictionary knows" not in llm.requests[0].messages[-1].content
+
+
+def test_candidates_that_the_llm_lists_are_looked_up(scripted, dictionary) -> None:
+    asked = []
+
+    def answer(text: str) -> str:
+        asked.append(text)
+        return "- heart attack\n- unknown thing" if len(asked) == 1 else text
+
+    llm = scripted(answer)
+    done = ask(llm, dictionary, source="propose").tag(TEXT)
+    assert len(llm.requests) == 2
+    question = llm.requests[1].messages[-1].content
+    assert "Necrosis of heart muscle" in question
+    assert "chorea" not in question
+    assert done.windows[0].repairs == ()
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        LLMError("the server answered 500"),
+        Completion("I think that this text talks about several things, which I shall now explain at length to you."),
+    ],
+    ids=["failed", "no list"],
+)
+def test_a_list_that_cannot_be_read_is_counted_and_the_window_is_still_asked(scripted, dictionary, listed) -> None:
+    asked = []
+
+    def answer(text: str):
+        asked.append(text)
+        return listed if len(asked) == 1 else text
+
+    done = ask(scripted(answer), dictionary, source="propose").tag(TEXT)
+    assert done.windows[0].repairs[0].startswith("the list of candidates was not read")
+    assert done.complete
+    summary = Summary()
+    summary.add(done)
+    assert summary.unread_lists == 1
