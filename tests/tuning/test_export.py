@@ -39,9 +39,12 @@ def adapter():
 def test_an_adapter_comes_back_as_it_was_written(tmp_path):
     pytest.importorskip("gguf", reason="needs the extra 'train'")
     to_gguf(adapter(), tmp_path / "a.gguf", shape=SHAPE, alpha=8, name="a")
-    back = from_gguf(tmp_path / "a.gguf", shape=SHAPE)
+    back = from_gguf(tmp_path / "a.gguf", shape=SHAPE, alpha=8)
     assert back.keys() == adapter().keys()
     assert all((back[name] == array).all() for name, array in adapter().items())
+    halved = from_gguf(tmp_path / "a.gguf", shape=SHAPE, alpha=16)
+    for name, array in adapter().items():
+        assert (halved[name] == (array / 2 if "lora_B" in name else array)).all()
 
 
 def test_query_rows_are_moved_in_the_file(tmp_path):
@@ -70,4 +73,4 @@ def test_a_file_that_is_no_adapter(tmp_path):
     pytest.importorskip("gguf", reason="needs the extra 'train'")
     (tmp_path / "a.gguf").write_bytes(b"nothing of the kind" * 9)
     with pytest.raises(InputError, match="not a GGUF"):
-        from_gguf(tmp_path / "a.gguf", shape=SHAPE)
+        from_gguf(tmp_path / "a.gguf", shape=SHAPE, alpha=8)

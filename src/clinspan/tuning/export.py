@@ -117,8 +117,13 @@ def to_gguf(weights: Mapping[str, Any], path: Path, *, shape: Shape, alpha: floa
         raise OutputError(f"the adapter cannot be written: {error.strerror}", where=str(path)) from error
 
 
-def from_gguf(path: Path, *, shape: Shape) -> dict[str, Any]:
+def from_gguf(path: Path, *, shape: Shape, alpha: float) -> dict[str, Any]:
     """The matrices of an adapter's GGUF file as fp32 arrays of numpy, by peft's names and in transformers' order.
+
+    Args:
+        path: the file.
+        shape: of the base.
+        alpha: what the matrices will be used with; B is scaled for it.
 
     Raises:
         MissingExtra: when the package gguf is not installed.
@@ -132,6 +137,10 @@ def from_gguf(path: Path, *, shape: Shape) -> dict[str, Any]:
         raise InputError(f"is not a GGUF file: {error}", where=str(path)) from error
     architecture = shape.architecture
     modules = {place: module for module, place in _places(gguf, shape) if module.startswith("model.layers.")}
+    written = reader.get_field(gguf.Keys.Adapter.LORA_ALPHA)
+    if written is None:
+        raise ModelError("is no LoRA adapter", where=str(path), expected=f"the key {gguf.Keys.Adapter.LORA_ALPHA}")
+    scale = float(written.contents()) / alpha
     weights: dict[str, Any] = {}
     for tensor in reader.tensors:
         place, _, side = str(tensor.name).rpartition(".weight.lora_")
@@ -142,7 +151,7 @@ def from_gguf(path: Path, *, shape: Shape) -> dict[str, Any]:
         heads = _heads(module, shape) if side == "b" else 0
         if heads:
             array = array[np.argsort(rotary_rows(array.shape[0], heads))]
-        weights[f"base_model.model.{module}.lora_{side.upper()}.weight"] = array
+        weights[f"base_model.model.{module}.lora_{side.upper()}.weight"] = array * scale if side == "b" else array
     return weights
 
 

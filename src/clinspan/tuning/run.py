@@ -91,8 +91,7 @@ class Run:
 
     def start_from(self, adapter: Path) -> None:
         """Begins with the weights of an adapter for the same base instead of fresh ones."""
-        weights = export.from_gguf(adapter, shape=self.base.shape)
-        self.trainer.put(weights)
+        self.trainer.put(export.from_gguf(adapter, shape=self.base.shape, alpha=self.settings.lora.alpha))
 
     def train(self) -> Iterator[Progress]:
         """Trains to the schedule's end, giving the progress after every step; then writes the adapter and its card.
@@ -120,6 +119,7 @@ class Run:
         if self.chief:
             self._save()
             self._finish()
+        parallel.leave()
 
     def stop(self) -> None:
         """Ends training after the step that is under way; the adapter is still written."""
