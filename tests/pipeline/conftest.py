@@ -25,7 +25,7 @@ class ScriptedLLM:
     def complete(self, requests: Sequence[Request]) -> Iterator[Completion | LLMError]:
         for request in requests:
             self.requests.append(request)
-            said = self.answer(request.messages[-1].content.split("Text:\n", 1)[1])
+            said = self.answer(request.messages[-1].content.split("Text:\n", 1)[-1])
             yield Completion(said) if isinstance(said, str) else said
 
     def count_tokens(self, text: str) -> int:

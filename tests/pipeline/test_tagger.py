@@ -1,15 +1,17 @@
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.document import Document, WindowState
+from clinspan.document import Document, Entity, Span, WindowState
 from clinspan.errors import LLMError
-from clinspan.labels import LabelSet
+from clinspan.labels import Example, LabelSet
 from clinspan.messages import Completion, FinishReason
 from clinspan.pipeline.settings import TagSettings
 from clinspan.pipeline.tagger import Tagger
+from clinspan.prompt import PromptSettings
 from clinspan.text.windows import WindowSettings
 
 NOTE = "Given aspirin for chest pain. Aspirin 81 mg was continued at discharge."
@@ -117,6 +119,17 @@ def test_one_type_per_call_asks_once_for_each_label(scripted, labels) -> None:
     # The second question knows no label `drug`, so what it marks as one is not understood, and the window says so.
     assert [e.text for e in done.entities] == ["aspirin"]
     assert done.windows[0].state is WindowState.UNREADABLE
+
+
+def test_a_tuned_model_is_shown_no_examples(scripted, labels) -> None:
+    shown = replace(labels, examples=(Example("Aspirin helps.", (Entity(Span(0, 7), "drug", "Aspirin"),)),))
+    asked = {}
+    for style in ("full", "brief"):
+        llm = scripted(mark)
+        tagger(llm, shown, settings=replace(ONE_SENTENCE, prompt=PromptSettings(style=style))).tag("Given aspirin.")
+        asked[style] = llm.requests[0].messages
+    assert len(asked["full"]) == 4
+    assert [message.content for message in asked["brief"]] == ["Mark: drug, problem", "Given aspirin."]
 
 
 def test_metadata_is_kept(scripted, labels) -> None:
