@@ -196,7 +196,12 @@ def start_puller(tmp_path: Path) -> "subprocess.Popen[str]":
     registry = tmp_path / "registry.toml"
     registry.write_text(tiny_registry(WHEEL))
     return subprocess.Popen(
-        [sys.executable, "-c", PULLER, str(registry)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", PULLER, str(registry)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Started from a script in the background, a process ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

@@ -28,11 +28,9 @@ of. With less bias it rejects right and wrong proposals alike (docs/results.md),
 TUNED = TagSettings(
     windows=WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0),
     prompt=PromptSettings(style="brief"),
-    candidates="prefer",
-    candidate_bias=1.0,
     facts=NO_FACTS,
 )
-"""A small model with an adapter: it decides, and the dictionary's proposals count in its favour."""
+"""A small model with an adapter decides alone, a sentence at a time, as it was tuned; the dictionary links its finds."""
 
 SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
 """A larger model behind a server: long windows, facts in the prompt, its own judgement."""
