@@ -30,7 +30,7 @@ TUNED = TagSettings(
     prompt=PromptSettings(style="brief"),
     facts=NO_FACTS,
 )
-"""A small model with an adapter decides alone, a sentence at a time, as it was tuned; the dictionary links its finds."""
+"""A small model with an adapter decides alone, a sentence at a time, as tuned; the dictionary links its finds."""
 
 SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
 """A larger model behind a server: long windows, facts in the prompt, its own judgement."""
