@@ -54,7 +54,9 @@ def calibrate(
     documents = list(inputs.strict(read) if not lenient else (d for d in read if isinstance(d, Document)))[:limit]
     with opening(quiet=False):
         wanted = parts.labels(labels)
-        tagger = Tagger(parts.llm(llm, wanted, adapter=adapter), labels=wanted, form=form, dictionary=dictionary)
+        tagger = Tagger(
+            parts.llm(llm, wanted, parts.form(form), adapter=adapter), labels=wanted, form=form, dictionary=dictionary
+        )
     rounds = len(documents) * (len(OPEN_BIASES) if tagger.llm is not None and tagger.llm.constrains else 1)
     console = Console(stderr=True, highlight=False)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -136,6 +136,9 @@ def _show(
     console: Console, tagger: Tagger, summary: Summary, seconds: float, files: RunFiles, *, stopped: bool
 ) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    # The model's name ends in its adapter, which a narrow terminal must not cut off.
+    table.add_column(overflow="fold")
     rows = {
         "model": tagger.llm.name if tagger.llm else "none: the dictionary decides alone",
         "documents": f"{summary.documents} ({summary.words:,} words)",

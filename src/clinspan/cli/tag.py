@@ -207,7 +207,7 @@ def tag(
     with opening(quiet):
         wanted = parts.labels(labels)
         tagger = Tagger(
-            parts.llm(llm, wanted, adapter=adapter, base_url=base_url, allow_remote=allow_remote),
+            parts.llm(llm, wanted, parts.form(form), adapter=adapter, base_url=base_url, allow_remote=allow_remote),
             labels=wanted,
             form=form,
             dictionary=dictionary,

@@ -27,13 +27,16 @@ def form(given: Format | str) -> Format:
     return by_name(given) if isinstance(given, str) else given
 
 
-def llm(given: LLM | str | None, labels: LabelSet, *, adapter: str | None = None, **options: object) -> LLM | None:
+def llm(
+    given: LLM | str | None, labels: LabelSet, form: Format, *, adapter: str | None = None, **options: object
+) -> LLM | None:
     """An LLM, by spec.
 
     Args:
         given: an LLM is given back as it is.
         labels: what will be asked for: without `adapter`, the embedded model takes the adapter that comes with clinspan
-            for these labels, where there is one.
+            for these labels and this format, where there is one.
+        form: how it will answer; an adapter knows one format only.
         adapter: a folder made by `clinspan tune`, or `none`.
         options: the LLM's settings, see `llms.spec`.
 
@@ -46,21 +49,23 @@ def llm(given: LLM | str | None, labels: LabelSet, *, adapter: str | None = None
     if adapter == "none":
         return spec.load(given, **options)
     if adapter is not None:
-        return spec.load(given, adapter=_checked(adapters.read(Path(adapter)), given, labels).path, **options)
+        return spec.load(given, adapter=_checked(adapters.read(Path(adapter)), given, labels, form).path, **options)
     if given == "embedded":
         shipped = adapters.for_labels(labels.names)
-        if shipped is not None:
+        if shipped is not None and adapters.read(shipped).format == form.name:
             return spec.load(given, adapter=adapters.read(shipped).path, **options)
     return spec.load(given, **options)
 
 
-def _checked(adapter: adapters.Adapter, llm: str, labels: LabelSet) -> adapters.Adapter:
+def _checked(adapter: adapters.Adapter, llm: str, labels: LabelSet, form: Format) -> adapters.Adapter:
     kind, _, argument = llm.partition(":")
     if kind not in ("embedded", "llamacpp"):
         raise ConfigError(f"--adapter has no use for {llm!r}", expected="embedded or llamacpp:PATH")
     if not adapter.covers(labels.names):
         known = " or ".join(", ".join(names) for names in adapter.label_sets)
         raise ConfigError(f"the adapter {adapter.name!r} was not tuned for {', '.join(labels.names)}", expected=known)
+    if adapter.format != form.name:
+        raise ConfigError(f"the adapter {adapter.name!r} does not answer in {form.name}", expected=adapter.format)
     adapter.check_base(Path(argument) if kind == "llamacpp" else path_of(argument or _EMBEDDED))
     adapter.check_file()
     return adapter

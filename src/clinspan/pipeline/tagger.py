@@ -61,7 +61,7 @@ class Tagger:
     ):
         self.labels = parts.labels(labels)
         self.form = parts.form(form)
-        self.llm = parts.llm(llm, self.labels)
+        self.llm = parts.llm(llm, self.labels, self.form)
         self.dictionary = parts.dictionary(dictionary)
         proposals = self.dictionary is not None or any(label.terms for label in self.labels.labels)
         self.settings = settings or profile(self.llm, proposals=proposals)
