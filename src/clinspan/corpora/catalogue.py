@@ -7,7 +7,21 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from clinspan.corpora import bc2gm, bio, bioc, brat, cadec, csv, i2b2, jsonl, label_studio, pubtator, text
+from clinspan.corpora import (
+    bc2gm,
+    bio,
+    bioc,
+    brat,
+    cadec,
+    csv,
+    docbin,
+    i2b2,
+    jsonl,
+    label_studio,
+    parquet,
+    pubtator,
+    text,
+)
 from clinspan.corpora.flat import flat
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError, did_you_mean
@@ -24,6 +38,8 @@ FORMATS = (
     "bioc-xml",
     "bioc-json",
     "label-studio",
+    "docbin",
+    "parquet",
     "csv",
     "text",
 )
@@ -41,6 +57,8 @@ ENDINGS = {
     ".con": "i2b2",
     ".in": "bc2gm",
     ".xml": "bioc-xml",
+    ".spacy": "docbin",
+    ".parquet": "parquet",
 }
 
 _LOOKED_AT = 1 << 16
@@ -142,6 +160,11 @@ def write(documents: Iterable[Document], path: str | Path, *, format: str) -> No
     if format not in WRITABLE:
         raise ConfigError(f"no corpus format {format!r} that is written", fix=did_you_mean(format, WRITABLE))
     try:
+        if path.exists():
+            raise OutputError("exists already", where=str(path), fix="Name another output.")
+        if format in _BINARY:
+            _BINARY[format](documents, path)
+            return
         if format not in FOLDERS:
             with path.open("x", encoding="utf-8", newline="") as file:
                 file.writelines(_STREAMS[format](documents))
@@ -176,6 +199,8 @@ _READERS: Mapping[str, _Reader] = {
     "bioc-xml": lambda path, labels, lenient: bioc.read_xml(path, labels=labels, lenient=lenient),
     "bioc-json": lambda path, labels, lenient: bioc.read_json(path, labels=labels, lenient=lenient),
     "label-studio": lambda path, labels, lenient: label_studio.read(path, labels=labels, lenient=lenient),
+    "docbin": lambda path, labels, _: docbin.read(path, labels=labels),
+    "parquet": lambda path, labels, _: _relabelled(parquet.read(path), labels),
     "csv": lambda path, *_: csv.read(path),
     "text": lambda path, *_: iter([text.read(path)]),
 }
@@ -194,5 +219,6 @@ _FILES: Mapping[str, Callable[[Iterable[Document]], Iterator[tuple[str, str]]]] 
     "cadec": cadec.write,
     "bc2gm": bc2gm.write,
 }
-WRITABLE = tuple(name for name in FORMATS if name in _STREAMS or name in _FILES)
+_BINARY: Mapping[str, Callable[[Iterable[Document], Path], None]] = {"docbin": docbin.write, "parquet": parquet.write}
+WRITABLE = tuple(name for name in FORMATS if name in {**_STREAMS, **_FILES, **_BINARY})
 """The formats that documents can be written in."""

@@ -1,0 +1,106 @@
+"""Parquet: a document a row, in the columns of clinspan's JSON lines; `metadata` and `windows` are JSON strings.
+
+Any table with a column `text` is read; a column that is none of the format's own becomes metadata.
+"""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from clinspan.corpora import jsonl
+from clinspan.corpora.files import cannot_read
+from clinspan.document import Document
+from clinspan.errors import InputError, MissingExtra
+
+_AS_JSON = ("metadata", "windows")
+_ROWS = 500
+
+
+def read(path: str | Path) -> Iterator[Document | InputError]:
+    """The documents of a table, one at a time; a row that is none gives an error in its place and the rest goes on.
+
+    Raises:
+        InputError: when the file cannot be read at all.
+        MissingExtra: when pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow()
+    path = Path(path)
+    try:
+        with parquet.ParquetFile(path) as file:
+            rows = (row for batch in file.iter_batches(_ROWS) for row in batch.to_pylist())
+            for number, row in enumerate(rows, 1):
+                try:
+                    yield _document(row, f"{path}, row {number}", f"{path.stem}-{number}")
+                except InputError as error:
+                    yield error
+    except arrow.ArrowInvalid as error:
+        raise InputError(f"is not Parquet that can be read: {error}", where=str(path)) from None
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _document(row: dict[str, Any], where: str, made_id: str) -> Document:
+    data = _given(row)
+    for key in _AS_JSON:
+        if isinstance(data.get(key), str):
+            try:
+                data[key] = json.loads(data[key])
+            except ValueError as error:
+                raise InputError(f"the column {key!r} is not JSON: {error}", where=where) from None
+    return jsonl.parse(json.dumps(data, ensure_ascii=False, default=str), where=where, default_id=made_id)
+
+
+def _given(value: Any) -> Any:
+    """Without the nulls, which stand for what is not there."""
+    if isinstance(value, dict):
+        return {key: _given(part) for key, part in value.items() if part is not None}
+    return [_given(part) for part in value] if isinstance(value, list) else value
+
+
+def write(documents: Iterable[Document], path: str | Path) -> None:
+    """Writes the documents to a new file; nothing is left out.
+
+    Raises:
+        TypeError: when the metadata hold what JSON cannot say.
+        MissingExtra: when pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow()
+    schema = _schema(arrow)
+    rows = map(_row, documents)
+    with parquet.ParquetWriter(path, schema) as writer:
+        while batch := list(itertools.islice(rows, _ROWS)):
+            writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+
+
+def _row(document: Document) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(jsonl.dump(document))
+    return row | {key: json.dumps(row[key], ensure_ascii=False) for key in _AS_JSON if key in row}
+
+
+def _schema(arrow: Any) -> Any:
+    string, whole, real = arrow.string(), arrow.int64(), arrow.float64()
+    concept = {"id": string, "name": string, "source": string, "types": arrow.list_(string), "score": real}
+    entity = {
+        "start": whole,
+        "end": whole,
+        "text": string,
+        "label": string,
+        "score": real,
+        "match": string,
+        "concepts": arrow.list_(arrow.struct(list(concept.items()))),
+        "fragments": arrow.list_(arrow.list_(whole)),
+        "rules": arrow.list_(string),
+    }
+    entities = arrow.list_(arrow.struct(list(entity.items())))
+    return arrow.schema({"id": string, "text": string, "entities": entities, "metadata": string, "windows": string})
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "parquet", purpose="reading or writing Parquet") from error
+    return pyarrow, pyarrow.parquet
