@@ -32,6 +32,7 @@ def test_what_spacy_wrote_itself_is_read(spacy, tmp_path):
     nlp = spacy.blank("en")
     doc = nlp("Given aspirin.")
     doc.ents = [doc.char_span(6, 13, label="Drug")]
+    doc.spans["sc"] = []
     spacy.tokens.DocBin(docs=[doc]).to_disk(tmp_path / "x.spacy")
     (read,) = catalogue.read(tmp_path / "x.spacy", labels={"Drug": "drug"})
     assert read == Document("x-1", "Given aspirin.", (Entity(Span(6, 13), "drug", "aspirin"),))

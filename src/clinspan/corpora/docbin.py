@@ -1,8 +1,8 @@
 """spaCy's DocBin: documents as spaCy keeps them on disk for training, entities as spans of tokens.
 
 Entities are written twice: all of them to the span group `sc`, which spaCy's span categoriser learns from, and those
-that do not overlap to `doc.ents`, which its entity recogniser learns from. They are read from the group where there is
-one.
+that do not overlap to `doc.ents`, which its entity recogniser learns from. They are read from the group where it has
+any.
 """
 
 import itertools
@@ -41,7 +41,8 @@ def read(path: str | Path, *, labels: Mapping[str, str] | None = None) -> Iterat
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise InputError(f"is no DocBin that can be read: {error}", where=str(path)) from None
     for number, doc in enumerate(docs, 1):
-        found = doc.spans.get(GROUP, doc.ents)
+        # An empty group says nothing: pipelines make it before there is anything to put in.
+        found = doc.spans.get(GROUP) or doc.ents
         entities = []
         for one in found:
             span = Span(one.start_char, one.end_char)
