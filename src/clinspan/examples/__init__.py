@@ -1,1 +1,1 @@
-"""Gold examples for the prompt."""
+"""Pools of annotated examples: built from gold documents, kept in a folder, asked for what resembles a text."""

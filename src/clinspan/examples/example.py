@@ -1,0 +1,65 @@
+"""An example of a pool: a window of an annotated document."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from clinspan.document import Document, Entity, Span
+from clinspan.text.windows import WindowSettings, windows
+
+SENTENCE = WindowSettings(max_sentences=1, overlap_sentences=0)
+"""A sentence with the heading over it, which is how the study cuts its pools."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolExample:
+    """A window of an annotated document, with all entities that lie in it.
+
+    Attributes:
+        document: id of its document.
+        start: where the window begins in the document, in code points.
+        text: the window.
+        entities: those that begin in it, with offsets within `text`.
+
+    Raises:
+        ValueError: when an entity's text is not what stands at its offsets.
+    """
+
+    document: str
+    start: int
+    text: str
+    entities: tuple[Entity, ...] = ()
+
+    def __post_init__(self) -> None:
+        for entity in self.entities:
+            if entity.span.of(self.text) != entity.text:
+                raise ValueError(
+                    f"example from {self.document!r}: {entity.text!r} is not at {entity.start}-{entity.end}"
+                )
+
+
+def cut(document: Document, settings: WindowSettings = SENTENCE) -> Iterator[PoolExample]:
+    """The windows of a document as examples, in order; windows that an entity lies across are joined.
+
+    An entity that ends outside its window could only be shown by half, or be left unmarked, and either would teach
+    the model something false.
+    """
+    for span in _joined([window.core for window in windows(document.text, settings)], document.entities):
+        inside = tuple(e.shift(-span.start) for e in document.entities if span.contains(e.span))
+        yield PoolExample(document.id, span.start, span.of(document.text), inside)
+
+
+def _joined(spans: list[Span], entities: tuple[Entity, ...]) -> Iterator[Span]:
+    if not spans:
+        return
+    # White space between windows is in none of them; an entity that reaches into it is cut off as well.
+    cuts = {
+        number
+        for number, (before, after) in enumerate(pairwise(spans), 1)
+        if any(entity.start < after.start and before.end < entity.end for entity in entities)
+    }
+    start = spans[0].start
+    for number, span in enumerate(spans, 1):
+        if number not in cuts:
+            yield Span(start, span.end)
+            start = spans[number].start if number < len(spans) else 0

@@ -1,0 +1,194 @@
+"""A pool as its users see it: opened from a folder, shared by processes, asked for examples."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clinspan.dictionary.normalise import normal_form
+from clinspan.errors import ConfigError, InputError, did_you_mean
+from clinspan.examples import layout, store
+from clinspan.examples.example import PoolExample
+from clinspan.examples.layout import EncoderInfo, PoolInfo
+from clinspan.examples.lexical import LexicalRetriever
+from clinspan.examples.retrieve import Retriever
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMention:
+    """A mention that the pool's annotators marked: its text, its label, the examples it stands in, by index."""
+
+    text: str
+    label: str
+    examples: tuple[int, ...]
+
+
+class Pool:
+    """A read-only sequence of examples, of the generation that was there when it was opened.
+
+    Whoever builds or adds meanwhile writes another generation; open the folder again to see it. Any thread may read.
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]):
+        self._folder = folder
+        self._manifest = manifest
+        generation = folder / manifest["folder"]
+        # Everything is opened here: the files may be replaced while the pool is in use, and stay readable once open.
+        self._store = store.Store(generation / layout.STORE)
+        self._retrievers: dict[str, Retriever] = {
+            "lexical": LexicalRetriever(generation, len(self), lambda index: self[index].text)
+        }
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Pool":
+        """Opens the pool in `folder`.
+
+        Raises:
+            InputError: when there is none, a part of one, or one of another version.
+        """
+        folder = Path(folder).absolute()
+        while True:
+            manifest = read_manifest(folder)
+            try:
+                return cls(folder, manifest)
+            except OSError as error:
+                if read_manifest(folder)["folder"] == manifest["folder"]:
+                    raise InputError(
+                        f"the pool lacks a file: {error}", where=str(folder), fix="Build it anew."
+                    ) from error
+                # A build replaced it between the manifest and the files.
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Pool.open, (self._folder,))
+
+    def __len__(self) -> int:
+        count: int = self._manifest["examples"]
+        return count
+
+    def __getitem__(self, index: int) -> PoolExample:
+        """The example with that index, from 0.
+
+        Raises:
+            IndexError: when there is none.
+        """
+        row = self._store.row(
+            "select id, start, examples.text, entities from examples join documents on documents.number = document "
+            "where examples.number = ?",
+            index,
+        )
+        if row is None:
+            raise IndexError(f"the pool has {len(self)} examples, none with the index {index}")
+        return PoolExample(row[0], row[1], row[2], store.parse(row[3], row[2]))
+
+    def __iter__(self) -> Iterator[PoolExample]:
+        return map(self.__getitem__, range(len(self)))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that its documents were annotated for, in the order of the label set."""
+        return tuple(self._manifest["labels"])
+
+    @property
+    def info(self) -> PoolInfo:
+        """Counts, encoder, age."""
+        about = self._manifest
+        encoder = EncoderInfo(**about["encoder"]) if about["encoder"] else None
+        return PoolInfo(
+            path=self._folder,
+            generation=about["folder"],
+            built=about["built"],
+            documents=about["documents"],
+            examples=about["examples"],
+            empty=about["empty"],
+            mentions=about["mentions"],
+            window=about["window"],
+            encoder=encoder,
+            index=about["index"],
+            bytes=sum(about["files"].values()),
+        )
+
+    def retriever(self, name: str | None = None) -> Retriever:
+        """What finds the pool's examples that resemble a text.
+
+        Args:
+            name: `lexical`, which every pool has, or the name of the pool's encoder; None: the encoder's where the
+                pool has one, else lexical.
+
+        Raises:
+            ConfigError: when the pool has none of that name.
+        """
+        if name is None:
+            name = self.info.encoder.name if self.info.encoder else "lexical"
+        if name not in self._retrievers:
+            known = ["lexical", *([self.info.encoder.name] if self.info.encoder else [])]
+            raise ConfigError(
+                f"the pool has no retriever {name!r}",
+                where=str(self._folder),
+                fix=f"{did_you_mean(name, known)}. Or build the pool anew with --encoder.",
+            )
+        return self._retrievers[name]
+
+    def examples_with(self, mention: str, label: str | None = None) -> tuple[int, ...]:
+        """The indices of the examples in which such a mention is marked, case, plural and hyphens aside.
+
+        Args:
+            mention: its text.
+            label: only where it is marked so; None: with any label.
+        """
+        form = normal_form(mention) or mention
+        query, values = "select distinct example from mentions where form = ?", [form]
+        if label is not None:
+            query, values = f"{query} and label = ?", [form, label]
+        return tuple(example for (example,) in self._store.rows(f"{query} order by example", *values))
+
+    def mentions(self) -> Iterator[PoolMention]:
+        """All mentions, those of one normal form and label as one, under the spelling that comes first."""
+        query = "select form, label, text, example from mentions order by form, label, example, rowid"
+        form = label = text = ""
+        found: list[int] = []
+        for row in self._store.each(query):
+            if (row[0], row[1]) != (form, label):
+                if found:
+                    yield PoolMention(text, label, tuple(dict.fromkeys(found)))
+                form, label, text = row[:3]
+                found = []
+            found.append(row[3])
+        if found:
+            yield PoolMention(text, label, tuple(dict.fromkeys(found)))
+
+    def close(self) -> None:
+        """Gives its files back."""
+        self._store.close()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of the pool in `folder`.
+
+    Raises:
+        InputError: when there is no pool or it is of another version.
+    """
+    path = folder / layout.MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version, order = manifest["format"], manifest["byteorder"]
+    except FileNotFoundError as error:
+        raise InputError(
+            "is no pool of examples",
+            where=str(folder),
+            expected="the folder of one",
+            fix=f"Build it with: clinspan examples build GOLD -o {folder}",
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("is not a pool's manifest", where=str(path), fix="Build the pool anew.") from error
+    if version != layout.FORMAT or order != sys.byteorder:
+        raise InputError(
+            f"the pool is of format {version} ({order}-endian)",
+            where=str(folder),
+            expected=f"format {layout.FORMAT} ({sys.byteorder}-endian)",
+            fix="Build it anew with this version of clinspan.",
+        )
+    return dict(manifest)
