@@ -1,4 +1,5 @@
 import random
+from collections.abc import Iterable
 
 import pytest
 
@@ -22,7 +23,7 @@ class Overeager:
     context = None
     constrains = True
 
-    def complete(self, requests: list[Request]):
+    def complete(self, requests: Iterable[Request]):
         for request in requests:
             text = request.constraint.text
             scores = []
@@ -87,7 +88,7 @@ class Stripped:
     context = None
     constrains = True
 
-    def complete(self, requests: list[Request]):
+    def complete(self, requests: Iterable[Request]):
         for request in requests:
             text = request.constraint.text
             for word in DISEASES:

@@ -1,6 +1,6 @@
 """A scripted LLM for what only a script can show: faults, odd answers, exact prompts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -22,7 +22,7 @@ class ScriptedLLM:
         self.answer = answer
         self.requests: list[Request] = []
 
-    def complete(self, requests: Sequence[Request]) -> Iterator[Completion | LLMError]:
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         for request in requests:
             self.requests.append(request)
             said = self.answer(request.messages[-1].content.split("Text:\n", 1)[-1])

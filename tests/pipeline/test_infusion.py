@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from clinspan.cli.main import app
 from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
+from clinspan.document import Document
 from clinspan.errors import LLMError
 from clinspan.messages import Completion
 from clinspan.pipeline.settings import FactSettings, TagSettings
@@ -114,3 +115,17 @@ def test_a_list_that_cannot_be_read_is_counted_and_the_window_is_still_asked(scr
     summary = Summary()
     summary.add(done)
     assert summary.unread_lists == 1
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 2048])
+def test_each_window_is_asked_with_the_facts_of_its_own_list(scripted, dictionary, ahead) -> None:
+    llm = scripted(lambda text: "- Huntington disease" if "chorea" in text else "- heart attack")
+    settings = TagSettings(facts=FactSettings(source="propose"), ahead=ahead)
+    notes = [Document(str(n), "It was chorea." if n % 3 else "It was the heart.") for n in range(30)]
+    tagger = Tagger(llm, labels="disease", dictionary=dictionary, settings=settings)
+    assert [document.id for document in tagger.tag_many(notes)] == [document.id for document in notes]
+    questions = [r.messages[-1].content for r in llm.requests if "dictionary knows" in r.messages[-1].content]
+    assert len(questions) == 30
+    for number, question in enumerate(questions):
+        assert ("hereditary chorea" in question) == bool(number % 3)
+        assert ("Necrosis" in question) != bool(number % 3)

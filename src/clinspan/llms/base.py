@@ -1,6 +1,7 @@
 """What every LLM can do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from clinspan.errors import LLMError
@@ -20,13 +21,34 @@ class LLM(Protocol):
     context: int | None
     constrains: bool
 
-    def complete(self, requests: Sequence[Request]) -> Iterator[Completion | LLMError]:
-        """One result for each request, in their order, each given as soon as it is known.
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
+        """One result for each request, in their order, each given as soon as it and those before it are known.
 
-        A request that fails gives its LLMError in its place; the others go on.
+        A stream, not a batch. What an implementation, or a wrapper of one, keeps to:
+
+        - `requests` may be endless, and reading a note may be what makes the next one. It is pulled as there is room,
+          never read to its end first, and no more than a bounded number is pulled ahead of the results given.
+        - It is pulled by the thread that asks for results, while that waits in `next`; never by another thread.
+        - What pulling raises (Ctrl-C, a fault of the caller) is let through. A request that fails is no such thing: it
+          gives its LLMError in its place, and the others go on.
+        - Closed early, it ends what is under way and pulls nothing more.
+        - Several streams of one LLM may be open at once, and the requests of one may be made out of another's results.
+          Limits (connections, the model's lock, rates) are therefore the LLM's, not a stream's.
         """
         ...
 
     def count_tokens(self, text: str) -> int:
         """How many tokens `text` takes, by the model's own tokenizer, or an upper estimate where it is not at hand."""
         ...
+
+
+@contextmanager
+def asking(llm: LLM, requests: Generator[Request, None, None]) -> Iterator[Iterator[Completion | LLMError]]:
+    """The results of `llm.complete`; on leaving, however that comes about, they and then `requests` are closed."""
+    results = llm.complete(requests)
+    try:
+        yield results
+    finally:
+        if isinstance(results, Generator):
+            results.close()
+        requests.close()

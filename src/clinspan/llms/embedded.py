@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -125,8 +125,10 @@ class EmbeddedLLM:
         """Tokens of `text` by the model's own tokenizer."""
         return len(self._model.tokenize(text))
 
-    def complete(self, requests: Sequence[Request]) -> Iterator[Completion | LLMError]:
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         """One result for each request, in order; a failed one gives its error and the others go on.
+
+        The next request is taken when the result of the one before was asked for and used.
 
         Raises:
             ModelError: when the model's chat template does not take the chat.

@@ -8,10 +8,9 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
@@ -32,6 +31,8 @@ log = logging.getLogger(__name__)
 VENDOR_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
 URL_VARIABLE = "OPENAI_BASE_URL"
+
+_PULLED = 4
 
 Grammar = Literal["none", "llamacpp", "vllm"]
 
@@ -105,24 +106,35 @@ class OpenAILLM:
             raise ConfigError(f"{KEY_VARIABLE} is not set", where=str(self.address), fix="Put the key into it.")
         self._takes_schema = True
         self._client = _connect(self.address, self._key or "none", settings)
+        # The client's, not a stream's, since several may be open.
+        self._slots = asyncio.Semaphore(settings.concurrency)
         self._loop, self._thread = _start_loop()
         self._end = weakref.finalize(self, _shut_down, self._loop, self._client)
 
-    def complete(self, requests: Sequence[Request]) -> Iterator[Completion | LLMError]:
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         """One result for each request, in their order, each given as soon as it and those before it are known.
+
+        At most four times `concurrency` requests are pulled ahead of the results given: some more than are under way,
+        so that one slow answer at the head does not leave the others idle.
 
         Raises:
             ConfigError: when a constraint contradicts itself and the server is one that takes a grammar.
         """
-        slots = asyncio.Semaphore(self.settings.concurrency)
+        most = self.settings.concurrency
         upcoming = iter(requests)
-        # Some more than are under way, so that one slow answer at the head does not leave the others idle.
-        waiting = deque(self._submit(request, slots) for request in islice(upcoming, 4 * self.settings.concurrency))
+        waiting: deque[Future[Completion | LLMError]] = deque()
         try:
-            while waiting:
+            while True:
+                # A result that is there is given before more is pulled than keeps the server busy.
+                while len(waiting) < most or (len(waiting) < _PULLED * most and not waiting[0].done()):
+                    pulled = next(upcoming, None)
+                    if pulled is None:
+                        break
+                    waiting.append(asyncio.run_coroutine_threadsafe(self._answer(pulled), self._loop))
+                if not waiting:
+                    return
                 result = waiting[0].result()
                 waiting.popleft()
-                waiting.extend(self._submit(request, slots) for request in islice(upcoming, 1))
                 yield result
         finally:
             for future in waiting:
@@ -143,14 +155,11 @@ class OpenAILLM:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _submit(self, request: Request, slots: asyncio.Semaphore) -> "Future[Completion | LLMError]":
-        return asyncio.run_coroutine_threadsafe(self._answer(request, slots), self._loop)
-
-    async def _answer(self, request: Request, slots: asyncio.Semaphore) -> Completion | LLMError:
+    async def _answer(self, request: Request) -> Completion | LLMError:
         import httpx2
         import openai
 
-        async with slots:
+        async with self._slots:
             start = time.perf_counter()
             try:
                 # The client's own timeout is for each piece of an answer; this one is for a server that drips.

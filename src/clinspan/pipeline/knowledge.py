@@ -1,7 +1,9 @@
 """What the dictionary says about one document: entities it would tag, and concepts for what is found."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from clinspan.dictionary import facts, tag
 from clinspan.dictionary.link import Linker
@@ -16,7 +18,7 @@ from clinspan.text.windows import CountTokens
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Made once for each document; spans are the document's.
+    """Made once for each document; spans are the document's, in text order.
 
     Attributes:
         matches: every term of the dictionary in the text, of any type.
@@ -28,17 +30,39 @@ class Knowledge:
 
     def matches_in(self, window: Span) -> list[Match]:
         """The dictionary's terms that stand within a window."""
-        return [match for match in self.matches if window.contains(match.span)]
+        return [match for match in _starting_in(self.matches, window) if window.contains(match.span)]
+
+    def proposals_in(self, core: Span) -> Sequence[Entity]:
+        """The proposals that begin within a span."""
+        return _starting_in(self.proposals, core)
 
     def candidates(self, window: Span) -> tuple[Candidate, ...]:
         """The proposals that lie within a window, in its offsets."""
         labels: dict[Span, list[str]] = {}
-        for entity in self.proposals:
+        for entity in self.proposals_in(window):
             if window.contains(entity.span):
                 names = labels.setdefault(entity.span.shift(-window.start), [])
                 if entity.label not in names:
                     names.append(entity.label)
         return tuple(Candidate(span, tuple(labels[span])) for span in sorted(labels))
+
+
+class _Placed(Protocol):
+    @property
+    def span(self) -> Span: ...
+
+
+_P = TypeVar("_P", bound=_Placed)
+
+
+def _starting_in(found: Sequence[_P], place: Span) -> Sequence[_P]:
+    """Those of `found`, which is in text order, that begin within a span; quick however long the document is."""
+    first = bisect_left(found, place.start, key=_start)
+    return found[first : bisect_left(found, place.end, lo=first, key=_start)]
+
+
+def _start(placed: _Placed) -> int:
+    return placed.span.start
 
 
 class Lookup:

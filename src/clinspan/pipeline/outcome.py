@@ -9,7 +9,7 @@ from clinspan.formats.base import Format, Mention, Reading
 from clinspan.formats.fidelity import DriftKind, align_copy
 from clinspan.grounding.align import GroundingSettings, ground
 from clinspan.messages import Completion, FinishReason
-from clinspan.pipeline.plan import Question
+from clinspan.pipeline.question import Question
 
 # Where the questions about one window end differently, the window has the state that needs attention most.
 _WORST_FIRST = (

@@ -27,22 +27,33 @@ class Proposed:
     fault: str | None = None
 
 
-def request(text: str, labels: LabelSet) -> Request:
-    """Asks for the list of candidates in a window."""
-    asked = template("propose").render(labels=labels.labels, text=text)
-    return Request((Message("user", asked),), _LIST_TOKENS)
+@dataclass(frozen=True, slots=True)
+class Proposer:
+    """Asks for lists of candidates and looks up what they hold.
 
+    Attributes:
+        labels: what the candidates may be.
+        dictionary: where they are looked up.
+    """
 
-def read(answer: Completion | LLMError, dictionary: Dictionary) -> Proposed:
-    """Looks up what the answer lists. Never raises: what goes wrong is said in `fault`."""
-    if isinstance(answer, LLMError):
-        return Proposed(fault=f"{UNREAD}: {answer}")
-    listed = read_candidates(answer.text)
-    fault = None
-    if listed.failed:
-        fault = f"{UNREAD}: it is no list"
-    elif answer.finish is FinishReason.LENGTH:
-        fault = f"{UNREAD} to its end: cut off after {answer.completion_tokens} tokens"
-    elif answer.finish is FinishReason.REFUSAL:
-        fault = f"{UNREAD}: the model declined to answer"
-    return Proposed(lookup_mentions(dictionary, listed.terms).matches, fault)
+    labels: LabelSet
+    dictionary: Dictionary
+
+    def request(self, text: str) -> Request:
+        """Asks for the list of candidates in a window."""
+        asked = template("propose").render(labels=self.labels.labels, text=text)
+        return Request((Message("user", asked),), _LIST_TOKENS)
+
+    def read(self, answer: Completion | LLMError) -> Proposed:
+        """Looks up what the answer lists. Never raises: what goes wrong is said in `fault`."""
+        if isinstance(answer, LLMError):
+            return Proposed(fault=f"{UNREAD}: {answer}")
+        listed = read_candidates(answer.text)
+        fault = None
+        if listed.failed:
+            fault = f"{UNREAD}: it is no list"
+        elif answer.finish is FinishReason.LENGTH:
+            fault = f"{UNREAD} to its end: cut off after {answer.completion_tokens} tokens"
+        elif answer.finish is FinishReason.REFUSAL:
+            fault = f"{UNREAD}: the model declined to answer"
+        return Proposed(lookup_mentions(self.dictionary, listed.terms).matches, fault)

@@ -46,7 +46,8 @@ class TagSettings:
         scores: whether the LLM's probabilities are reported without a calibration that says what they mean: not where
             a bias has made the decision.
         answer_tokens: room for the answer, as a multiple of the window's tokens (JSON and DICE need less than TANL).
-        batch: windows whose requests are handed to the LLM together, over documents; what bounds memory.
+        ahead: windows that may be held behind the document that is next to be given; what bounds memory. Best some
+            times what the LLM answers at once.
     """
 
     windows: WindowSettings = field(default_factory=WindowSettings)
@@ -59,8 +60,8 @@ class TagSettings:
     open_bias: float = 0.0
     scores: bool = True
     answer_tokens: float = 2.5
-    batch: int = 64
+    ahead: int = 2048
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise ConfigError(f"batch is {self.batch}", expected="1 or more")
+        if self.ahead < 1:
+            raise ConfigError(f"ahead is {self.ahead}", expected="1 or more windows")

@@ -1,8 +1,9 @@
 """The tagger: the one place that sees every stage."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from clinspan.dictionary.facts import FactsMode
@@ -15,16 +16,18 @@ from clinspan.grounding.merge import WindowEntities, merge
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.messages import Candidate, Completion, CopyConstraint, Request
-from clinspan.pipeline import outcome, parts, propose
+from clinspan.pipeline import outcome, parts
 from clinspan.pipeline.calibration import Calibration
-from clinspan.pipeline.knowledge import Knowledge, Lookup
+from clinspan.pipeline.knowledge import Lookup
 from clinspan.pipeline.outcome import Outcome
-from clinspan.pipeline.plan import Cut, Plan, Question
 from clinspan.pipeline.profiles import profile
-from clinspan.pipeline.propose import Proposed
+from clinspan.pipeline.propose import Proposed, Proposer
+from clinspan.pipeline.question import Question
 from clinspan.pipeline.settings import TagSettings
+from clinspan.pipeline.stream import Steps, Stream
+from clinspan.pipeline.underway import Underway
 from clinspan.prompt import build
-from clinspan.text.windows import CountTokens, windows
+from clinspan.text.windows import CountTokens, Window, windows
 
 _LEAST_ANSWER = 64
 
@@ -75,72 +78,53 @@ class Tagger:
         """
         if isinstance(document, str):
             document = Document("text", document)
-        return next(self.tag_many([document]))
+        (done,) = self.tag_many([document])
+        return done
 
     def tag_many(self, documents: Iterable[Document]) -> Iterator[Document]:
-        """Each document with its entities, in order, given as soon as its windows are read.
+        """Each document with its entities, in order, given as soon as its last window is read.
 
-        Holds no more documents than give `settings.batch` requests.
+        A document is taken from `documents` when the LLM has room for its first question, so both may be endless;
+        `settings.ahead` bounds what is held. What `documents` raises is raised here, once all before it were given.
         """
-        for cuts in self._batches(self._cut(document) for document in documents):
-            proposed = self._propose(cuts)
-            plans = [self._plan(cut, lists) for cut, lists in zip(cuts, proposed, strict=True)]
-            answers = iter(self._ask([request for plan in plans for request in plan.requests]))
-            for plan in plans:
-                yield self._finish(plan, list(islice(answers, len(plan.requests))))
+        if self.llm is None:
+            for document in documents:
+                yield self._finish(self._begin(document))
+            return
+        steps = Steps(self._begin, self._questions, self._read, self._proposer())
+        with closing(Stream(self.llm, steps, ahead=self.settings.ahead).run(documents)) as stream:
+            for underway in stream:
+                if underway.done:
+                    yield self._finish(underway)
 
-    def _batches(self, cuts: Iterator[Cut]) -> Iterator[list[Cut]]:
-        held: list[Cut] = []
-        size = 0
-        for cut in cuts:
-            held.append(cut)
-            size += len(cut.windows)
-            # Without an LLM nothing is gained by waiting for more documents.
-            if size >= self.settings.batch or self.llm is None:
-                yield held
-                held, size = [], 0
-        if held:
-            yield held
-
-    def _ask(self, requests: list[Request]) -> Iterator[Completion | LLMError]:
-        if self.llm is not None and requests:
-            yield from self.llm.complete(requests)
-
-    def _cut(self, document: Document) -> Cut:
+    def _begin(self, document: Document) -> Underway:
         facts = self.settings.facts
         scans = self.llm is not None and facts.mode is not FactsMode.NONE and facts.source != "propose"
         count = self.llm.count_tokens if self.llm is not None else None
         cut = windows(document.text, self.settings.windows, count=count)
-        return Cut(document, cut, self._lookup.knowledge(document.text, matches=scans))
+        underway = Underway(document, cut, self._lookup.knowledge(document.text, matches=scans))
+        if self.llm is None:
+            for _ in cut:
+                underway.plan(0)
+        return underway
 
-    def _propose(self, cuts: Sequence[Cut]) -> list[tuple[Proposed, ...]]:
-        """What the LLM lists for each window, where the settings want that; else nothing."""
+    def _proposer(self) -> Proposer | None:
         facts = self.settings.facts
-        if self.dictionary is None or self.llm is None or facts.mode is FactsMode.NONE or facts.source == "scan":
-            return [(Proposed(),) * len(cut.windows) for cut in cuts]
-        shown = [window.span.of(cut.document.text) for cut in cuts for window in cut.windows]
-        answers = iter(self._ask([propose.request(text, self.labels) for text in shown]))
-        return [tuple(propose.read(next(answers), self.dictionary) for _ in cut.windows) for cut in cuts]
+        if self.dictionary is None or facts.mode is FactsMode.NONE or facts.source == "scan":
+            return None
+        return Proposer(self.labels, self.dictionary)
 
-    def _plan(self, cut: Cut, proposed: Sequence[Proposed]) -> Plan:
-        text = cut.document.text
-        asked = tuple(
-            self._questions(window.span, text, cut.knowledge, listed)
-            for window, listed in zip(cut.windows, proposed, strict=True)
-        )
-        faults = tuple(listed.fault for listed in proposed)
-        return Plan(cut.document, cut.windows, asked, cut.knowledge, faults)
-
-    def _questions(self, window: Span, text: str, knowledge: Knowledge, listed: Proposed) -> tuple[Question, ...]:
+    def _questions(self, underway: Underway, window: Window, listed: Proposed) -> tuple[Question, ...]:
         if self.llm is None:
             return ()
-        candidates = knowledge.candidates(window)
+        text, knowledge, place = underway.document.text, underway.knowledge, window.span
+        candidates = knowledge.candidates(place)
         if self.settings.ask == "candidates" and not candidates:
             return ()
-        matches = [*knowledge.matches_in(window), *listed.matches]
+        matches = [*knowledge.matches_in(place), *listed.matches]
         facts = self._lookup.facts(matches, self.settings.facts, self.llm.count_tokens)
         return tuple(
-            Question(self._request(window.of(text), labels, facts, candidates, self.llm.count_tokens), labels)
+            Question(self._request(place.of(text), labels, facts, candidates, self.llm.count_tokens), labels)
             for labels in per_type.split(self.form, self.labels)
         )
 
@@ -169,16 +153,12 @@ class Tagger:
         room = _LEAST_ANSWER + round(settings.answer_tokens * count(text))
         return Request(messages, room, constraint, self.form.json_schema(labels))
 
-    def _finish(self, plan: Plan, answers: Sequence[Completion | LLMError]) -> Document:
-        """Reads, verifies and merges the answers to a plan's requests, given in the order of `plan.requests`."""
-        text, waiting = plan.document.text, iter(answers)
-        outcomes = []
-        for window, asked in zip(plan.windows, plan.questions, strict=True):
-            shown = window.span.of(text)
-            read = [self._read(shown, question, next(waiting)) for question in asked]
-            outcomes.append(outcome.join(read))
+    def _finish(self, underway: Underway) -> Document:
+        """Merges what the windows of a document said."""
+        document = underway.document
+        read = list(zip(underway.windows, underway.outcomes, underway.asked, underway.faults, strict=True))
         if self.llm is None:
-            found = plan.knowledge.proposals
+            found = underway.knowledge.proposals
         else:
             found = merge(
                 [
@@ -187,24 +167,25 @@ class Tagger:
                         window.span,
                         window.core,
                         tuple(entity.shift(window.span.start) for entity in result.entities),
-                        read=bool(asked) and result.state in READ_STATES,
+                        read=asked and result.state in READ_STATES,
                     )
-                    for window, asked, result in zip(plan.windows, plan.questions, outcomes, strict=True)
+                    for window, result, asked, _ in read
                 ]
             )
-        entities = self._learned(found, text)
+        entities = self._learned(found, document.text)
+        starts = [entity.start for entity in entities]
         reports = [
             WindowReport(
                 window.core,
-                _state(result.state, window.core, entities),
-                bool(asked),
+                _state(result.state, window.core, starts),
+                asked,
                 result.detail,
                 result.unread,
                 (*((fault,) if fault else ()), *result.repairs),
             )
-            for window, asked, result, fault in zip(plan.windows, plan.questions, outcomes, plan.faults, strict=True)
+            for window, result, asked, fault in read
         ]
-        return self._lookup.linked(replace(plan.document, entities=entities, windows=tuple(reports)))
+        return self._lookup.linked(replace(document, entities=entities, windows=tuple(reports)))
 
     def _read(self, text: str, question: Question, answer: Completion | LLMError) -> Outcome:
         return outcome.read(text, question, answer, form=self.form, settings=self.settings.grounding)
@@ -247,9 +228,9 @@ def _of(candidates: Sequence[Candidate], labels: LabelSet) -> tuple[Candidate, .
     return tuple(Candidate(span, names) for span, names in asked if names)
 
 
-def _state(state: WindowState, core: Span, entities: Sequence[Entity]) -> WindowState:
-    """`ok` or `empty` by what the merged document has in the part that the window answers for."""
+def _state(state: WindowState, core: Span, starts: Sequence[int]) -> WindowState:
+    """`ok` or `empty` by whether one of the merged document's entities begins where the window answers."""
     if state not in READ_STATES:
         return state
-    found = any(core.start <= entity.start < core.end for entity in entities)
+    found = bisect_left(starts, core.start) < bisect_left(starts, core.end)
     return WindowState.OK if found else WindowState.EMPTY
