@@ -1,0 +1,1 @@
+"""Which gold examples a text is shown with: strategies, order, budget, and what may never be shown."""

@@ -1,0 +1,93 @@
+"""What the user can choose about the examples of a prompt."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from clinspan.errors import ConfigError
+
+
+class Strategy(StrEnum):
+    """How the examples of a text are found."""
+
+    NONE = "none"
+    """No examples."""
+    FIXED = "fixed"
+    """The label set's own, the same for every text."""
+    RANDOM = "random"
+    """Drawn from the pool for each text, by seed and text alone: the control."""
+    RANDOM_ONCE = "random-once"
+    """Drawn from the pool once, so that every prompt of a run begins alike."""
+    KNN = "knn"
+    """Those most similar to the text."""
+    ENTITY = "entity"
+    """Those with mentions like the ones the text may hold, then the most similar."""
+    DIVERSE = "diverse"
+    """Similar to the text and unlike each other (maximal marginal relevance)."""
+    BALANCED = "balanced"
+    """The most similar of each label, and of those without an entity, in turn."""
+
+    @property
+    def draws_on_pool(self) -> bool:
+        """False where no pool is needed."""
+        return self not in (Strategy.NONE, Strategy.FIXED)
+
+
+class Order(StrEnum):
+    """In which order the chosen examples stand before the question."""
+
+    SIMILAR_LAST = "similar-last"
+    """The most similar next to the question, as in the study."""
+    SIMILAR_FIRST = "similar-first"
+    SHUFFLED = "shuffled"
+    """By seed and text."""
+    POOL = "pool"
+    """As in the pool, so that prompts with the same first examples begin alike."""
+
+
+class MentionSource(StrEnum):
+    """Where `Strategy.ENTITY` takes the mentions from that a text may hold."""
+
+    DICTIONARY = "dictionary"
+    """The dictionary's proposals."""
+    POOL = "pool"
+    """The pool's own mentions that stand in the text."""
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectSettings:
+    """How examples are chosen.
+
+    Attributes:
+        strategy: see `Strategy`.
+        k: at most this many examples; the study takes 16.
+        order: see `Order`.
+        tokens: at most this many tokens for all examples together, by the model's own tokenizer; None for as many as
+            fit into its context. Those furthest down the ranking are left out first.
+        seed: of what is drawn or shuffled.
+        relevance: for `diverse`, the weight of being similar to the text, in [0, 1]; the rest is the weight of being
+            unlike the examples chosen before.
+        mentions: see `MentionSource`.
+        resembles: an example below this similarity does not resemble its text, and a text with no example above it is
+            warned about; None for a figure measured on the pool itself (`tally.usual_similarity`).
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+
+    strategy: Strategy = Strategy.FIXED
+    k: int = 16
+    order: Order = Order.SIMILAR_LAST
+    tokens: int | None = None
+    seed: int = 0
+    relevance: float = 0.7
+    mentions: MentionSource = MentionSource.BOTH
+    resembles: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.k < 0:
+            raise ConfigError(f"k is {self.k}", where="examples", expected="0 or more")
+        if self.tokens is not None and self.tokens < 0:
+            raise ConfigError(f"tokens is {self.tokens}", where="examples", expected="0 or more")
+        if not 0.0 <= self.relevance <= 1.0:
+            raise ConfigError(f"relevance is {self.relevance}", where="examples", expected="a number from 0 to 1")
