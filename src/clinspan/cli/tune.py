@@ -14,6 +14,7 @@ from clinspan.corpora.pubtator import NCBI_LABELS
 from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.table import by_name
 from clinspan.labels import LabelSet
+from clinspan.pipeline import parts
 from clinspan.tuning.corpora import Gold, read, without
 from clinspan.tuning.epochs import EpochSettings
 from clinspan.tuning.settings import LoraSettings, RunSettings
@@ -54,6 +55,12 @@ def tune(
         str | None, typer.Option(help="`choices` (the format tanl) or `answer`, every token of it.")
     ] = None,
     keep_empty: Annotated[float, typer.Option(help="Share of the windows without a mention that is used.")] = 0.4,
+    facts: Annotated[
+        float, typer.Option(help="Share of the prompts that tell what the dictionary would tag; 0: none do.")
+    ] = 0.0,
+    dictionary: Annotated[
+        str, typer.Option(help="Whose proposals those are: `open`, or a folder.")
+    ] = "open",
     patience: Annotated[int, typer.Option(help="Stop after so many validations without a gain; 0: never.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the adapter's start and the order of windows.")] = 1,
 ) -> None:
@@ -83,7 +90,7 @@ def tune(
         lora=LoraSettings(
             rank=rank, alpha=2 * rank, loss=_one_of("loss", kind, "choices", "answer"), batch=batch, seed=seed
         ),
-        epochs=EpochSettings(keep_empty=keep_empty),
+        epochs=EpochSettings(keep_empty=keep_empty, facts=facts),
         learning_rate=learning_rate,
         minutes=60.0 if minutes is None and epochs is None else minutes,
         passes=epochs,
@@ -100,6 +107,7 @@ def tune(
         start_from=start_from,
         resume=resume,
         force=force,
+        dictionary=parts.dictionary(dictionary) if facts else None,
     )
     _train(run, console)
 

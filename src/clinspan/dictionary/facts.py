@@ -7,6 +7,7 @@ from enum import StrEnum
 from clinspan.dictionary.kinds import LabelTypes
 from clinspan.dictionary.match import Match
 from clinspan.dictionary.senses import Sense
+from clinspan.document import Entity
 from clinspan.labels import LabelSet
 
 CountTokens = Callable[[str], int]
@@ -17,6 +18,7 @@ class FactsMode(StrEnum):
     """What a fact says."""
 
     NONE = "none"
+    LABELS = "labels"
     TYPES = "types"
     DEFINITIONS = "definitions"
     BOTH = "both"
@@ -46,11 +48,11 @@ def rank(
         matches: terms of the text, or those that an LLM proposed.
         labels: what is asked for.
         budget: tokens that all lines together may have, each with its line break.
-        mode: what each line says.
+        mode: what each line says; `labels` is about proposals, see `labelled`.
         count_tokens: counts the tokens of a line.
         type_definitions: said of a concept's type where the concept itself has no definition.
     """
-    if mode is FactsMode.NONE:
+    if mode in (FactsMode.NONE, FactsMode.LABELS):
         return ()
     left = budget
     lines: list[str] = []
@@ -62,6 +64,30 @@ def rank(
                 left -= cost
                 break
     return tuple(lines)
+
+
+def labelled(proposals: Iterable[Entity], budget: int, count_tokens: CountTokens) -> tuple[str, ...]:
+    """What the dictionary alone would tag, in text order, each name once: `term: label`.
+
+    The shortest fact there is, for small models tuned on it: it says of a short form, too, what its long form is in
+    another sentence of the document.
+
+    Args:
+        proposals: the dictionary's own entities that stand in the window.
+        budget: tokens that all lines together may have, each with its line break.
+        count_tokens: counts the tokens of a line.
+    """
+    left = budget
+    lines: dict[str, str] = {}
+    for entity in sorted(proposals, key=lambda e: (e.start, e.end)):
+        line = f"{' '.join(entity.text.split())}: {entity.label}"
+        if line.casefold() in lines:
+            continue
+        left -= count_tokens(line + "\n")
+        if left < 0:
+            break
+        lines[line.casefold()] = line
+    return tuple(lines.values())
 
 
 def _useful(matches: Iterable[Match], types: LabelTypes) -> list[tuple[str, tuple[Sense, ...]]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from clinspan.dictionary import facts, tag
+from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.link import Linker
 from clinspan.dictionary.match import Match
 from clinspan.dictionary.store import Dictionary
@@ -36,14 +37,17 @@ class Knowledge:
         """The proposals that begin within a span."""
         return _starting_in(self.proposals, core)
 
+    def proposals_within(self, window: Span) -> list[Entity]:
+        """The proposals that stand whole within a window."""
+        return [entity for entity in self.proposals_in(window) if window.contains(entity.span)]
+
     def candidates(self, window: Span) -> tuple[Candidate, ...]:
         """The proposals that lie within a window, in its offsets."""
         labels: dict[Span, list[str]] = {}
-        for entity in self.proposals_in(window):
-            if window.contains(entity.span):
-                names = labels.setdefault(entity.span.shift(-window.start), [])
-                if entity.label not in names:
-                    names.append(entity.label)
+        for entity in self.proposals_within(window):
+            names = labels.setdefault(entity.span.shift(-window.start), [])
+            if entity.label not in names:
+                names.append(entity.label)
         return tuple(Candidate(span, tuple(labels[span])) for span in sorted(labels))
 
 
@@ -86,8 +90,12 @@ class Lookup:
         scanned = self._dictionary.scan(text) if matches and self._dictionary is not None else ()
         return Knowledge(scanned, self._tagger.tag(text))
 
-    def facts(self, matches: Iterable[Match], settings: FactSettings, count: CountTokens) -> tuple[str, ...]:
-        """One line for each term that is worth telling, within the budget."""
+    def facts(
+        self, matches: Iterable[Match], proposals: Iterable[Entity], settings: FactSettings, count: CountTokens
+    ) -> tuple[str, ...]:
+        """One line for each term of a window that is worth telling, within the budget."""
+        if settings.mode is FactsMode.LABELS:
+            return facts.labelled(proposals, settings.budget, count)
         return facts.rank(matches, self._labels, settings.budget, settings.mode, count)
 
     def linked(self, document: Document) -> Document:

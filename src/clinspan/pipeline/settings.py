@@ -16,7 +16,7 @@ class FactSettings:
     """What the prompt tells of the terms that the dictionary knows.
 
     Attributes:
-        mode: types, definitions, both, or nothing.
+        mode: types, definitions, both, the label that the dictionary alone would give, or nothing.
         budget: tokens that all facts of a prompt together may take.
         source: whose terms: `scan` (the dictionary's own matches in the text, without a further call), `propose` (the
             LLM lists candidates first, as the study does, one more call for each window), or `both`.
@@ -29,6 +29,8 @@ class FactSettings:
     def __post_init__(self) -> None:
         if self.budget < 0:
             raise ConfigError(f"facts budget is {self.budget}", expected="0 or more tokens")
+        if self.mode is FactsMode.LABELS and self.source != "scan":
+            raise ConfigError("facts that are labels are the dictionary's own", expected="facts from scan")
 
 
 NO_FACTS = FactSettings(mode=FactsMode.NONE)

@@ -99,7 +99,8 @@ class Tagger:
 
     def _begin(self, document: Document) -> Underway:
         facts = self.settings.facts
-        scans = self.llm is not None and facts.mode is not FactsMode.NONE and facts.source != "propose"
+        unscanned = (FactsMode.NONE, FactsMode.LABELS)
+        scans = self.llm is not None and facts.mode not in unscanned and facts.source != "propose"
         count = self.llm.count_tokens if self.llm is not None else None
         cut = windows(document.text, self.settings.windows, count=count)
         underway = Underway(document, cut, self._lookup.knowledge(document.text, matches=scans))
@@ -122,7 +123,8 @@ class Tagger:
         if self.settings.ask == "candidates" and not candidates:
             return ()
         matches = [*knowledge.matches_in(place), *listed.matches]
-        facts = self._lookup.facts(matches, self.settings.facts, self.llm.count_tokens)
+        proposals = knowledge.proposals_within(place)
+        facts = self._lookup.facts(matches, proposals, self.settings.facts, self.llm.count_tokens)
         return tuple(
             Question(self._request(place.of(text), labels, facts, candidates, self.llm.count_tokens), labels)
             for labels in per_type.split(self.form, self.labels)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from clinspan.document import Document, Entity
+from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 from clinspan.formats.base import Format
 from clinspan.labels import LabelSet
@@ -15,8 +15,8 @@ from clinspan.tuning.layout import as_note
 from clinspan.tuning.pairs import Pair, answer_pair, choice_pair
 from clinspan.tuning.sequences import Tokenizer, Tokens, sequence
 
-FactsOf = Callable[[str, LabelSet], Sequence[str]]
-"""What the dictionary knows of a window's text, one line each."""
+FactsOf = Callable[[Document, Span, LabelSet], Sequence[str]]
+"""What the dictionary knows of a document's window when these labels are asked for, one line each."""
 PROMPT = PromptSettings(style="brief")
 """How a tuned model is asked, in training and afterwards."""
 
@@ -78,7 +78,7 @@ class Epochs:
         form: the format answers are written in; TANL is asked for by its choices, any other by its whole answers.
         tokenizer: of the base.
         settings: see there.
-        facts: gives the facts of a window.
+        facts: gives the facts of a window; None for none.
     """
 
     def __init__(
@@ -137,14 +137,16 @@ class Epochs:
                 inside = tuple(e for e in inside if e.label in asked)
             if random.random() < settings.notes:
                 text, inside = as_note(text, inside, random)
-            yield self.pair(text, inside, asked, source=doc.id, facts=random.random() < settings.facts)
+            known: Sequence[str] = ()
+            if self._facts is not None and random.random() < settings.facts:
+                known = self._facts(doc, window.span, asked)
+            yield self.pair(text, inside, asked, source=doc.id, facts=known)
 
     def pair(
-        self, text: str, entities: Sequence[Entity], labels: LabelSet, *, source: str = "", facts: bool = False
+        self, text: str, entities: Sequence[Entity], labels: LabelSet, *, source: str = "", facts: Sequence[str] = ()
     ) -> Pair:
         """The pair for one window, its prompt as the tagger builds it."""
-        known = self._facts(text, labels) if facts and self._facts is not None else ()
-        messages = build(text, labels=replace(labels, examples=()), form=self._form, facts=known, settings=PROMPT)
+        messages = build(text, labels=replace(labels, examples=()), form=self._form, facts=facts, settings=PROMPT)
         if self._form.name == "tanl":
             return choice_pair(text, entities, labels=labels, messages=messages, source=source)
         return answer_pair(text, entities, labels=labels, messages=messages, form=self._form, source=source)

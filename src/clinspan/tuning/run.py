@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.formats.base import Format
 from clinspan.llms.embedded import DEFAULT_MODEL
@@ -17,6 +18,7 @@ from clinspan.tuning import card, checkpoint, export, parallel, validate
 from clinspan.tuning.base import Base, load_base
 from clinspan.tuning.corpora import Gold
 from clinspan.tuning.epochs import Epochs, FactsOf
+from clinspan.tuning.facts import Facts
 from clinspan.tuning.lora import Progress, Trainer, attach
 from clinspan.tuning.sequences import Tokens
 from clinspan.tuning.settings import RunSettings
@@ -216,13 +218,13 @@ def open_run(
     resume: bool = False,
     force: bool = False,
     name: str | None = None,
-    facts: FactsOf | None = None,
+    dictionary: Dictionary | None = None,
 ) -> Run:
     """Loads a base and makes a run ready to train.
 
     Args:
         base: `embedded` for the embedded model, a GGUF file, a Hugging Face folder, or `hf:NAME`.
-        corpora: see `Run`, like `form`, `output`, `settings`, `held`, `name` and `facts`.
+        corpora: see `Run`, like `form`, `output`, `settings`, `held` and `name`.
         form: see there.
         output: made if need be; must be empty unless the run is resumed or forced.
         settings: see there.
@@ -231,7 +233,7 @@ def open_run(
         resume: go on from the output folder's checkpoint.
         force: write into a folder that has files.
         name: see there.
-        facts: see there.
+        dictionary: what its proposals are is told in a share of the prompts (`EpochSettings.facts`) and in validation.
 
     Raises:
         ClinspanError: when a part of it cannot be had, or they do not fit together.
@@ -250,6 +252,9 @@ def open_run(
         start.check_file()
     parallel.join()
     loaded = load_base(where, name=DEFAULT_MODEL if base == "embedded" else None)
+    facts = Facts(dictionary, lambda text: len(loaded.tokenizer.piece(text))) if dictionary is not None else None
+    if held is not None:
+        held = replace(held, facts=facts)
     run = Run(
         loaded, corpora, form=form, output=output, settings=settings, held=held, gguf=gguf, facts=facts, name=name
     )

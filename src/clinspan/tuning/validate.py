@@ -5,19 +5,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clinspan.document import Document, Entity
+from clinspan.document import Document, Entity, Span
 from clinspan.errors import LLMError
 from clinspan.evaluation.score import Score, score
 from clinspan.evaluation.significance import intervals
 from clinspan.formats.tanl import Tanl
-from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
 from clinspan.messages import CopyConstraint, Request
 from clinspan.prompt import build
 from clinspan.text.windows import WindowSettings, windows
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.epochs import PROMPT
+from clinspan.tuning.epochs import PROMPT, FactsOf
 
 SENTENCES = WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0)
 """One sentence a window, each asked about once."""
@@ -25,27 +24,31 @@ SENTENCES = WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Held-out documents to be scored on, and how they are cut."""
+    """Held-out documents to be scored on, how they are cut, and the facts that the model is told; None for none."""
 
     gold: Gold
     windows: WindowSettings = SENTENCES
+    facts: FactsOf | None = None
 
 
-def tag(llm: LLM, documents: Sequence[Document], labels: LabelSet, cut: WindowSettings) -> list[Document]:
-    """The documents with what the LLM finds in them by constrained decoding, without dictionary or calibration.
+def tag(llm: LLM, held: Held) -> list[Document]:
+    """The documents with what the LLM finds in them by constrained decoding, without calibration.
 
     Raises:
         LLMError: when a request fails.
     """
     form = Tanl()
-    asked = replace(labels, examples=())
+    asked = replace(held.gold.labels, examples=())
     found: list[Document] = []
-    for doc in documents:
-        places = windows(doc.text, cut, count=llm.count_tokens)
+    for doc in held.gold.documents:
+        places = windows(doc.text, held.windows, count=llm.count_tokens)
         texts = [window.span.of(doc.text) for window in places]
         requests = [
-            Request(build(t, labels=asked, form=form, settings=PROMPT), constraint=CopyConstraint(t, asked.names))
-            for t in texts
+            Request(
+                build(t, labels=asked, form=form, facts=_told(held, doc, window.span), settings=PROMPT),
+                constraint=CopyConstraint(t, asked.names),
+            )
+            for window, t in zip(places, texts, strict=True)
         ]
         entities: dict[Entity, None] = {}
         for window, text, answer in zip(places, texts, llm.complete(requests), strict=True):
@@ -59,6 +62,10 @@ def tag(llm: LLM, documents: Sequence[Document], labels: LabelSet, cut: WindowSe
     return found
 
 
+def _told(held: Held, document: Document, window: Span) -> Sequence[str]:
+    return held.facts(document, window, held.gold.labels) if held.facts is not None else ()
+
+
 def strict_score(base: Path, adapter: Path, held: Held, *, threads: int | None = None) -> Score:
     """The strict score of an adapter on held-out documents.
 
@@ -69,7 +76,7 @@ def strict_score(base: Path, adapter: Path, held: Held, *, threads: int | None =
         threads: for decoding.
     """
     with EmbeddedLLM(base, EmbeddedSettings(adapter=adapter, threads=threads)) as llm:
-        mine = tag(llm, held.gold.documents, held.gold.labels, held.windows)
+        mine = tag(llm, held)
     return score(held.gold.documents, mine, labels=held.gold.labels.names)
 
 
