@@ -70,6 +70,25 @@ def test_learning_drops_what_is_seldom_right_and_makes_scores_probabilities(tagg
     assert entity.score > 0.9
 
 
+def test_a_dial_is_kept_only_where_it_helps(tagger: Tagger) -> None:
+    helps = learn(tagger, gold(60))
+    assert helps.estimate.dial_gain == pytest.approx(1 / 3)
+    useless = learn(Tagger(Stripped(), labels="disease", dictionary=None, settings=TagSettings()), gold(60))
+    assert useless.estimate.dial_gain == 0.0
+    assert useless.calibration.dials["disease"].min_score == 0.0
+    assert useless.calibration.open_bias == 0.0
+
+
+def test_scores_alone_drop_nothing(tagger: Tagger) -> None:
+    seen = []
+    learned = learn(tagger, gold(20), open_biases=(), done=lambda: seen.append(1))
+    assert len(seen) == 20
+    assert learned.estimate.dial_gain is None
+    assert learned.estimate.f1_after == learned.estimate.f1_before
+    assert learned.calibration.dials["disease"].min_score == 0.0
+    assert learned.estimate.error_after < learned.estimate.error_before
+
+
 def test_too_little_gold_is_refused(tagger: Tagger) -> None:
     with pytest.raises(InputError, match="too few to learn from"):
         learn(tagger, gold(3))

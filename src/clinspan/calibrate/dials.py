@@ -25,12 +25,13 @@ def judge(gold: Document, predicted: Document) -> tuple[Judged, ...]:
     )
 
 
-def choose(judged: Iterable[Judged], gold_counts: Mapping[str, int]) -> dict[str, Dial]:
+def choose(judged: Iterable[Judged], gold_counts: Mapping[str, int], *, drop: bool = True) -> dict[str, Dial]:
     """For each label the least score with the highest strict F1, and the curve fitted on what is then reported.
 
     Args:
         judged: entities decoded with a generous dial, so that there is something to choose from.
         gold_counts: how many entities of each label gold has.
+        drop: False reports everything and only fits the curve.
     """
     by_label: dict[str, list[tuple[float, bool]]] = {}
     for one in judged:
@@ -38,7 +39,7 @@ def choose(judged: Iterable[Judged], gold_counts: Mapping[str, int]) -> dict[str
             by_label.setdefault(one.label, []).append((one.score, one.right))
     dials = {}
     for label, ones in sorted(by_label.items()):
-        least = _best_threshold(ones, gold_counts.get(label, 0))
+        least = _best_threshold(ones, gold_counts.get(label, 0)) if drop else 0.0
         kept = [(score, right) for score, right in ones if score >= least]
         slope, intercept = platt.fit([log_odds(score) for score, _ in kept], [right for _, right in kept])
         dials[label] = Dial(least, slope, intercept)

@@ -26,13 +26,15 @@ class Estimate:
     Attributes:
         f1_before, f1_after: strict micro F1.
         error_before, error_after: expected calibration error, None where the LLM gives no scores.
-        rules_gain: F1 with boundary rules less F1 without; they are kept where it is above 0.
+        dial_gain: F1 with dials less F1 without; None where they were not tried. They are kept where it is above 0.
+        rules_gain: the same for boundary rules.
     """
 
     f1_before: float
     f1_after: float
     error_before: float | None
     error_after: float | None
+    dial_gain: float | None
     rules_gain: float
 
 
@@ -59,13 +61,13 @@ def learn(
     open_biases: Sequence[float] = OPEN_BIASES,
     done: Callable[[], None] = lambda: None,
 ) -> Learned:
-    """Learns dials, and boundary rules where cross-validation shows that they help.
+    """Learns what scores mean, and dials and boundary rules where cross-validation shows that they help.
 
     Args:
         tagger: as it will be used, but for its calibration, which is set aside.
         gold: annotated documents that are in no evaluation split.
         open_biases: tried one after the other, by an LLM that decodes under a constraint; the first is what the
-            estimate compares with.
+            estimate compares with. None at all: no dial is tried, and each document is decoded once.
         done: called after each document of each bias.
 
     Raises:
@@ -77,12 +79,20 @@ def learn(
             f"{len(gold)} gold documents with {entities} entities are too few to learn from",
             expected=f"{_FOLDS} or more documents with entities",
         )
-    biases = open_biases if tagger.llm is not None and tagger.llm.constrains else open_biases[:1]
+    biases = (open_biases or (0.0,)) if tagger.llm is not None and tagger.llm.constrains else (0.0,)
     trials = [_try(tagger, gold, bias, done) for bias in biases]
-    plain, ruled = (_validate(gold, trials, rules=rules) for rules in (False, True))
-    gain = ruled.f1_after - plain.f1_after
-    calibration = _fit(gold, trials, range(len(gold)), rules=gain > 0)
-    return Learned(calibration, replace(ruled if gain > 0 else plain, rules_gain=gain))
+    best = _validate(gold, trials, dials=False, rules=False)
+    dial_gain = None
+    if open_biases:
+        dialled = _validate(gold, trials, dials=True, rules=False)
+        dial_gain = dialled.f1_after - best.f1_after
+        best = dialled if dial_gain > 0 else best
+    dials = dial_gain is not None and dial_gain > 0
+    ruled = _validate(gold, trials, dials=dials, rules=True)
+    rules_gain = ruled.f1_after - best.f1_after
+    best = ruled if rules_gain > 0 else best
+    calibration = _fit(gold, trials, range(len(gold)), dials=dials, rules=rules_gain > 0)
+    return Learned(calibration, replace(best, dial_gain=dial_gain, rules_gain=rules_gain))
 
 
 def _try(tagger: Tagger, gold: Sequence[Document], bias: float, done: Callable[[], None]) -> _Trial:
@@ -98,17 +108,22 @@ def _try(tagger: Tagger, gold: Sequence[Document], bias: float, done: Callable[[
     return _Trial(bias, tuple(found))
 
 
-def _fit(gold: Sequence[Document], trials: Sequence[_Trial], numbers: Sequence[int], *, rules: bool) -> Calibration:
-    """Bias, dials and rules with the highest F1 on some of the documents; the smallest bias among equals."""
+def _fit(
+    gold: Sequence[Document], trials: Sequence[_Trial], numbers: Sequence[int], *, dials: bool, rules: bool
+) -> Calibration:
+    """Bias, dials and rules with the highest F1 on some of the documents; the smallest bias among equals.
+
+    Without dials the first bias is kept and everything is reported.
+    """
     learned = BoundaryRules.learn(gold[number] for number in numbers) if rules else BoundaryRules()
     total = Counter(entity.label for number in numbers for entity in gold[number].entities)
     best, best_f1 = Calibration(), -1.0
-    for trial in trials:
+    for trial in trials if dials else trials[:1]:
         judged = _judged(gold, trial, numbers, learned)
-        dials = choose(judged, total)
-        reached = f1(judged, dials, total.total())
+        chosen = choose(judged, total, drop=dials)
+        reached = f1(judged, chosen, total.total())
         if reached > best_f1:
-            best, best_f1 = Calibration(trial.bias, dials, learned), reached
+            best, best_f1 = Calibration(trial.bias, chosen, learned), reached
     return best
 
 
@@ -121,21 +136,21 @@ def _judged(gold: Sequence[Document], trial: _Trial, numbers: Sequence[int], rul
     return judged
 
 
-def _validate(gold: Sequence[Document], trials: Sequence[_Trial], *, rules: bool) -> Estimate:
+def _validate(gold: Sequence[Document], trials: Sequence[_Trial], *, dials: bool, rules: bool) -> Estimate:
     order = list(range(len(gold)))
     random.Random(_SEED).shuffle(order)
     before = _judged(gold, trials[0], order, BoundaryRules())
     after: list[Judged] = []
     for fold in range(_FOLDS):
         held = order[fold::_FOLDS]
-        taught = _fit(gold, trials, [number for number in order if number not in set(held)], rules=rules)
+        taught = _fit(gold, trials, [number for number in order if number not in set(held)], dials=dials, rules=rules)
         trial = next(trial for trial in trials if trial.bias == taught.open_bias)
         for one in _judged(gold, trial, held, taught.rules):
             dial = taught.dials.get(one.label, Dial())
             if one.score is None or one.score >= dial.min_score:
                 after.append(one if one.score is None else replace(one, score=dial.probability(one.score)))
     entities = sum(len(document.entities) for document in gold)
-    return Estimate(f1(before, {}, entities), f1(after, {}, entities), _error(before), _error(after), 0.0)
+    return Estimate(f1(before, {}, entities), f1(after, {}, entities), _error(before), _error(after), None, 0.0)
 
 
 def _error(judged: Sequence[Judged]) -> float | None:

@@ -40,6 +40,9 @@ def calibrate(
     ] = None,
     lenient: Annotated[bool, typer.Option("--lenient", help="Leave wrong annotations out and go on.")] = False,
     limit: Annotated[int | None, typer.Option(min=4, help="Learn from the first N documents alone.")] = None,
+    scores_alone: Annotated[
+        bool, typer.Option("--scores-alone", help="Leave the dial alone, which decodes each document once, not thrice.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Learns from gold documents: the recall dial for each label, scores as probabilities, boundary conventions.
@@ -57,11 +60,12 @@ def calibrate(
         tagger = Tagger(
             parts.llm(llm, wanted, parts.form(form), adapter=adapter), labels=wanted, form=form, dictionary=dictionary
         )
-    rounds = len(documents) * (len(OPEN_BIASES) if tagger.llm is not None and tagger.llm.constrains else 1)
+    biases = () if scores_alone else OPEN_BIASES
+    rounds = len(documents) * (len(biases) if biases and tagger.llm is not None and tagger.llm.constrains else 1)
     console = Console(stderr=True, highlight=False)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Decoding", total=rounds)
-        learned = learn(tagger, documents, done=lambda: bar.advance(task))
+        learned = learn(tagger, documents, open_biases=biases, done=lambda: bar.advance(task))
     source = {
         "model": tagger.llm.name if tagger.llm else "none",
         "labels": tagger.labels.name,
@@ -85,12 +89,20 @@ def _show(console: Console, learned: Learned, calibration: Calibration) -> None:
     if estimate.error_before is not None and estimate.error_after is not None:
         table.add_row("calibration error", f"{estimate.error_before:.3f}", f"{estimate.error_after:.3f}")
     console.print(table)
-    console.print(f"boundary rules change F1 by {estimate.rules_gain:+.3f}, cross-validated")
+    if estimate.dial_gain is not None:
+        console.print(f"the dial changes F1 by {estimate.dial_gain:+.3f}, cross-validated{_kept(estimate.dial_gain)}")
+    rules = estimate.rules_gain
+    console.print(f"boundary rules change F1 by {rules:+.3f}, cross-validated{_kept(rules)}")
+        f"boundary rules change F1 by {estimate.rules_gain:+.3f}, cross-validated{_kept(estimate.rules_gain)}"
+    )
     if calibration.dials:
         console.print(f"open bias {calibration.open_bias:g}")
     for label, dial in calibration.dials.items():
-        console.print(f"{escape(label)}: reported from a raw score of {dial.min_score:.3f}")
+        if dial.min_score:
+            console.print(f"{escape(label)}: reported from a raw score of {dial.min_score:.3f}")
     for rule in calibration.rules.rules:
         console.print(f"{escape(rule.name)}: inside {rule.inside} times, outside {rule.outside}", soft_wrap=True)
-    if not calibration.rules.rules:
-        console.print("no boundary rule is used")
+
+
+def _kept(gain: float) -> str:
+    return "" if gain > 0 else ": not used"

@@ -58,9 +58,7 @@ def tune(
     facts: Annotated[
         float, typer.Option(help="Share of the prompts that tell what the dictionary would tag; 0: none do.")
     ] = 0.0,
-    dictionary: Annotated[
-        str, typer.Option(help="Whose proposals those are: `open`, or a folder.")
-    ] = "open",
+    dictionary: Annotated[str, typer.Option(help="Whose proposals those are: `open`, or a folder.")] = "open",
     patience: Annotated[int, typer.Option(help="Stop after so many validations without a gain; 0: never.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the adapter's start and the order of windows.")] = 1,
 ) -> None:
