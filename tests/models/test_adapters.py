@@ -19,6 +19,7 @@ def folder(tmp_path):
         "label_sets": [["disease"], ["chemical", "disease"]],
         "format": "tanl",
         "prompt_style": "brief",
+        "facts": False,
     }
     (tmp_path / "adapter.gguf").write_bytes(content)
     (tmp_path / "card.json").write_text(json.dumps(card))
@@ -41,6 +42,20 @@ def test_which_labels_an_adapter_covers(folder, names, covered):
 
 def test_a_folder_or_its_file_is_named(folder):
     assert adapters.read(folder) == adapters.read(folder / "adapter.gguf")
+
+
+def test_an_adapter_brings_what_its_scores_mean_for_each_set_of_labels(folder):
+    assert adapters.read(folder).calibration(["disease"]) is None
+    (folder / "calibration").mkdir()
+    (folder / "calibration" / "chemical+disease.toml").write_text("")
+    known = adapters.read(folder).calibration(["disease", "chemical"])
+    assert known == folder / "calibration" / "chemical+disease.toml"
+    assert adapters.read(folder).calibration(["disease"]) is None
+
+
+def test_an_adapter_file_without_a_card(folder, tmp_path):
+    assert adapters.beside(folder / "adapter.gguf") == adapters.read(folder)
+    assert adapters.beside(tmp_path / "elsewhere" / "adapter.gguf") is None
 
 
 def test_another_base_is_refused(folder, tmp_path):

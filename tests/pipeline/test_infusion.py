@@ -8,14 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from clinspan.cli.main import app
-from clinspan.dictionary.facts import FactsMode
+from clinspan.dictionary.facts import FactsMode, labelled
 from clinspan.dictionary.store import Dictionary
-from clinspan.document import Document
-from clinspan.errors import LLMError
+from clinspan.document import Document, Entity, Span
+from clinspan.errors import ConfigError, LLMError
 from clinspan.messages import Completion
+from clinspan.pipeline.profiles import TOLD
 from clinspan.pipeline.settings import FactSettings, TagSettings
 from clinspan.pipeline.summary import Summary
 from clinspan.pipeline.tagger import Tagger
+from clinspan.text.windows import windows
+from clinspan.tuning.facts import Facts
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "prompt-facts.txt"
 TEXT = "Both sisters had Huntington's disease, and one a heart attack."
@@ -70,6 +73,44 @@ def test_types_and_definitions_can_be_left_out(scripted, dictionary, mode, has, 
     question = llm.requests[0].messages[-1].content
     assert has in question
     assert lacks not in question
+
+
+SHORT_FORM = "Huntington's disease (HD) is rare. We saw HD in two sisters, and no heart attack. Well, HD."
+
+
+def test_a_tuned_model_is_told_the_labels_that_the_dictionary_gives(scripted, dictionary) -> None:
+    llm = scripted(lambda text: text)
+    Tagger(llm, labels="disease", dictionary=dictionary, settings=TOLD).tag(SHORT_FORM)
+    asked = [request.messages[-1].content for request in llm.requests]
+    assert asked[0].startswith("Known: Huntington's disease: disease; HD: disease\n")
+    # The short form is known by its definition in another sentence.
+    assert asked[1].startswith("Known: HD: disease; heart attack: disease\n")
+    assert asked[2].startswith("Known: HD: disease\n")
+
+
+def test_what_is_told_in_training_is_what_the_tagger_tells(scripted, dictionary) -> None:
+    llm = scripted(lambda text: text)
+    tagger = Tagger(llm, labels="disease", dictionary=dictionary, settings=TOLD)
+    tagger.tag(SHORT_FORM)
+    told = Facts(dictionary, llm.count_tokens)
+    document = Document("1", SHORT_FORM)
+    cut = windows(SHORT_FORM, TOLD.windows, count=llm.count_tokens)
+    for window, request in zip(cut, llm.requests, strict=True):
+        lines = told(document, window.span, tagger.labels)
+        assert request.messages[-1].content.split("\n")[0] == "Known: " + "; ".join(lines)
+
+
+def test_labels_as_facts_keep_to_their_budget_and_are_told_once() -> None:
+    found = [Entity(Span(at, at + 4), "disease", "gout") for at in (0, 10)]
+    found.append(Entity(Span(20, 27), "disease", "measles"))
+    assert labelled(found, 100, len) == ("gout: disease", "measles: disease")
+    assert labelled(found, 14, len) == ("gout: disease",)
+    assert labelled(found, 13, len) == ()
+
+
+def test_labels_as_facts_are_the_dictionarys_own() -> None:
+    with pytest.raises(ConfigError, match="the dictionary's own"):
+        FactSettings(mode=FactsMode.LABELS, source="propose")
 
 
 def test_facts_stay_within_their_budget(scripted, dictionary) -> None:

@@ -92,6 +92,7 @@ def test_a_hub_name_that_cannot_be_had(tmp_path, monkeypatch):
         pytest.skip("needs the extra 'train' (transformers is not installed)")
     from clinspan.tuning.base import load_base
 
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Read when the library is imported, so that the environment says nothing any more.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises((ModelError, InputError), match="cannot be loaded"):
         load_base("hf:nobody/no-such-model")

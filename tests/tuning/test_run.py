@@ -79,6 +79,31 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(opened):
         assert abs(array - weights(again)[name]).max() < 0.02, name
 
 
+def test_a_run_that_is_over_leaves_a_small_checkpoint_to_go_on_from(opened):
+    short = opened(settings=replace(SETTINGS, passes=4))
+    list(short.train())
+    done = short.trainer.progress.step
+    folder = short.output / "checkpoint"
+    longer = opened(resume=True)
+    assert longer.trainer.progress.step == done
+    for name, array in weights(longer).items():
+        assert abs(array - weights(short)[name]).max() < 1e-3, name
+    for master in longer.trainer.masters.values():
+        twin = next(m for n, m in short.trainer.masters.items() if longer.trainer.masters[n] is master)
+        kept = longer.trainer.optimizer.state[master]["exp_avg_sq"]
+        whole = short.trainer.optimizer.state[twin]["exp_avg_sq"]
+        assert kept.sum().item() == pytest.approx(whole.sum().item(), rel=1e-3)
+    small = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    list(longer.train())
+    assert longer.trainer.progress.step == 2 * done
+    broken = opened("broken")
+    for progress in broken.train():
+        if progress.step == 9:
+            broken.stop()
+    whole_size = sum(f.stat().st_size for f in (broken.output / "checkpoint").glob("*.safetensors"))
+    assert small < 0.6 * whole_size
+
+
 def test_a_run_can_begin_with_an_adapter(opened):
     first = opened("first")
     list(first.train())

@@ -93,8 +93,6 @@ def _show(console: Console, learned: Learned, calibration: Calibration) -> None:
         console.print(f"the dial changes F1 by {estimate.dial_gain:+.3f}, cross-validated{_kept(estimate.dial_gain)}")
     rules = estimate.rules_gain
     console.print(f"boundary rules change F1 by {rules:+.3f}, cross-validated{_kept(rules)}")
-        f"boundary rules change F1 by {estimate.rules_gain:+.3f}, cross-validated{_kept(estimate.rules_gain)}"
-    )
     if calibration.dials:
         console.print(f"open bias {calibration.open_bias:g}")
     for label, dial in calibration.dials.items():

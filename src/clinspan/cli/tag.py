@@ -141,7 +141,11 @@ def tag(
         ),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="What `clinspan calibrate` learned.", rich_help_panel=TAGGING)
+        str | None,
+        typer.Option(
+            help="What `clinspan calibrate` learned, or `none`; without it what came with the adapter.",
+            rich_help_panel=TAGGING,
+        ),
     ] = None,
     form: Annotated[
         str, typer.Option("--format", help="How the LLM answers (docs: formats).", rich_help_panel=TAGGING)

@@ -105,9 +105,9 @@ class EmbeddedLLM:
         return cls(path_of(model), settings)
 
     @property
-    def adapted(self) -> bool:
-        """True when an adapter was put on the model: it then answers the prompts it was tuned on best."""
-        return self._settings.adapter is not None
+    def adapter(self) -> Path | None:
+        """The adapter put on the model, which then answers the prompts it was tuned on best; None without one."""
+        return self._settings.adapter
 
     def __enter__(self) -> "EmbeddedLLM":
         return self

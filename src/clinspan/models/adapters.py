@@ -1,7 +1,8 @@
 """Adapters: small files that tune a base model for certain labels, each in a folder with its card.
 
-A folder holds `adapter.gguf` and `card.json`; those of this package lie in `clinspan/adapters`. A card says for which
-sets of labels its adapter was trained and on which base, by checksum: on any other base it would only do harm.
+A folder holds `adapter.gguf`, `card.json` and, where it was calibrated, `calibration/LABELS.toml` for each set of
+labels; those of this package lie in `clinspan/adapters`. A card says for which sets of labels its adapter was trained
+and on which base, by checksum: on any other base it would only do harm.
 """
 
 import json
@@ -16,6 +17,7 @@ from clinspan.models.registry import sha256_of
 
 ADAPTER_FILE = "adapter.gguf"
 CARD_FILE = "card.json"
+CALIBRATIONS = "calibration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Adapter:
         label_sets: the sets of labels it was trained to mark, each in the order in which the prompt must name them.
         format: the prompt format it answers in.
         prompt_style: the style of prompt it knows (see `clinspan.prompt.PromptSettings`).
+        facts: whether it was tuned with prompts that tell what the dictionary would tag.
         card: all that its card says.
     """
 
@@ -42,11 +45,17 @@ class Adapter:
     label_sets: tuple[tuple[str, ...], ...]
     format: str
     prompt_style: str
+    facts: bool
     card: dict[str, Any]
 
     def covers(self, names: Collection[str]) -> bool:
         """True when it was trained to mark exactly these labels together."""
         return any(set(known) == set(names) and len(known) == len(names) for known in self.label_sets)
+
+    def calibration(self, names: Collection[str]) -> Path | None:
+        """The file that says what its scores mean when these labels are asked for; None where there is none."""
+        path = self.path.parent / CALIBRATIONS / f"{'+'.join(sorted(names))}.toml"
+        return path if path.is_file() else None
 
     def check_base(self, path: Path) -> None:
         """Makes sure that the base is the one it was trained on; reads the whole file.
@@ -94,12 +103,18 @@ def read(folder: Path) -> Adapter:
             label_sets=tuple(tuple(names) for names in card["label_sets"]),
             format=card["format"],
             prompt_style=card["prompt_style"],
+            facts=card["facts"],
             card=card,
         )
     except OSError as error:
         raise InputError(f"the adapter's card cannot be read: {error.strerror}", where=str(path)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"is not an adapter's card: {error!r}", where=str(path)) from error
+
+
+def beside(file: Path) -> Adapter | None:
+    """The adapter whose file this is; None where no card lies beside it."""
+    return read(file) if file.with_name(CARD_FILE).is_file() else None
 
 
 def shipped() -> tuple[Adapter, ...]:

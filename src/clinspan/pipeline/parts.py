@@ -10,6 +10,7 @@ from clinspan.formats.table import by_name
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM
+from clinspan.llms.embedded import EmbeddedLLM
 from clinspan.models import adapters
 from clinspan.models.registry import path_of
 from clinspan.pipeline.calibration import Calibration
@@ -80,8 +81,17 @@ def dictionary(given: Dictionary | str | Path | None) -> Dictionary | None:
     return open_default() if given == "open" else Dictionary.open(given)
 
 
-def calibration(given: Calibration | str | Path | None) -> Calibration:
-    """A calibration, or one that changes nothing."""
-    if given is None:
+def calibration(given: Calibration | str | Path | None, llm: LLM | None, labels: LabelSet) -> Calibration:
+    """A calibration.
+
+    Args:
+        given: one, its file, `none` for one that changes nothing; None for what came with the adapter of the LLM.
+        llm: whose scores it is for.
+        labels: that are asked for.
+    """
+    if given is None and isinstance(llm, EmbeddedLLM) and llm.adapter is not None:
+        adapter = adapters.beside(llm.adapter)
+        given = adapter.calibration(labels.names) if adapter is not None else None
+    if given is None or given == "none":
         return Calibration()
     return given if isinstance(given, Calibration) else Calibration.from_toml(given)

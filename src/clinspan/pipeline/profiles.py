@@ -5,9 +5,11 @@ The figures were chosen on the development part of NCBI-disease; docs/results.md
 
 from dataclasses import replace
 
+from clinspan.dictionary.facts import FactsMode
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM
-from clinspan.pipeline.settings import NO_FACTS, TagSettings
+from clinspan.models import adapters
+from clinspan.pipeline.settings import NO_FACTS, FactSettings, TagSettings
 from clinspan.prompt import PromptSettings
 from clinspan.text.windows import WindowSettings
 
@@ -32,6 +34,9 @@ TUNED = TagSettings(
 )
 """A small model with an adapter decides alone, a sentence at a time, as tuned; the dictionary links its finds."""
 
+TOLD = replace(TUNED, facts=FactSettings(mode=FactsMode.LABELS, budget=96))
+"""The same for an adapter that was tuned with the dictionary's proposals in its prompts."""
+
 SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
 """A larger model behind a server: long windows, facts in the prompt, its own judgement."""
 
@@ -48,5 +53,9 @@ def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
         return NO_LLM
     if not isinstance(llm, EmbeddedLLM):
         return SERVED
-    chosen = TUNED if llm.adapted else PROMPTED
+    if llm.adapter is not None:
+        adapter = adapters.beside(llm.adapter)
+        chosen = TOLD if adapter is not None and adapter.facts else TUNED
+    else:
+        chosen = PROMPTED
     return chosen if proposals else replace(chosen, ask="always", candidates="off", candidate_bias=0.0)

@@ -43,7 +43,8 @@ class Tagger:
         dictionary: gives facts, candidates and concepts: a dictionary, its folder, `open` for the packaged open
             vocabularies (built on first use), None or `none` for the label set's own terms alone.
         settings: how the stages work together; what suits the LLM when None.
-        calibration: what was learned from gold documents, or the path of a file with it.
+        calibration: what was learned from gold documents, or the path of a file with it; what came with the adapter
+            when None; `none` for nothing.
         pool: annotated documents, from which it is learned which of the dictionary's terms their guideline means.
 
     Raises:
@@ -68,7 +69,7 @@ class Tagger:
         self.dictionary = parts.dictionary(dictionary)
         proposals = self.dictionary is not None or any(label.terms for label in self.labels.labels)
         self.settings = settings or profile(self.llm, proposals=proposals)
-        self.calibration = parts.calibration(calibration)
+        self.calibration = parts.calibration(calibration, self.llm, self.labels)
         self._lookup = Lookup(self.dictionary, self.labels, pool=tuple(pool))
 
     def tag(self, document: str | Document) -> Document:

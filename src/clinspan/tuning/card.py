@@ -39,6 +39,7 @@ class Card:
         scores: a row for each scored corpus: its name, its split and what `validate.report` gives.
         limits: what a user must know.
         prompt_style: of the prompts it knows.
+        facts: whether prompts told what the dictionary would tag.
         adapter: its file; filled in when the card is written.
     """
 
@@ -52,6 +53,7 @@ class Card:
     scores: Sequence[Mapping[str, Any]] = ()
     limits: Sequence[str] = LIMITS
     prompt_style: str = "brief"
+    facts: bool = False
     adapter: Mapping[str, Any] = field(default_factory=dict)
 
 

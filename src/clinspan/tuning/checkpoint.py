@@ -16,7 +16,7 @@ from clinspan.tuning.lora import Progress, Trainer
 _WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
 
 
-def save(trainer: Trainer, folder: Path, *, run: dict[str, Any]) -> None:
+def save(trainer: Trainer, folder: Path, *, run: dict[str, Any], small: bool = False) -> None:
     """Writes the checkpoint `folder`; what was there stays until the new one is whole.
 
     Masters are kept in fp32 and the optimizer's moments in bf16, which halves the file and costs nothing measurable.
@@ -25,6 +25,8 @@ def save(trainer: Trainer, folder: Path, *, run: dict[str, Any]) -> None:
         trainer: the run.
         folder: the checkpoint's own folder.
         run: what a resumed run must share with this one (base, settings, data).
+        small: a third of the size, to be kept or sent after a run: weights in half precision and, of the optimizer's
+            state, the second moments alone, as the means of their rows and columns (Adafactor, Shazeer and Stern 2018).
 
     Raises:
         OutputError: when it cannot be written, on a full disk say; the last checkpoint is then untouched.
@@ -33,8 +35,9 @@ def save(trainer: Trainer, folder: Path, *, run: dict[str, Any]) -> None:
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        save_file({name: m.detach() for name, m in trainer.masters.items()}, new / _WEIGHTS)
-        save_file(_moments(trainer), new / _OPTIMIZER)
+        kept = torch.float16 if small else torch.float32
+        save_file({name: m.detach().to(kept) for name, m in trainer.masters.items()}, new / _WEIGHTS)
+        save_file(_factors(trainer) if small else _moments(trainer), new / _OPTIMIZER)
         state = {"progress": asdict(trainer.progress), "run": run}
         (new / _STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
         if folder.exists():
@@ -55,6 +58,28 @@ def _moments(trainer: Trainer) -> dict[str, torch.Tensor]:
             if moment in state:
                 moments[f"{moment}/{name}"] = state[moment].to(torch.bfloat16)
     return moments
+
+
+def _factors(trainer: Trainer) -> dict[str, torch.Tensor]:
+    factors: dict[str, torch.Tensor] = {}
+    for name, master in trainer.masters.items():
+        second = trainer.optimizer.state.get(master, {}).get("exp_avg_sq")
+        if second is not None:
+            factors[f"rows/{name}"] = second.mean(dim=1)
+            factors[f"columns/{name}"] = second.mean(dim=0)
+    return factors
+
+
+def _state(saved: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    """One matrix's moments, from either kind of checkpoint; empty before the first step."""
+    if f"exp_avg/{name}" in saved:
+        return {"exp_avg": saved[f"exp_avg/{name}"].float(), "exp_avg_sq": saved[f"exp_avg_sq/{name}"].float()}
+    if f"rows/{name}" in saved:
+        rows, columns = saved[f"rows/{name}"], saved[f"columns/{name}"]
+        # A matrix that never had a gradient has a mean of 0.
+        second = torch.outer(rows, columns) / rows.mean().clamp(min=torch.finfo(torch.float32).tiny)
+        return {"exp_avg": torch.zeros_like(second), "exp_avg_sq": second}
+    return {}
 
 
 def load(trainer: Trainer, folder: Path, *, run: dict[str, Any]) -> None:
@@ -85,11 +110,7 @@ def load(trainer: Trainer, folder: Path, *, run: dict[str, Any]) -> None:
     with torch.no_grad():
         for name, master in trainer.masters.items():
             master.copy_(weights[name])
-            if f"exp_avg/{name}" in moments:
-                trainer.optimizer.state[master] = {
-                    "step": torch.tensor(float(progress.step)),
-                    "exp_avg": moments[f"exp_avg/{name}"].float(),
-                    "exp_avg_sq": moments[f"exp_avg_sq/{name}"].float(),
-                }
+            if state_of := _state(moments, name):
+                trainer.optimizer.state[master] = {"step": torch.tensor(float(progress.step)), **state_of}
     trainer.progress = progress
     trainer.publish()

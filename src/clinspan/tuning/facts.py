@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 
-from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Span
 from clinspan.labels import LabelSet
 from clinspan.pipeline.knowledge import Knowledge, Lookup
-from clinspan.pipeline.settings import FactSettings
+from clinspan.pipeline.profiles import TOLD
 from clinspan.text.windows import CountTokens
-
-TOLD = FactSettings(mode=FactsMode.LABELS, budget=96)
-"""What a tuned model is told where it was tuned with facts."""
 
 
 class Facts:
@@ -34,4 +30,4 @@ class Facts:
         lookup = self._lookups.setdefault(names, Lookup(self._dictionary, labels))
         if self._last is None or self._last[:2] != (names, text):
             self._last = (names, text, lookup.knowledge(text, matches=False))
-        return lookup.facts((), self._last[2].proposals_within(window), TOLD, self._count)
+        return lookup.facts((), self._last[2].proposals_within(window), TOLD.facts, self._count)

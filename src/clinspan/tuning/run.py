@@ -119,7 +119,8 @@ class Run:
                 self._validate()
                 validated = time.monotonic()
         if self.chief:
-            self._save()
+            # What a run that was cut short goes on from is kept whole.
+            self._save(small=not trainer.stopping)
             self._finish()
         parallel.leave()
 
@@ -130,8 +131,8 @@ class Run:
     def _pairs(self, number: int) -> Sequence[Tokens]:
         return self.epochs(number).pairs
 
-    def _save(self) -> None:
-        checkpoint.save(self.trainer, self.output / CHECKPOINT, run=self.identity)
+    def _save(self, *, small: bool = False) -> None:
+        checkpoint.save(self.trainer, self.output / CHECKPOINT, run=self.identity, small=small)
 
     def _log(self, row: dict[str, Any]) -> None:
         self.trainer.progress.history.append(row)
@@ -199,6 +200,7 @@ class Run:
                 "loss": round(progress.loss, 4),
             },
             scores=scores,
+            facts=self.settings.epochs.facts > 0,
         )
         card.write(made, self.output)
 
