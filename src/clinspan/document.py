@@ -155,6 +155,10 @@ class WindowReport:
 class Document:
     """A text, the entities verified in it, and the state of each window it was read in.
 
+    Attributes:
+        place: the file, and the line where there is one, that it was read from; no part of what makes two documents
+            equal, and not written.
+
     Raises:
         ValueError: when an entity's text is not what stands at its offsets.
     """
@@ -164,6 +168,7 @@ class Document:
     entities: tuple[Entity, ...] = ()
     windows: tuple[WindowReport, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
+    place: str | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for entity in self.entities:

@@ -54,7 +54,7 @@ def read(
         yield from errors if lenient else errors[:1]
         if lenient or not errors:
             entities = tuple(Entity(span, label, span.of(text)) for span in spans)
-            yield Document(id, text, entities, metadata={"alternatives": others} if others else {})
+            yield Document(id, text, entities, metadata={"alternatives": others} if others else {}, place=where)
     for rest in (genes, alternatives):
         for id, lines in rest.items():
             yield InputError(f"there is no sentence {id}", where=lines[0][0])

@@ -4,7 +4,7 @@ The text of a sentence is its tokens with one space between. A sentence is a doc
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,11 +60,12 @@ def _sentences(text: str) -> Iterator[list[tuple[int, str]]]:
         yield sentence
 
 
-def _document(id: str, lines: Iterable[tuple[int, str]], where: str, labels: Mapping[str, str]) -> Document:
+def _document(id: str, lines: Sequence[tuple[int, str]], where: str, labels: Mapping[str, str]) -> Document:
     words: list[str] = []
     found: list[tuple[int, int, str]] = []
     at = 0
     open_label: str | None = None
+    first = lines[0][0]
     for number, line in lines:
         word, tag = _columns(line, f"{where}, line {number}")
         kind, label = tag
@@ -78,7 +79,8 @@ def _document(id: str, lines: Iterable[tuple[int, str]], where: str, labels: Map
         at += len(word) + 1
     text = " ".join(words)
     spans = ((Span(start, end), label) for start, end, label in found)
-    return Document(id, text, tuple(Entity(span, labels.get(label, label), span.of(text)) for span, label in spans))
+    entities = tuple(Entity(span, labels.get(label, label), span.of(text)) for span, label in spans)
+    return Document(id, text, entities, place=f"{where}, line {first}")
 
 
 def _columns(line: str, where: str) -> tuple[str, tuple[str, str | None]]:

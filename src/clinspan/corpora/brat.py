@@ -46,7 +46,8 @@ def read(
         found = parse(lines, text, labels or {}, join_lines=join_lines)
         yield from found.errors if lenient else found.errors[:1]
         if lenient or not found.errors:
-            yield Document(pair.id, text, tuple(found.entities.values()), metadata=found.metadata())
+            entities = tuple(found.entities.values())
+            yield Document(pair.id, text, entities, metadata=found.metadata(), place=str(pair.text))
 
 
 @dataclass(slots=True)

@@ -44,7 +44,8 @@ def read(
         yield from found.errors if lenient else found.errors[:1]
         if lenient or not found.errors:
             metadata = found.metadata() | ({"cadec": coded} if coded else {})
-            yield Document(pair.id, text, tuple(found.entities.values()), metadata=metadata)
+            entities = tuple(found.entities.values())
+            yield Document(pair.id, text, entities, metadata=metadata, place=str(pair.text))
 
 
 def _add_codes(pair: pairs.Pair, text: str, found: brat.Annotations) -> dict[str, list[str]]:

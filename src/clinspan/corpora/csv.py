@@ -136,4 +136,4 @@ def _document(
     if not id:
         return InputError(f"the column {id_column!r} is empty", where=where, expected="an id")
     metadata = {name: value for name, value in fields.items() if name not in (text_column, id_column)}
-    return Document(id, fields[text_column], metadata=metadata)
+    return Document(id, fields[text_column], metadata=metadata, place=where)

@@ -49,7 +49,8 @@ def read(path: str | Path, *, labels: Mapping[str, str] | None = None) -> Iterat
             mention = span.of(doc.text)
             concepts = (Concept(one.kb_id_, mention, ""),) if one.kb_id_ else ()
             entities.append(Entity(span, names.get(one.label_, one.label_), mention, concepts=concepts))
-        yield Document(str(doc.user_data.get(_ID, f"{path.stem}-{number}")), doc.text, tuple(entities))
+        id = str(doc.user_data.get(_ID, f"{path.stem}-{number}"))
+        yield Document(id, doc.text, tuple(entities), place=f"{path}, document {number}")
 
 
 def write(documents: Iterable[Document], path: str | Path) -> None:

@@ -75,7 +75,7 @@ def _document(pair: pairs.Pair, labels: Mapping[str, str], errors: list[InputErr
         except InputError as error:
             errors.append(error)
     metadata = {"assertions": assertions} if any(assertions) else {}
-    return Document(pair.id, text, tuple(entities), metadata=metadata)
+    return Document(pair.id, text, tuple(entities), metadata=metadata, place=str(pair.text))
 
 
 class _Grid:

@@ -83,7 +83,8 @@ def parse(line: str, *, where: str, default_id: str | None = None) -> Document:
     others = {key: value for key, value in data.items() if key not in _OWN_KEYS}
     entities = tuple(_entity(item, text, f"{where}, entity {n}") for n, item in _items(data, "entities", where))
     try:
-        return Document(id, text, entities, _windows(data.get("windows", {}), where), {**others, **metadata})
+        windows = _windows(data.get("windows", {}), where)
+        return Document(id, text, entities, windows, {**others, **metadata}, place=where)
     except ValueError as error:
         raise InputError(str(error), where=where) from None
 

@@ -79,7 +79,8 @@ def _document(task: object, made_id: str, where: str, labels: Mapping[str, str],
     kept: dict[str, object] = {"results": others} if others else {}
     if others or ids != [str(n) for n in range(1, len(ids) + 1)]:
         kept["ids"] = ids
-    return Document(str(id), text, tuple(entities), metadata={**metadata, _OWN: kept} if kept else metadata)
+    own = {_OWN: kept} if kept else {}
+    return Document(str(id), text, tuple(entities), metadata={**metadata, **own}, place=where)
 
 
 def _results(task: Mapping[str, Any], where: str) -> list[dict[str, Any]]:

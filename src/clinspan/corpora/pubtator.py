@@ -102,7 +102,7 @@ def _document(
             if lenient or faults == 1:
                 yield error
     if lenient or not faults:
-        yield Document(id, text, tuple(entities), metadata={"relations": relations} if relations else {})
+        yield Document(id, text, tuple(entities), metadata={"relations": relations} if relations else {}, place=first)
 
 
 def _entity(fields: Sequence[str], id: str, text: str, where: str, labels: Mapping[str, str]) -> Entity:

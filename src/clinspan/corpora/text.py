@@ -16,4 +16,4 @@ def read(path: str | Path, *, id: str | None = None, encoding: str = "utf-8") ->
     data = read_bytes(path)
     check_text(data, where=str(path), encoding=encoding)
     text = decode(data, where=str(path), encoding=encoding)
-    return Document(id if id is not None else path.stem, text)
+    return Document(id if id is not None else path.stem, text, place=str(path))
