@@ -40,6 +40,7 @@ def test_what_brat_keeps_comes_back_and_what_it_loses_is_said(corpus, tmp_path):
     )
     assert run(tmp_path / "out", tmp_path / "back.jsonl") == (
         0,
+        f"{tmp_path / 'out'}: read as brat (it holds a.ann)\n"
         f"{tmp_path / 'back.jsonl'}: 2 documents, 3 entities as jsonl\n",
     )
     back = list(jsonl.read(tmp_path / "back.jsonl"))

@@ -56,6 +56,16 @@ def test_a_note_gives_verified_entities_and_a_report(tmp_path: Path, note: Path)
     assert "4 disease" in done.stderr
 
 
+def test_a_corpus_is_recognised_and_its_texts_are_tagged(tmp_path: Path) -> None:
+    (tmp_path / "abstracts.txt").write_text("7|t|Gout\n7|a|She had breast cancer.\n7\t0\t4\tGout\tDisease\tD1\n")
+    done = tag([tmp_path / "abstracts.txt"], tmp_path / "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert "abstracts.txt: read as pubtator (its first line is a title)" in done.stderr
+    (line,) = lines(tmp_path / "out.jsonl")
+    assert (line["id"], line["text"]) == ("7", "Gout\nShe had breast cancer.")
+    assert "breast cancer" in [e["text"] for e in line["entities"]]
+
+
 def test_the_embedded_model_reads_a_note(tmp_path: Path, note: Path, smollm2: Path) -> None:
     out = tmp_path / "out.jsonl"
     done = run("tag", note, "-o", out)

@@ -65,20 +65,6 @@ def test_an_entity_inside_a_word_cuts_it(tmp_path):
     assert "".join(bio.write([document])) == "non-\tO\npain\tB-a\n.\tO\n\n"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "format"),
-    [
-        ("a.jsonl", "", "jsonl"),
-        ("a.txt", "\n1|t|x", "pubtator"),
-        ("a.tsv", "\nBRCA1\tB-GENE\n", "bio"),
-        ("a.txt", '{"id": "1"}', "jsonl"),
-    ],
-)
-def test_the_format_is_told_from_ending_or_first_line(tmp_path, name, content, format):
-    (tmp_path / name).write_text(content)
-    assert catalogue.detect(tmp_path / name) == format
-
-
 def test_a_format_that_cannot_be_told_must_be_named(tmp_path):
     (tmp_path / "a.txt").write_text("A note.")
     with pytest.raises(InputError, match="Name it: one of jsonl"):

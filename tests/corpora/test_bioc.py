@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from clinspan.corpora import bioc, catalogue
 from clinspan.corpora.offsets import Unit
+from clinspan.corpora.recognise import recognise
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError
 
@@ -65,7 +66,7 @@ def test_what_is_written_is_what_was_read(tmp_path, form):
     documents = list(catalogue.read(put(tmp_path, POINTS)))
     out = tmp_path / "out"
     catalogue.write(documents, out, format=form)
-    assert catalogue.detect(out) == form
+    assert recognise(out).format == form
     assert list(catalogue.read(out)) == documents
 
 

@@ -124,6 +124,17 @@ def test_standard_input_is_lines_of_json_or_one_note(given, expected):
     assert ([(d.id, d.text) for d in documents], problems) == (expected, [])
 
 
+def test_a_corpus_on_standard_input_is_no_note_unless_that_is_said():
+    (problem,) = inputs.read(["-"], stdin=io.BytesIO(b"1|t|x\n1|a|y\n"))
+    assert "looks like pubtator (its first line is a title)" in str(problem)
+    (document,) = inputs.read(["-"], stdin=io.BytesIO(b"1|t|x\n1|a|y\n"), format="text")
+    assert document.text == "1|t|x\n1|a|y\n"
+    (problem,) = inputs.read(["-"], stdin=io.BytesIO(b"1|t|x"), format="pubtator")
+    assert "standard input: is not read as pubtator" in str(problem)
+    (problem,) = inputs.read(["-"], stdin=io.BytesIO(b'{"id": 1}'), format="jsonl")
+    assert "line 1: the key 'text' is missing" in str(problem)
+
+
 def test_standard_input_that_is_binary_is_said():
     _, (problem,) = split(inputs.read(["-"], stdin=io.BytesIO(b"\x1f\x8b\x08")))
     assert "standard input: is gzip" in str(problem)

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from clinspan.cli.evaluate import renamings
+from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.losses import Loss, compare
+from clinspan.corpora.recognise import ENDINGS
 from clinspan.corpora.writer import refuse_existing
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError
@@ -59,7 +60,7 @@ def convert(
 
 def _told_by_ending(target: Path) -> str:
     try:
-        return catalogue.ENDINGS[target.suffix.lower()]
+        return ENDINGS[target.suffix.lower()]
     except KeyError:
         raise ConfigError(
             f"no format is told from the name {target.name!r}", fix="Name one: --to brat, for example."
@@ -80,7 +81,7 @@ def _documents(
 ) -> tuple[list[Document], int]:
     documents: list[Document] = []
     bad = 0
-    for result in catalogue.read(source, format=format, labels=labels, lenient=lenient):
+    for result in catalogue.read(source, format=format, labels=labels, lenient=lenient, told=say_recognised):
         if isinstance(result, Document):
             documents.append(result)
         elif lenient:

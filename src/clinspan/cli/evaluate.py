@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clinspan.corpora import catalogue
+from clinspan.corpora.recognise import Sign
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError
 from clinspan.evaluation import Figures, Rule, Score, difference, intervals, score
@@ -83,11 +84,16 @@ def renamings(given: Sequence[str]) -> dict[str, str]:
     return names
 
 
+def say_recognised(path: Path, sign: Sign) -> None:
+    """Says on standard error what an input was recognised as."""
+    typer.echo(f"{path}: read as {sign}", err=True)
+
+
 def _documents(
     path: Path, format: str | None, names: dict[str, str], lenient: bool, problems: list[InputError]
 ) -> list[Document]:
     documents: list[Document] = []
-    for result in catalogue.read(path, format=format, labels=names, lenient=lenient):
+    for result in catalogue.read(path, format=format, labels=names, lenient=lenient, told=say_recognised):
         if isinstance(result, Document):
             documents.append(result)
         elif lenient:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from clinspan.cli.evaluate import renamings
+from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
 from clinspan.corpora import catalogue
@@ -110,7 +110,7 @@ def tag(
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to read the result on.")] = None,
     source: Annotated[
         str | None,
-        typer.Option("--from", help=f"The inputs' format ({', '.join(catalogue.FORMATS)}); else by endings."),
+        typer.Option("--from", help=f"The inputs' format ({', '.join(catalogue.FORMATS)}); recognised if not given."),
     ] = None,
     text_column: Annotated[str, typer.Option(help="The column of CSV files that holds the text.")] = "text",
     id_column: Annotated[str | None, typer.Option(help="The column of CSV files that holds the id.")] = None,
@@ -229,10 +229,14 @@ def tag(
         window_tokens=window_tokens,
     )
     tagger.settings = choice.over(tagger.settings)
-    if source is None:
-        documents = corpora.read(inputs, text_column=text_column, id_column=id_column, encoding=encoding)
-    else:
-        documents = (found for path in inputs for found in catalogue.read(path, format=source))
+    documents = corpora.read(
+        inputs,
+        format=source,
+        text_column=text_column,
+        id_column=id_column,
+        encoding=encoding,
+        told=None if quiet else say_recognised,
+    )
     raise typer.Exit(run(tagger, documents, files, quiet=quiet, verbose=verbose))
 
 

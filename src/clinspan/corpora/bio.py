@@ -42,10 +42,24 @@ def read(path: str | Path, *, labels: Mapping[str, str] | None = None) -> Iterat
             yield error
 
 
-def begins(line: str) -> bool:
-    """Whether `line` is how a file of tokens and tags begins."""
-    columns = line.rstrip("\r\n").split("\t")
-    return line.startswith("-DOCSTART-") or (len(columns) > 1 and _TAG.fullmatch(columns[-1]) is not None)
+def looks_like(lines: Iterable[str]) -> bool:
+    """Whether lines are tokens with their tags.
+
+    In one line alone, or where spaces part the columns, there must be a tag other than `O`: prose has such letters too.
+    """
+    tags = []
+    tabs = True
+    for line in lines:
+        if line.startswith("-DOCSTART-"):
+            return True
+        if not line.strip():
+            continue
+        columns = line.split("\t") if "\t" in line else line.split()
+        tabs = tabs and "\t" in line
+        if len(columns) < 2 or not columns[0] or " " in columns[0] or _TAG.fullmatch(columns[-1].strip()) is None:
+            return False
+        tags.append(columns[-1].strip())
+    return any(tag != "O" for tag in tags) or (tabs and len(tags) > 1)
 
 
 def _sentences(text: str) -> Iterator[list[tuple[int, str]]]:

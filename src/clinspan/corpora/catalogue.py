@@ -1,7 +1,5 @@
-"""The corpus formats by name, and which one a file or folder is in."""
+"""The corpus formats by name: reading and writing any of them."""
 
-import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -23,6 +21,7 @@ from clinspan.corpora import (
     text,
 )
 from clinspan.corpora.flat import flat
+from clinspan.corpora.recognise import ENDINGS, Sign, recognise
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError, did_you_mean
 
@@ -45,40 +44,31 @@ FORMATS = (
 )
 FOLDERS = frozenset({"brat", "n2c2", "i2b2", "cadec", "bc2gm"})
 """The formats whose documents lie in several files."""
-ENDINGS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".pubtator": "pubtator",
-    ".bio": "bio",
-    ".iob": "bio",
-    ".conll": "bio",
-    ".csv": "csv",
-    ".ann": "brat",
-    ".con": "i2b2",
-    ".in": "bc2gm",
-    ".xml": "bioc-xml",
-    ".spacy": "docbin",
-    ".parquet": "parquet",
-}
-
-_LOOKED_AT = 1 << 16
-_BIOC = re.compile(r'"(?:passages|documents|PubTator3)"\s*:\s*\[')
 
 _Results = Iterator[Document | InputError]
 _Reader = Callable[[Path, Mapping[str, str], bool], _Results]
+Told = Callable[[Path, Sign], None]
+"""Told of a format that was recognised."""
 
 
 def read(
-    path: str | Path, *, format: str | None = None, labels: Mapping[str, str] | None = None, lenient: bool = False
+    path: str | Path,
+    *,
+    format: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    lenient: bool = False,
+    told: Told | None = None,
 ) -> Iterator[Document | InputError]:
-    """The documents of a corpus: a file, or a folder whose files are all in one format.
+    """The documents of a corpus: a file, or a folder whose files are all read.
 
     Args:
         path: the file or folder.
-        format: one of `FORMATS`; None: as `detect` tells.
+        format: one of `FORMATS`; None: as `clinspan.corpora.recognise` tells.
         labels: new names for labels; one that is not among them keeps its own.
         lenient: gives documents without their wrong annotations, after the errors that name them, where the format
             tells one annotation from another.
+        told: called with the path and the format where one was recognised that the ending does not say; of a folder's
+            files with the first in each format.
 
     Raises:
         ConfigError: when there is no such format.
@@ -87,64 +77,43 @@ def read(
     path = Path(path)
     if format is not None and format not in FORMATS:
         raise ConfigError(f"no corpus format {format!r}", fix=did_you_mean(format, FORMATS))
-    if format is None and (path.is_dir() or path.suffix.lower() == ".txt"):
-        format = _of_many_files(path)
+    if format is None:
+        format = _recognised(path, told)
     if path.is_dir() and format not in FOLDERS:
+        first = once(told)
         for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
-            yield from read(file, format=format, labels=labels, lenient=lenient)
+            yield from read(file, format=format, labels=labels, lenient=lenient, told=first)
         return
-    yield from _READERS[format or detect(path)](path, labels or {}, lenient)
-
-
-def detect(path: Path) -> str:
-    """The format of a file or folder: by the files that lie together, by its ending, else by its first line.
-
-    Raises:
-        InputError: when none of them tells.
-    """
-    known = _of_many_files(path) or ENDINGS.get(path.suffix.lower())
-    if known:
-        return known
-    if path.is_dir():
+    if format is None:
         raise InputError(
-            "is a folder of no format that clinspan can tell", where=str(path), fix="Name one of its files."
+            "is in no format that clinspan can tell", where=str(path), fix=f"Name it: one of {', '.join(FORMATS)}."
         )
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            first = next((line for line in file if line.strip()), "")
-            begins = first.lstrip() + file.read(_LOOKED_AT)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    if pubtator.begins(first):
-        return "pubtator"
-    if bio.begins(first):
-        return "bio"
-    if re.match(r"<\?xml|<!DOCTYPE collection|<collection", begins):
-        return "bioc-xml"
-    if begins.startswith("{"):
-        return "bioc-json" if _BIOC.search(begins) else "jsonl"
-    if begins.startswith("["):
-        return "bioc-json" if _BIOC.search(begins) else "label-studio"
-    raise InputError(
-        "is in no format that clinspan can tell", where=str(path), fix=f"Name it: one of {', '.join(FORMATS)}."
-    )
+    yield from _READERS[format](path, labels or {}, lenient)
 
 
-def _of_many_files(path: Path) -> str | None:
-    """The format whose files lie in a folder or, of a text, beside it; None where there are none."""
-    if not path.is_dir():
-        beside = {".ann": "brat", ".con": "i2b2"}
-        return next((name for ending, name in beside.items() if path.with_suffix(ending).is_file()), None)
-    if (path / "text").is_dir() and (path / "original").is_dir():
-        return "cadec"
-    for _, folders, files in os.walk(path):
-        folders.sort()
-        endings = {Path(name).suffix for name in files if not name.startswith(".")}
-        if ".in" in endings and "GENE.eval" in files:
-            return "bc2gm"
-        if ".ann" in endings or ".con" in endings:
-            return "brat" if ".ann" in endings else "i2b2"
-    return None
+def _recognised(path: Path, told: Told | None) -> str | None:
+    sign = recognise(path)
+    if sign is None:
+        if path.is_dir() and not any(p.is_file() and not p.name.startswith(".") for p in path.iterdir()):
+            raise InputError(
+                "is a folder of no format that clinspan can tell", where=str(path), fix="Name one of its files."
+            )
+        return None
+    if told is not None and sign.format != ENDINGS.get(path.suffix.lower()):
+        told(path, sign)
+    return sign.format
+
+
+def once(told: Told | None) -> Told | None:
+    """The same, but for the first file in each format alone."""
+    seen: set[str] = set()
+
+    def tell(path: Path, sign: Sign) -> None:
+        if told is not None and sign.format not in seen:
+            seen.add(sign.format)
+            told(path, sign)
+
+    return tell if told is not None else None
 
 
 def write(documents: Iterable[Document], path: str | Path, *, format: str) -> None:

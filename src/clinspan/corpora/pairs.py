@@ -26,6 +26,10 @@ class Layout:
     others: Mapping[str, tuple[str, tuple[str, ...]]]
 
 
+class Unannotated(InputError):
+    """A text without the annotations that belong with it; `where` is its path."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A text and the files that annotate it, by kind."""
@@ -77,7 +81,8 @@ def find(path: Path, layout: Layout) -> Iterator[Pair | InputError]:
         if main in pair.others:
             yield pair
         else:
-            yield InputError("has no annotations", where=str(pair.text), expected=f"{pair.text.stem}{ending} with it")
+            expected = f"{pair.text.stem}{ending} with it"
+            yield Unannotated("has no annotations", where=str(pair.text), expected=expected)
     for stray in strays:
         if not _hidden(stray.relative_to(path) if path.is_dir() else Path(stray.name)):
             yield InputError("has no text", where=str(stray), expected=f"{stray.stem}.txt with it")
