@@ -33,7 +33,7 @@ class ClinspanError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling, and errors cross process borders.
-        return (_rebuild, (type(self), self.what, self.where, self.expected, self.fix))
+        return (_rebuild, (type(self), self.what, self.where, self.expected, self.fix), self.__dict__)
 
 
 def _rebuild(
@@ -83,7 +83,17 @@ class DictionaryError(ClinspanError):
 
 
 class LLMError(ClinspanError):
-    """An LLM did not answer a request; the window it was for ends in the state `failed`."""
+    """An LLM did not answer a request; the window it was for ends in the state `failed`.
+
+    Attributes:
+        attempts: how often the request was sent.
+    """
+
+    attempts = 1
+
+
+class ContextOverflow(LLMError):
+    """A request and its answer do not fit into the model's context; its window is split and asked about again."""
 
 
 class PrivacyError(ClinspanError):

@@ -89,7 +89,8 @@ class Completion:
         constrained: True when the LLM itself kept to the request's constraint.
         prompt_tokens, completion_tokens: as counted by the LLM; 0 where unknown.
         cached_tokens: how many of the prompt tokens were taken from a prefix already evaluated.
-        seconds: wall time of the request.
+        seconds: wall time of the attempt that was answered.
+        attempts: how often the request was sent until it was answered.
     """
 
     text: str
@@ -100,3 +101,4 @@ class Completion:
     completion_tokens: int = 0
     cached_tokens: int = 0
     seconds: float = 0.0
+    attempts: int = 1

@@ -10,7 +10,8 @@ import pytest
 
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import LabelSet
-from clinspan.llms.openai import OpenAILLM, OpenAISettings, estimate_tokens
+from clinspan.llms.openai import OpenAILLM, OpenAISettings
+from clinspan.llms.tokens import estimate_tokens
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Message, Request
 
 pytestmark = pytest.mark.model
@@ -41,7 +42,7 @@ def llama_server(smollm2):
 
 @pytest.fixture(scope="module")
 def llm(llama_server):
-    with OpenAILLM("smollm2", OpenAISettings(f"{llama_server}/v1", retries=0, concurrency=2)) as llm:
+    with OpenAILLM("smollm2", OpenAISettings(base_url=f"{llama_server}/v1", retries=0, concurrency=2)) as llm:
         yield llm
 
 
@@ -73,7 +74,7 @@ def test_a_json_schema_is_kept_to(llm):
 
 @pytest.mark.parametrize("text", [NOTE, "Values [120/80] | a\\b ] [ |\r\n\r\nseizure disorder", "İ👩‍⚕️ naïve “flu” "])
 def test_under_a_grammar_answers_are_copies(llama_server, text):
-    settings = OpenAISettings(f"{llama_server}/v1", retries=0, grammar="llamacpp")
+    settings = OpenAISettings(base_url=f"{llama_server}/v1", retries=0, grammar="llamacpp")
     request = ask(f"Repeat, with each disease in brackets:\n{text}", constraint=CopyConstraint(text, ("disease",)))
     with OpenAILLM("smollm2", settings) as llm:
         (answer,) = llm.complete([request])

@@ -12,7 +12,8 @@ from llm_server import Answer, reply
 
 from clinspan.decoding.grammars import answer_grammar
 from clinspan.errors import ConfigError, LLMError, MissingExtra, PrivacyError
-from clinspan.llms.openai import OpenAILLM, OpenAISettings, estimate_tokens
+from clinspan.llms.openai import OpenAILLM, OpenAISettings
+from clinspan.llms.tokens import estimate_tokens
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Message, Request
 
 
@@ -22,7 +23,7 @@ def ask(text="Is it flu?", **rest):
 
 @pytest.fixture
 def llm(server):
-    with OpenAILLM("tiny", OpenAISettings(server.url, retries=0)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=0)) as llm:
         yield llm
 
 
@@ -64,7 +65,7 @@ HTML = {"Content-Type": "text/html"}
     [
         (Answer({"error": {"message": "boom"}}, 500), "HTTP 500: boom"),
         (Answer("<html>Bad gateway</html>", 502, HTML), "HTTP 502: an HTML page"),
-        (Answer({"error": {"message": "context length exceeded"}}, 400), "HTTP 400: context length exceeded"),
+        (Answer({"error": {"message": "no such field"}}, 400), "HTTP 400: no such field"),
         (Answer({"error": "no"}, 401), "HTTP 401: no. Check the key in OPENAI_API_KEY"),
         (Answer({"error": "no"}, 404), "HTTP 404: no. Check the address and the model's name 'tiny'"),
         (Answer("<html>login</html>", 200, HTML), "is not JSON: <html>login"),
@@ -106,7 +107,7 @@ def test_nobody_listens():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        with OpenAILLM("tiny", OpenAISettings(url, retries=0)) as llm:
+        with OpenAILLM("tiny", OpenAISettings(base_url=url, retries=0)) as llm:
             assert "the request failed: All connection attempts failed" in str(only(llm))
 
 
@@ -118,7 +119,7 @@ def test_a_server_that_does_not_answer_in_time(server):
         return Answer()
 
     server.script = script
-    with OpenAILLM("tiny", OpenAISettings(server.url, retries=0, timeout=0.3)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=0, timeout=0.3)) as llm:
         assert "no whole answer within 0." in str(only(llm))
     done.set()
 
@@ -126,7 +127,7 @@ def test_a_server_that_does_not_answer_in_time(server):
 def test_faults_that_pass_are_tried_again(server):
     answers = [Answer({}, 429, {"Retry-After": "0.01"}), Answer({}, 503, {"Retry-After-Ms": "10"}), Answer()]
     server.script = lambda seen: answers.pop(0)
-    with OpenAILLM("tiny", OpenAISettings(server.url, retries=2)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=2)) as llm:
         assert isinstance(only(llm), Completion)
     assert len(server.seen) == 3
 
@@ -140,7 +141,7 @@ def test_as_many_requests_are_under_way_as_was_said(server):
         return Answer()
 
     server.script = script
-    with OpenAILLM("tiny", OpenAISettings(server.url, retries=0, concurrency=3)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=0, concurrency=3)) as llm:
         assert all(isinstance(result, Completion) for result in llm.complete([ask(str(n)) for n in range(20)]))
     assert server.most_inside == 3
 
@@ -156,7 +157,7 @@ def test_order_is_kept_and_results_come_before_the_last_request(server):
         return Answer(reply(seen.question))
 
     server.script = script
-    settings = OpenAISettings(server.url, retries=0, concurrency=3)
+    settings = OpenAISettings(base_url=server.url, retries=0, concurrency=3)
     with OpenAILLM("tiny", settings) as llm:
         results = llm.complete([ask(str(n)) for n in range(40)])
         # Those behind the slow one do not wait for it, and the last ones are not yet asked for.
@@ -169,7 +170,7 @@ def test_requests_are_pulled_as_there_is_room(server):
     """An endless source: the next request is made from a result, and few are pulled ahead."""
     pulled = []
     server.script = lambda seen: Answer(reply(seen.question))
-    with OpenAILLM("tiny", OpenAISettings(server.url, retries=0, concurrency=2)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=0, concurrency=2)) as llm:
         results = llm.complete(pulled.append(n) or ask(str(n)) for n in count())
         for n in range(30):
             assert next(results).text == str(n)
@@ -180,7 +181,7 @@ def test_requests_are_pulled_as_there_is_room(server):
 def test_streams_of_one_llm_share_its_limit(server):
     """The second stream's requests are made out of the first one's results, as candidates listed first are."""
     server.script = lambda seen: time.sleep(0.01) or Answer(reply(seen.question))
-    with OpenAILLM("tiny", OpenAISettings(server.url, retries=0, concurrency=2)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=0, concurrency=2)) as llm:
         lists = llm.complete(ask(f"list {n}") for n in range(20))
         answers = llm.complete(ask(f"after {listed.text}") for listed in lists)
         assert [answer.text for answer in answers] == [f"after list {n}" for n in range(20)]
@@ -198,7 +199,7 @@ def test_what_pulling_raises_is_let_through(server, llm):
 
 def test_leaving_early_cancels_the_rest(server):
     server.script = lambda seen: time.sleep(0.02) or Answer()
-    with OpenAILLM("tiny", OpenAISettings(server.url, retries=0, concurrency=2)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=0, concurrency=2)) as llm:
         results = llm.complete([ask(str(n)) for n in range(1000)])
         next(results)
         results.close()
@@ -212,7 +213,7 @@ COPY = CopyConstraint("It is flu.", ("disease",))
     ("kind", "where"), [("llamacpp", ("grammar",)), ("vllm", ("structured_outputs", "grammar")), ("none", ())]
 )
 def test_a_constraint_is_passed_on_as_the_server_takes_it(server, kind, where):
-    with OpenAILLM("tiny", OpenAISettings(server.url, retries=0, grammar=kind)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=0, grammar=kind)) as llm:
         assert llm.constrains == bool(where)
         assert only(llm, ask(constraint=COPY)).constrained == bool(where)
         assert not only(llm, ask()).constrained
@@ -260,7 +261,7 @@ def test_the_key_is_sent_and_never_shown(server, monkeypatch, caplog):
     server.script = lambda seen: Answer({"error": {"message": f"bad key {seen.headers['Authorization']}"}}, 401)
     with (
         caplog.at_level(logging.DEBUG),
-        OpenAILLM("tiny", OpenAISettings(server.url, retries=0)) as llm,
+        OpenAILLM("tiny", OpenAISettings(base_url=server.url, retries=0)) as llm,
     ):
         result = only(llm)
         assert server.seen[0].headers["Authorization"] == f"Bearer {key}"
@@ -294,7 +295,7 @@ def test_a_unix_socket(tmp_path):
     path = tmp_path / "llm.sock"
     with Server(str(path), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
-        with OpenAILLM("tiny", OpenAISettings(f"unix:{path}", retries=0)) as llm:
+        with OpenAILLM("tiny", OpenAISettings(base_url=f"unix:{path}", retries=0)) as llm:
             assert isinstance(only(llm), Completion)
             assert llm.name == f"openai:tiny@{path}"
         server.shutdown()
@@ -316,7 +317,7 @@ def test_a_gateway_in_the_environment_is_not_passed_by(server, monkeypatch):
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(MissingExtra, match=r"clinspan\[openai\]"):
-        OpenAILLM("tiny", OpenAISettings("http://127.0.0.1/v1"))
+        OpenAILLM("tiny", OpenAISettings(base_url="http://127.0.0.1/v1"))
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ BLOCKED = """
             raise SystemExit(f"looked up {arguments[0]}")
 
     sys.addaudithook(only_the_server)
-    with OpenAILLM("tiny", OpenAISettings(f"http://127.0.0.1:{port}/v1", retries=0)) as llm:
+    with OpenAILLM("tiny", OpenAISettings(base_url=f"http://127.0.0.1:{port}/v1", retries=0)) as llm:
         (result,) = llm.complete([Request((Message("user", "hello"),))])
     assert isinstance(result, Completion), result
     print("answered")

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.errors import LLMError
-from clinspan.llms.replies import error_message, read_reply
+from clinspan.llms.excerpts import error_message
+from clinspan.llms.faults import Fault
+from clinspan.llms.replies import read_reply
 from clinspan.messages import Completion, FinishReason
 
 WHERE = "http://127.0.0.1/v1"
@@ -67,7 +68,7 @@ def test_token_counts():
     ],
 )
 def test_what_is_no_answer_is_an_error(given, fault):
-    with pytest.raises(LLMError, match=fault) as caught:
+    with pytest.raises(Fault, match=fault) as caught:
         read_reply(given, where=WHERE)
     assert len(str(caught.value)) < 400
 
@@ -106,5 +107,5 @@ JSON = st.recursive(
 def test_nothing_a_server_sends_does_worse_than_an_llm_error(sent):
     try:
         assert isinstance(read_reply(sent, where=WHERE), Completion)
-    except LLMError:
+    except Fault:
         assert error_message(sent)

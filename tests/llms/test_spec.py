@@ -12,7 +12,7 @@ def test_none():
 def test_a_model_name_may_hold_a_colon():
     llm = load("openai:llama3:8b", base_url="http://127.0.0.1:1/v1", timeout=3.0, allow_remote=False, adapter=None)
     assert isinstance(llm, OpenAILLM)
-    assert (llm.model, llm.settings.timeout, llm.settings.concurrency) == ("llama3:8b", 3.0, 8)
+    assert (llm.model, llm.settings.timeout, llm.settings.concurrency) == ("llama3:8b", 3.0, 64)
     llm.close()
 
 

@@ -28,6 +28,7 @@ class Kind:
     default: str | None = None
 
 
+_SERVED = frozenset({"base_url", "allow_remote", "timeout", "retries", "concurrency", "context", "temperature"})
 _IN_PROCESS = frozenset({"context", "threads", "adapter", "adapter_scale", "as_shipped"})
 
 KINDS: Mapping[str, Kind] = {
@@ -44,9 +45,13 @@ KINDS: Mapping[str, Kind] = {
     "openai": Kind(
         "clinspan.llms.openai:OpenAILLM",
         "clinspan.llms.openai:OpenAISettings",
-        frozenset({"base_url", "allow_remote", "timeout", "retries", "concurrency", "context", "grammar"}),
+        _SERVED | {"grammar", "seed"},
         "MODEL",
     ),
+    "azure": Kind(
+        "clinspan.llms.azure:AzureLLM", "clinspan.llms.azure:AzureSettings", _SERVED | {"seed"}, "DEPLOYMENT"
+    ),
+    "anthropic": Kind("clinspan.llms.anthropic:AnthropicLLM", "clinspan.llms.served:ServerSettings", _SERVED, "MODEL"),
 }
 
 

@@ -1,0 +1,201 @@
+"""How fast a server is asked: one policy for every LLM behind HTTP.
+
+Nothing here sleeps or looks at a clock: each piece is told the time, in seconds of a clock that only goes forward.
+
+Sources: additive increase and multiplicative decrease after Chiu and Jain (1989), with the slow start of TCP; the
+circuit breaker after Nygard, "Release It!" (2007); waits with jitter as RFC 9110 and the vendors' guides ask for.
+"""
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from statistics import median
+
+from clinspan.errors import ConfigError
+
+LATENCY_HOLDS = 2.0
+"""More requests at once are tried while answers take at most this many times as long as they did at best."""
+
+_CUT = 0.5
+_LEAST_ROUND = 8
+# How fast a best time from easier requests, or from a quieter day, is forgotten: by each round.
+_FORGET = 1.02
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """The policy's figures.
+
+    Attributes:
+        start: requests under way at once, to begin with.
+        first_wait: seconds before the first repetition; doubled for each further one, up to `longest_wait`.
+        longest_wait: see `first_wait`.
+        patience: seconds that one request waits in all for a server that says it is busy (429).
+        dead_after: faults in a row after which the server is held to be dead.
+        dead_wait: seconds between two attempts to find out whether it is back.
+        outage: seconds that requests wait for a dead server which has answered before; later ones fail at once.
+    """
+
+    start: int = 4
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+    patience: float = 600.0
+    dead_after: int = 8
+    dead_wait: float = 5.0
+    outage: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("start", "dead_after"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}", expected="1 or more")
+        for name in ("first_wait", "longest_wait", "patience", "dead_wait", "outage"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} is {getattr(self, name)}", expected="a number of seconds, 0 or more")
+
+
+class Pace:
+    """How many requests may be under way at once: `limit` grows while latency holds and is halved by an overload.
+
+    Args:
+        start: the limit to begin with.
+        most: the highest limit.
+    """
+
+    def __init__(self, start: int, most: int):
+        self.most = most
+        self.limit = float(min(start, most))
+        self.active = 0
+        self._doubling = True
+        self._cut_at = -math.inf
+        self._round: list[float] = []
+        self._best = math.inf
+        self._holds = True
+
+    @property
+    def room(self) -> bool:
+        """Whether one more may set out."""
+        return self.active < int(self.limit)
+
+    def answered(self, started: float, now: float) -> None:
+        """An answer came to a request that set out at `started`; call it while the request still counts as active."""
+        self._round.append(now - started)
+        if len(self._round) >= max(self.limit, _LEAST_ROUND):
+            typical = median(self._round)
+            self._best = min(typical, self._best * _FORGET)
+            self._holds = typical <= LATENCY_HOLDS * self._best
+            self._doubling &= self._holds
+            self._round.clear()
+        # A limit that is not used to the full says nothing about what the server bears.
+        if self._holds and self.active >= int(self.limit):
+            self.limit = min(self.most, self.limit + (1 if self._doubling else 1 / self.limit))
+
+    def overloaded(self, started: float, now: float) -> None:
+        """The server could not cope with a request that set out at `started`."""
+        # Requests that set out before the last cut tell of the load before it.
+        if started > self._cut_at:
+            self.limit = max(1.0, self.limit * _CUT)
+            self._cut_at = now
+            self._doubling = False
+            self._round.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a breaker says to a request: `go` at once, or come again after `wait` seconds, or, with neither, give up."""
+
+    go: bool = False
+    wait: float | None = None
+
+
+class Breaker:
+    """Stops asking a server that is dead, and finds out whether it is back by one request at a time.
+
+    Args:
+        limits: the policy's figures.
+    """
+
+    def __init__(self, limits: LimitSettings):
+        self._limits = limits
+        self.faults = 0
+        self.last: str = ""
+        self._answered_before = False
+        self._opened: float | None = None
+        self._next_probe = 0.0
+        self._probing = False
+        self._hopeless = False
+
+    @property
+    def open(self) -> bool:
+        """True while the server is held to be dead."""
+        return self._opened is not None
+
+    def well(self) -> None:
+        """The server answered, be it that it is busy or that a request was wrong."""
+        self.faults = 0
+        self._opened = None
+        self._answered_before = True
+        self._probing = self._hopeless = False
+
+    def fault(self, now: float, what: str, *, hopeless: bool = False) -> None:
+        """The server did not answer; `hopeless` where waiting mends nothing (a wrong key)."""
+        self.faults += 1
+        self.last = what
+        self._hopeless = hopeless
+        if self.faults >= self._limits.dead_after:
+            self._opened = now if self._opened is None else self._opened
+            self._next_probe = now + self._limits.dead_wait
+            self._probing = False
+
+    def undecided(self) -> None:
+        """A request was taken back before its answer came."""
+        self._probing = False
+
+    def ask(self, now: float) -> Verdict:
+        """Whether a request may set out; where it may while the breaker is open, it is the probe."""
+        if self._opened is None:
+            return Verdict(go=True)
+        if not self._probing and now >= self._next_probe:
+            self._probing = True
+            return Verdict(go=True)
+        if self._answered_before and not self._hopeless and now < self._opened + self._limits.outage:
+            until = self._limits.dead_wait if self._probing else self._next_probe - now
+            return Verdict(wait=max(until, 0.001))
+        return Verdict()
+
+
+def backoff(repetition: int, limits: LimitSettings, chance: random.Random) -> float:
+    """Seconds before repetition number `repetition` (from 0): doubled each time, and somewhere in the upper half."""
+    whole = min(limits.longest_wait, limits.first_wait * 2.0 ** min(repetition, 30))
+    return whole * (0.5 + 0.5 * chance.random())
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """The seconds that a server asks to wait, in any of the ways it may say so; None where it says nothing that is one.
+
+    Args:
+        headers: of the response; names in any case, as HTTP clients give them.
+        now: the time of day, to which an HTTP date is compared.
+    """
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    said = headers.get("retry-after")
+    if (seconds := _number(said)) is not None:
+        return seconds
+    try:
+        when = parsedate_to_datetime(said or "")
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+
+
+def _number(said: str | None) -> float | None:
+    try:
+        value = float(said or "")
+    except ValueError:
+        return None
+    return max(0.0, value) if math.isfinite(value) else None

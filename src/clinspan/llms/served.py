@@ -1,0 +1,243 @@
+"""An LLM behind a server: requests go out side by side at the pace the server bears, and come back in order."""
+
+import asyncio
+import logging
+import math
+import random
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
+
+from clinspan.errors import ConfigError, LLMError
+from clinspan.llms.address import Address
+from clinspan.llms.excerpts import hide
+from clinspan.llms.faults import Fault, FaultKind
+from clinspan.llms.gate import Gate, Shut, Ticket
+from clinspan.llms.limits import LimitSettings, backoff
+from clinspan.llms.tokens import estimate_tokens
+from clinspan.llms.wire import start_loop
+from clinspan.messages import Completion, FinishReason, Request
+
+log = logging.getLogger(__name__)
+
+AHEAD = 4
+"""Requests that are taken in, by the highest concurrency: some more than are under way, so that one slow answer at the
+head does not leave the others idle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """How a server is asked.
+
+    Attributes:
+        base_url: `http://HOST:PORT/PATH` or `unix:/PATH`; None for what the environment names, else the vendor.
+        allow_remote: the user's word that notes may leave this machine.
+        timeout: seconds that one attempt may take, until the whole answer is there.
+        retries: further attempts after a fault that may pass (5xx, a timeout, a broken connection).
+        concurrency: requests that are under way at once, at most; it begins with few and tries how many the server
+            bears (see `clinspan.llms.limits`).
+        context: tokens that fit into a request and its answer together, where known.
+        temperature: of the sampling; 0 takes the likeliest answer.
+        limits: the policy's other figures.
+    """
+
+    base_url: str | None = None
+    allow_remote: bool = False
+    timeout: float = 120.0
+    retries: int = 4
+    concurrency: int = 64
+    context: int | None = None
+    temperature: float = 0.0
+    limits: LimitSettings = field(default_factory=LimitSettings)
+
+    def __post_init__(self) -> None:
+        if not (self.timeout > 0 and math.isfinite(self.timeout)):
+            raise ConfigError(f"timeout is {self.timeout}", expected="a number of seconds above 0")
+        if self.retries < 0:
+            raise ConfigError(f"retries is {self.retries}", expected="0 or more")
+        if self.concurrency < 1:
+            raise ConfigError(f"concurrency is {self.concurrency}", expected="1 or more")
+        if self.context is not None and self.context < 1:
+            raise ConfigError(f"context is {self.context}", expected="1 or more tokens, or None")
+        if not 0 <= self.temperature <= 2:
+            raise ConfigError(f"temperature is {self.temperature}", expected="a number from 0 to 2")
+
+
+class Endpoint(Protocol):
+    """A server, through its vendor's client.
+
+    Attributes:
+        address: where it listens.
+        key: the secret that must not be shown; empty for none.
+    """
+
+    address: Address
+    key: str
+
+    async def ask(self, request: Request) -> Completion:
+        """One attempt at a request.
+
+        Raises:
+            Fault: when it failed.
+            ConfigError: when the request cannot be put to any server of this kind.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        ...
+
+
+class ServedLLM:
+    """An LLM behind HTTP. Nothing but the configured address is contacted.
+
+    Faults that may pass are tried again under one policy (see `clinspan.llms.limits`); whatever else goes wrong with a
+    request becomes its LLMError, and the others go on.
+
+    Args:
+        name: as `LLM.name`.
+        endpoint: the server.
+        settings: how to ask.
+    """
+
+    constrains = False
+
+    def __init__(self, name: str, endpoint: Endpoint, settings: ServerSettings):
+        self.name = name
+        self.settings = settings
+        self.address = endpoint.address
+        self.context = settings.context
+        self._endpoint = endpoint
+        self._gate = Gate(settings.limits, settings.concurrency)
+        self._chance = random.Random()
+        self._loop, self._thread = start_loop()
+        self._end = weakref.finalize(self, _shut_down, self._loop, endpoint)
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
+        """One result for each request, in their order, each given as soon as it and those before it are known.
+
+        Requests are taken from `requests` as there is room, `AHEAD` times the highest concurrency at most.
+
+        Raises:
+            ConfigError: when a constraint contradicts itself and the server is one that takes a grammar.
+        """
+        waiting: deque[Future[Completion | LLMError]] = deque()
+        most = AHEAD * self.settings.concurrency
+        try:
+            for request in requests:
+                waiting.append(asyncio.run_coroutine_threadsafe(self._answer(request), self._loop))
+                if len(waiting) >= most or waiting[0].done():
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def count_tokens(self, text: str) -> int:
+        """An upper estimate: the server's tokenizer is not at hand."""
+        return estimate_tokens(text)
+
+    def close(self) -> None:
+        """Ends what is under way and closes the connections."""
+        self._end()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    async def _answer(self, request: Request) -> Completion | LLMError:
+        attempts = faults = 0
+        waited = 0.0
+        while True:
+            try:
+                ticket = await self._gate.enter(again=attempts > 0)
+            except Shut:
+                return self._shown(self._dead(), request, attempts)
+            attempts += 1
+            try:
+                result = await self._attempt(request, ticket, repetition=attempts - 1)
+            except Fault as fault:
+                if fault.kind is FaultKind.BUSY:
+                    waited += fault.wait or 0.0
+                    if waited <= self.settings.limits.patience:
+                        continue
+                elif fault.kind is FaultKind.PASSING and faults < self.settings.retries:
+                    limits = self.settings.limits
+                    asked = min(fault.wait or 0.0, limits.longest_wait)
+                    await asyncio.sleep(max(asked, backoff(faults, limits, self._chance)))
+                    faults += 1
+                    continue
+                return self._shown(fault.error, request, attempts)
+            return replace(result, attempts=attempts)
+
+    async def _attempt(self, request: Request, ticket: Ticket, *, repetition: int) -> Completion:
+        """Asks once, and tells the gate what came of it."""
+        limits = self.settings.limits
+        try:
+            # The client's own timeout is for each piece of an answer; this one is for a server that drips.
+            async with asyncio.timeout(self.settings.timeout):
+                answer = await self._endpoint.ask(request)
+        except TimeoutError:
+            error = LLMError(f"no whole answer within {self.settings.timeout:g} s", where=str(self.address))
+            self._gate.failed(ticket, error.what)
+            raise Fault(FaultKind.PASSING, error) from None
+        except Fault as fault:
+            if fault.kind is FaultKind.BUSY:
+                fault.wait = backoff(repetition, limits, self._chance) if fault.wait is None else fault.wait
+                if fault.wait <= limits.patience:
+                    self._gate.busy(ticket, fault.wait)
+                else:
+                    # A quota that is spent for hours: waiting is the user's to decide.
+                    fault.error.what += f"; it asks to wait {fault.wait:.0f} s"
+                    self._gate.failed(ticket, fault.error.what, hopeless=True)
+                raise
+            if fault.kind in (FaultKind.PASSING, FaultKind.BARRED):
+                self._gate.failed(ticket, fault.error.what, hopeless=fault.kind is FaultKind.BARRED)
+                raise
+            self._gate.declined()
+            if fault.kind is FaultKind.REFUSED:
+                return Completion("", FinishReason.REFUSAL)
+            raise
+        except BaseException:
+            self._gate.called_off()
+            raise
+        self._gate.answered(ticket)
+        return answer
+
+    def _dead(self) -> LLMError:
+        breaker = self._gate.breaker
+        return LLMError(
+            f"not asked: the server has failed {breaker.faults} times in a row, last: {breaker.last}",
+            where=str(self.address),
+            fix="See that it runs and can be reached, then tag again what failed.",
+        )
+
+    def _shown(self, error: LLMError, request: Request, attempts: int) -> LLMError:
+        notes = [message.content for message in request.messages]
+        what = hide(error.what, key=self._endpoint.key, notes=notes)
+        shown = type(error)(what, where=error.where, expected=error.expected, fix=error.fix)
+        shown.attempts = attempts
+        return shown
+
+
+def _shut_down(loop: asyncio.AbstractEventLoop, endpoint: Endpoint) -> None:
+    async def end() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await endpoint.close()
+        loop.stop()
+
+    # Not waited for: the last reference may be dropped by a task of this very loop.
+    asyncio.run_coroutine_threadsafe(end(), loop)
