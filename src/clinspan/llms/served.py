@@ -6,7 +6,7 @@ import math
 import random
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
@@ -104,6 +104,9 @@ class ServedLLM:
     """
 
     constrains = False
+    listener: Callable[[Request, Completion | LLMError], None] | None = None
+    """Is told each request and its result as soon as it is known, which may be long before its turn, in a thread of the
+    LLM's own. None: nobody is told."""
 
     def __init__(self, name: str, endpoint: Endpoint, settings: ServerSettings):
         self.name = name
@@ -156,6 +159,12 @@ class ServedLLM:
         return f"{type(self).__name__}({self.name!r})"
 
     async def _answer(self, request: Request) -> Completion | LLMError:
+        result = await self._result(request)
+        if self.listener is not None:
+            self.listener(request, result)
+        return result
+
+    async def _result(self, request: Request) -> Completion | LLMError:
         attempts = faults = 0
         waited = 0.0
         while True:
