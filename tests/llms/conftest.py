@@ -1,5 +1,7 @@
 """Real HTTP servers for each test, and no settings from the environment."""
 
+import os
+
 import pytest
 from llm_server import ScriptedServer
 
@@ -22,6 +24,8 @@ def other_server():
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch):
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+    names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+    names += [name for name in os.environ if name.startswith(("OPENAI_", "AZURE_OPENAI_", "ANTHROPIC_"))]
+    for name in names:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

@@ -1,6 +1,8 @@
 """A real HTTP server that answers, and misbehaves, as a test scripts it."""
 
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +26,10 @@ class Answer:
     headers: dict = field(default_factory=dict)
     cut: bool = False
     """Promise more bytes than are sent."""
+    reset: bool = False
+    """Break the connection in the middle of the body, without a farewell."""
+    drip: float = 0.0
+    """Seconds between two bytes of the body."""
 
     def content(self) -> bytes:
         return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
@@ -36,6 +42,11 @@ class Seen:
     path: str
     headers: Message
     body: dict
+
+    @property
+    def window(self) -> str:
+        """What the pipeline's prompts end in."""
+        return self.question.split("Text:\n", 1)[-1]
 
     @property
     def question(self) -> str:
@@ -51,6 +62,7 @@ class ScriptedServer:
         self.inside = 0
         self.most_inside = 0
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -91,12 +103,28 @@ class ScriptedServer:
             for name, value in (headers | answer.headers).items():
                 handler.send_header(name, value)
             handler.end_headers()
-            handler.wfile.write(content)
+            self._send(handler, answer, content)
         except (BrokenPipeError, ConnectionResetError):
             return  # the client gave up, as some tests want it to
         if answer.cut:
             handler.close_connection = True
 
+    def _send(self, handler, answer, content):
+        if answer.reset:
+            handler.wfile.write(content[: len(content) // 2])
+            # Not lingering makes the farewell a reset.
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.shutdown(socket.SHUT_RD)
+            handler.close_connection = True
+        elif answer.drip:
+            for at in range(len(content)):
+                handler.wfile.write(content[at : at + 1])
+                if self._closing.wait(answer.drip):
+                    return
+        else:
+            handler.wfile.write(content)
+
     def close(self):
+        self._closing.set()
         self.http.shutdown()
         self.http.server_close()

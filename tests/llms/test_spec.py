@@ -38,7 +38,24 @@ def test_the_vendor_is_not_contacted_unasked():
 
 
 def test_every_form_is_listed():
-    assert {"none", "openai:MODEL", "embedded[:MODEL]", "llamacpp:PATH"} <= set(spec_forms())
+    forms = {"none", "openai:MODEL", "azure:DEPLOYMENT", "anthropic:MODEL", "embedded[:MODEL]", "llamacpp:PATH"}
+    assert forms <= set(spec_forms())
+
+
+@pytest.mark.parametrize(
+    ("spec", "host"), [("openai:gpt", "api.openai.com"), ("anthropic:claude", "api.anthropic.com")]
+)
+def test_the_refusal_names_the_address_and_why(spec, host):
+    with pytest.raises(PrivacyError) as caught:
+        load(spec)
+    said = str(caught.value)
+    assert said.startswith(f"https://{host}: the notes would leave this machine")
+    assert "--allow-remote" in said
+
+
+def test_what_changes_answers_is_in_the_name():
+    with load("openai:m", base_url="http://127.0.0.1:1/v1", temperature=0.7, seed=0) as llm:
+        assert llm.name == "openai:m@127.0.0.1:1[temperature=0.7,seed=0]"
 
 
 def test_the_embedded_model_is_known_by_name_or_by_path(tmp_path):

@@ -16,6 +16,7 @@ from clinspan.corpora import inputs as corpora
 from clinspan.dictionary.facts import FactsMode
 from clinspan.document import Document
 from clinspan.llms import spec
+from clinspan.llms.base import closing
 from clinspan.messages import CandidateMode
 from clinspan.pipeline import parts
 from clinspan.pipeline.settings import FactSettings, TagSettings
@@ -119,12 +120,42 @@ def tag(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what became of every document.")] = False,
     base_url: Annotated[
-        str | None, typer.Option(help="The server's address, for `openai:MODEL`.", rich_help_panel=MODEL)
+        str | None,
+        typer.Option(help="The server's address: `http://HOST:PORT/v1` or `unix:/PATH`.", rich_help_panel=MODEL),
     ] = None,
     allow_remote: Annotated[
         bool,
         typer.Option("--allow-remote", help="Let notes leave this machine for that address.", rich_help_panel=MODEL),
     ] = False,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Requests to a server under way at once, at most; how many it bears is tried out.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds that a server may take for one answer.", rich_help_panel=MODEL)
+    ] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(help="Tokens that fit into a request and its answer together.", rich_help_panel=MODEL),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of a model in this process.", rich_help_panel=MODEL)
+    ] = None,
+    grammar: Annotated[
+        str | None,
+        typer.Option(
+            help="Hold a server to copies by a grammar: `llamacpp` or `vllm`, by what it is.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="A server's sampling; 0, the default, takes the likeliest answer.", rich_help_panel=MODEL),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of a server's sampling.", rich_help_panel=MODEL)] = None,
     adapter: Annotated[
         str | None,
         typer.Option(
@@ -208,10 +239,22 @@ def tag(
     """
     files = RunFiles(output=output, report=report, force=force)
     files.check()
+    wanted = parts.labels(labels)
+    options: dict[str, object] = {
+        "base_url": base_url,
+        "allow_remote": allow_remote,
+        "concurrency": concurrency,
+        "timeout": timeout,
+        "context": context,
+        "threads": threads,
+        "grammar": grammar,
+        "temperature": temperature,
+        "seed": seed,
+    }
     with opening(quiet):
-        wanted = parts.labels(labels)
+        model = parts.llm(llm, wanted, parts.form(form), adapter=adapter, **options)
         tagger = Tagger(
-            parts.llm(llm, wanted, parts.form(form), adapter=adapter, base_url=base_url, allow_remote=allow_remote),
+            model,
             labels=wanted,
             form=form,
             dictionary=dictionary,
@@ -237,7 +280,8 @@ def tag(
         encoding=encoding,
         told=None if quiet else say_recognised,
     )
-    raise typer.Exit(run(tagger, documents, files, quiet=quiet, verbose=verbose))
+    with closing(model):
+        raise typer.Exit(run(tagger, documents, files, quiet=quiet, verbose=verbose))
 
 
 def pool(path: Path | None, renamed: Sequence[str]) -> list[Document]:

@@ -63,6 +63,8 @@ class AnthropicLLM(ServedLLM):
             timeout=settings.timeout,
             optional=("output_config", "temperature"),
             renamed={},
+            # Older models take one still.
+            extra=frozenset({"temperature"}),
         )
         name = f"anthropic:{model}@{host(address)}" + sampling(settings.temperature)
         super().__init__(name, MessagesEndpoint(model, asked, vendor, address, key, settings), settings)

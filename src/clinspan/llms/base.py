@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from clinspan.errors import LLMError
 from clinspan.messages import Completion, Request
@@ -52,3 +52,22 @@ def asking(llm: LLM, requests: Generator[Request, None, None]) -> Iterator[Itera
         if isinstance(results, Generator):
             results.close()
         requests.close()
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """An LLM that holds connections or memory."""
+
+    def close(self) -> None:
+        """Ends what is under way and gives back what is held."""
+        ...
+
+
+@contextmanager
+def closing(llm: LLM | None) -> Iterator[LLM | None]:
+    """Closes the LLM, if it is one that needs it, however the block ends."""
+    try:
+        yield llm
+    finally:
+        if isinstance(llm, Closable):
+            llm.close()

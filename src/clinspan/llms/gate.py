@@ -50,9 +50,9 @@ class Gate:
                 self.called_off()
             raise
 
-    def answered(self, ticket: Ticket) -> None:
-        """The request was answered."""
-        self.pace.answered(ticket.started, self._now)
+    def answered(self, ticket: Ticket, tokens: int) -> None:
+        """The request was answered, by so many tokens where known."""
+        self.pace.answered(ticket.started, self._now, tokens)
         self.breaker.well()
         self._leave()
 

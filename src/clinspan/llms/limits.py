@@ -21,8 +21,11 @@ LATENCY_HOLDS = 2.0
 
 _CUT = 0.5
 _LEAST_ROUND = 8
-# How fast a best time from easier requests, or from a quieter day, is forgotten: by each round.
-_FORGET = 1.02
+# What an answer costs before its first token, in tokens: so that short answers and long ones can be compared.
+_AHEAD_TOKENS = 16
+# How fast a best time from a quieter day is forgotten: by each round. Slowly, since a server with a queue would else be
+# led to an ever longer one.
+_FORGET = 1.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Pace:
         self._doubling = True
         self._cut_at = -math.inf
         self._round: list[float] = []
+        self._round_size = _LEAST_ROUND
         self._best = math.inf
         self._holds = True
 
@@ -79,18 +83,28 @@ class Pace:
         """Whether one more may set out."""
         return self.active < int(self.limit)
 
-    def answered(self, started: float, now: float) -> None:
-        """An answer came to a request that set out at `started`; call it while the request still counts as active."""
-        self._round.append(now - started)
-        if len(self._round) >= max(self.limit, _LEAST_ROUND):
+    def answered(self, started: float, now: float, tokens: int = 0) -> None:
+        """An answer came to a request that set out at `started`; call it while the request still counts as active.
+
+        Args:
+            started: when it set out.
+            now: when its answer was whole.
+            tokens: of the answer, where known.
+        """
+        self._round.append((now - started) / (tokens + _AHEAD_TOKENS))
+        if len(self._round) >= self._round_size:
             typical = median(self._round)
             self._best = min(typical, self._best * _FORGET)
             self._holds = typical <= LATENCY_HOLDS * self._best
             self._doubling &= self._holds
-            self._round.clear()
+            self._new_round()
         # A limit that is not used to the full says nothing about what the server bears.
         if self._holds and self.active >= int(self.limit):
             self.limit = min(self.most, self.limit + (1 if self._doubling else 1 / self.limit))
+
+    def _new_round(self) -> None:
+        self._round.clear()
+        self._round_size = max(int(self.limit), _LEAST_ROUND)
 
     def overloaded(self, started: float, now: float) -> None:
         """The server could not cope with a request that set out at `started`."""
@@ -99,7 +113,7 @@ class Pace:
             self.limit = max(1.0, self.limit * _CUT)
             self._cut_at = now
             self._doubling = False
-            self._round.clear()
+            self._new_round()
 
 
 @dataclass(frozen=True, slots=True)

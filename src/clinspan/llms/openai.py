@@ -114,6 +114,8 @@ class ChatEndpoint:
             timeout=settings.timeout,
             optional=("response_format", "seed", "temperature"),
             renamed={"max_tokens": "max_completion_tokens"},
+            # Neither name is OpenAI's: each server takes a grammar in a field of its own.
+            extra=frozenset({"grammar", "structured_outputs"}),
         )
 
     async def ask(self, request: Request) -> Completion:
@@ -121,8 +123,9 @@ class ChatEndpoint:
         start = time.perf_counter()
         body = self._body(request)
         text = await self._vendor.text(self._asked.chat.completions.with_raw_response.create, body)
+        constrained = request.constraint is not None and self._settings.grammar != "none"
         seconds = time.perf_counter() - start
-        return read_reply(text, where=str(self.address), constrained="extra_body" in body, seconds=seconds)
+        return read_reply(text, where=str(self.address), constrained=constrained, seconds=seconds)
 
     async def close(self) -> None:
         """See `Endpoint.close`."""
@@ -140,13 +143,8 @@ class ChatEndpoint:
             body["seed"] = self._settings.seed
         if request.constraint is not None and self._settings.grammar != "none":
             grammar = answer_grammar(request.constraint)
-            # Neither name is OpenAI's: each server takes a grammar in a field of its own.
-            named = (
-                {"grammar": grammar}
-                if self._settings.grammar == "llamacpp"
-                else {"structured_outputs": {"grammar": grammar}}
-            )
-            body["extra_body"] = named
+            llamacpp = self._settings.grammar == "llamacpp"
+            body |= {"grammar": grammar} if llamacpp else {"structured_outputs": {"grammar": grammar}}
         elif request.json_schema is not None:
             schema = {"name": "answer", "schema": dict(request.json_schema), "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}

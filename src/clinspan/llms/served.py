@@ -220,7 +220,7 @@ class ServedLLM:
         except BaseException:
             self._gate.called_off()
             raise
-        self._gate.answered(ticket)
+        self._gate.answered(ticket, answer.completion_tokens)
         return answer
 
     def _dead(self) -> LLMError:

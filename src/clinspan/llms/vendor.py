@@ -27,6 +27,7 @@ class Vendor:
         timeout: seconds that the client waits, for errors.
         optional: parameters that a request can do without.
         renamed: parameters that some models take under another name.
+        extra: parameters that servers take, but not the client by name.
     """
 
     def __init__(
@@ -39,14 +40,19 @@ class Vendor:
         timeout: float,
         optional: tuple[str, ...],
         renamed: Mapping[str, str],
+        extra: frozenset[str],
     ):
         self._sdk = sdk
+        # At DEBUG the vendors' clients write whole requests, and so notes, to the log; what switches that on is a
+        # variable that some other program may have set.
+        logging.getLogger(sdk.__name__).setLevel(logging.INFO)
         self._model = model
         self._where = str(address)
         self._variable = variable
         self._timeout = timeout
         self._optional = optional
         self._renamed = renamed
+        self._extra = extra
         self._unwanted: set[str] = set()
 
     async def text(self, create: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> str:
@@ -54,7 +60,7 @@ class Vendor:
 
         Args:
             create: the client's method, which gives the raw response.
-            body: its arguments.
+            body: what the request says, as the server takes it.
 
         Raises:
             Fault: when there is none.
@@ -86,7 +92,9 @@ class Vendor:
         gone: list[str] = []
         while True:
             try:
-                text: str = (await create(**body)).text
+                named = {name: value for name, value in body.items() if name not in self._extra}
+                extra = {name: value for name, value in body.items() if name in self._extra}
+                text: str = (await create(**named, extra_body=extra)).http_response.text
                 break
             except (self._sdk.BadRequestError, self._sdk.UnprocessableEntityError) as error:
                 unwanted = self._which(error.response.text, body)
