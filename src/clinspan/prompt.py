@@ -63,7 +63,7 @@ def build(
     """
     system = template(f"system_{settings.style}")
     question = template(f"question_{settings.style}")
-    shown = [(question.render(text=e.text, facts=()), form.render(e.text, e.entities, labels)) for e in examples]
+    shown = [demonstration(example, labels=labels, form=form, settings=settings) for example in examples]
     as_message = settings.examples_as == "message"
     instructions = system.render(
         labels=labels.labels, instructions=form.instructions(labels), examples=shown if as_message else ()
@@ -74,3 +74,16 @@ def build(
             messages += [Message("user", asked), Message("assistant", answered)]
     messages.append(Message("user", question.render(text=text, facts=facts)))
     return tuple(messages)
+
+
+def demonstration(
+    example: Example, *, labels: LabelSet, form: Format, settings: PromptSettings = PromptSettings()
+) -> tuple[str, str]:
+    """One example as a question and its answer, as `build` shows it.
+
+    Raises:
+        ConfigError: when the format cannot write its entities.
+        LabelError: when it has a label that is not in the set.
+    """
+    asked = template(f"question_{settings.style}").render(text=example.text, facts=())
+    return asked, form.render(example.text, example.entities, labels)

@@ -5,6 +5,7 @@ from pathlib import Path
 from clinspan.dictionary.default import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError
+from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
 from clinspan.formats.table import by_name
 from clinspan.labels import LabelSet
@@ -95,3 +96,8 @@ def calibration(given: Calibration | str | Path | None, llm: LLM | None, labels:
     if given is None or given == "none":
         return Calibration()
     return given if isinstance(given, Calibration) else Calibration.from_toml(given)
+
+
+def examples(given: Pool | str | Path | None) -> Pool | None:
+    """A pool of examples, or the folder of one."""
+    return given if given is None or isinstance(given, Pool) else Pool.open(given)

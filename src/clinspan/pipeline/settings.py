@@ -5,6 +5,7 @@ from typing import Literal
 
 from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError
+from clinspan.examples.select.settings import SelectSettings
 from clinspan.grounding.align import GroundingSettings
 from clinspan.messages import CandidateMode
 from clinspan.prompt import PromptSettings
@@ -56,6 +57,7 @@ class TagSettings:
     prompt: PromptSettings = field(default_factory=PromptSettings)
     grounding: GroundingSettings = field(default_factory=GroundingSettings)
     facts: FactSettings = field(default_factory=FactSettings)
+    examples: SelectSettings = field(default_factory=SelectSettings)
     ask: Literal["always", "candidates"] = "always"
     candidates: CandidateMode = "off"
     candidate_bias: float = 0.0

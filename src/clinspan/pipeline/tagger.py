@@ -10,6 +10,8 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, Entity, Span, WindowReport, WindowState
 from clinspan.errors import LLMError
+from clinspan.examples.pool import Pool
+from clinspan.examples.select.near import Near
 from clinspan.formats import per_type
 from clinspan.formats.base import Format
 from clinspan.grounding.merge import WindowEntities, merge
@@ -18,16 +20,18 @@ from clinspan.llms.base import LLM
 from clinspan.messages import Candidate, Completion, CopyConstraint, Request
 from clinspan.pipeline import outcome, parts
 from clinspan.pipeline.calibration import Calibration
+from clinspan.pipeline.demonstrations import Demonstrations, markup
 from clinspan.pipeline.knowledge import Lookup
 from clinspan.pipeline.outcome import Outcome
 from clinspan.pipeline.profiles import profile
 from clinspan.pipeline.propose import Proposed, Proposer
 from clinspan.pipeline.question import Question
 from clinspan.pipeline.settings import TagSettings
+from clinspan.pipeline.sharing import Sharing
 from clinspan.pipeline.stream import Steps, Stream
 from clinspan.pipeline.underway import Underway
 from clinspan.prompt import build
-from clinspan.text.windows import CountTokens, Window, windows
+from clinspan.text.windows import Window, windows
 
 _LEAST_ANSWER = 64
 
@@ -46,6 +50,7 @@ class Tagger:
         calibration: what was learned from gold documents, or the path of a file with it; what came with the adapter
             when None; `none` for nothing.
         pool: annotated documents, from which it is learned which of the dictionary's terms their guideline means.
+        examples: a pool that the prompts' examples are chosen from, or its folder; `settings.examples` says how.
 
     Raises:
         ClinspanError: when a part cannot be had: a model that was not pulled, an extra that is not installed, an
@@ -62,6 +67,7 @@ class Tagger:
         settings: TagSettings | None = None,
         calibration: Calibration | str | Path | None = None,
         pool: Iterable[Document] = (),
+        examples: Pool | str | Path | None = None,
     ):
         self.labels = parts.labels(labels)
         self.form = parts.form(form)
@@ -71,6 +77,9 @@ class Tagger:
         self.settings = settings or profile(self.llm, proposals=proposals)
         self.calibration = parts.calibration(calibration, self.llm, self.labels)
         self._lookup = Lookup(self.dictionary, self.labels, pool=tuple(pool))
+        self.pool = parts.examples(examples)
+        self._shown: Demonstrations | None = None
+        self.sharing = Sharing(self.llm.count_tokens) if self.llm is not None else None
 
     def tag(self, document: str | Document) -> Document:
         """The document with its entities and the state of every window.
@@ -98,13 +107,36 @@ class Tagger:
                 if underway.done:
                     yield self._finish(underway)
 
+    @property
+    def demonstrations(self) -> Demonstrations | None:
+        """The examples that the prompts show; None where they show none.
+
+        Raises:
+            ConfigError: when the settings ask for what the pool cannot give.
+        """
+        settings, prompt = self.settings.examples, self.settings.prompt
+        # A model tuned on the brief prompt was shown no examples; it is shown those that the user asks for.
+        if self.llm is None or (prompt.style == "brief" and not settings.strategy.draws_on_pool):
+            return None
+        if self._shown is None or (self._shown.settings, self._shown.prompt) != (settings, prompt):
+            self._shown = Demonstrations(
+                settings,
+                prompt=prompt,
+                labels=self.labels,
+                form=self.form,
+                count=self.llm.count_tokens,
+                pool=self.pool,
+            )
+        return self._shown
+
     def _begin(self, document: Document) -> Underway:
         facts = self.settings.facts
         unscanned = (FactsMode.NONE, FactsMode.LABELS)
         scans = self.llm is not None and facts.mode not in unscanned and facts.source != "propose"
         count = self.llm.count_tokens if self.llm is not None else None
         cut = windows(document.text, self.settings.windows, count=count)
-        underway = Underway(document, cut, self._lookup.knowledge(document.text, matches=scans))
+        nearby = self.demonstrations.nearby(document, cut) if self.demonstrations is not None else None
+        underway = Underway(document, cut, self._lookup.knowledge(document.text, matches=scans), nearby)
         if self.llm is None:
             for _ in cut:
                 underway.plan(0)
@@ -126,34 +158,45 @@ class Tagger:
         matches = [*knowledge.matches_in(place), *listed.matches]
         proposals = knowledge.proposals_within(place)
         facts = self._lookup.facts(matches, proposals, self.settings.facts, self.llm.count_tokens)
+        near = underway.nearby.of(window) if underway.nearby is not None else None
         return tuple(
-            Question(self._request(place.of(text), labels, facts, candidates, self.llm.count_tokens), labels)
+            Question(self._request(place.of(text), labels, facts, candidates, near), labels)
             for labels in per_type.split(self.form, self.labels)
         )
 
     def _request(
-        self,
-        text: str,
-        labels: LabelSet,
-        facts: Sequence[str],
-        candidates: Sequence[Candidate],
-        count: CountTokens,
+        self, text: str, labels: LabelSet, facts: Sequence[str], candidates: Sequence[Candidate], near: Near | None
     ) -> Request:
         settings = self.settings
-        # A model tuned on the brief prompt was shown no examples.
-        examples = labels.examples if settings.prompt.style == "full" else ()
-        messages = build(text, labels=labels, form=self.form, examples=examples, facts=facts, settings=settings.prompt)
+        count = self.llm.count_tokens if self.llm is not None else len
+        room = _LEAST_ANSWER + round(settings.answer_tokens * count(text))
+        candidates = _of(candidates, labels)
+        bare = build(text, labels=labels, form=self.form, facts=facts, settings=settings.prompt)
+        messages = bare
+        if self.demonstrations is not None:
+            context = self.llm.context if self.llm is not None else None
+            taken = sum(count(message.content) for message in bare) + markup(len(bare)) + room
+            examples = self.demonstrations.choose(
+                near,
+                labels,
+                mentions=[candidate.span.of(text) for candidate in candidates],
+                room=None if context is None else max(0, context - taken),
+            )
+            messages = build(
+                text, labels=labels, form=self.form, examples=examples, facts=facts, settings=settings.prompt
+            )
+        if self.sharing is not None:
+            self.sharing.ask(messages)
         constraint = None
         if self.form.repeats_text:
             constraint = CopyConstraint(
                 text,
                 labels.names,
-                candidates=_of(candidates, labels),
+                candidates=candidates,
                 candidate_mode=settings.candidates,
                 open_bias=settings.open_bias + self.calibration.open_bias,
                 candidate_bias=settings.candidate_bias,
             )
-        room = _LEAST_ANSWER + round(settings.answer_tokens * count(text))
         return Request(messages, room, constraint, self.form.json_schema(labels))
 
     def _finish(self, underway: Underway) -> Document:
@@ -191,6 +234,8 @@ class Tagger:
         return self._lookup.linked(replace(document, entities=entities, windows=tuple(reports)))
 
     def _read(self, text: str, question: Question, answer: Completion | LLMError) -> Outcome:
+        if self.sharing is not None and isinstance(answer, Completion):
+            self.sharing.answered(answer)
         return outcome.read(text, question, answer, form=self.form, settings=self.settings.grounding)
 
     def _learned(self, found: Iterable[Entity], text: str) -> tuple[Entity, ...]:
@@ -220,6 +265,7 @@ class Tagger:
             "windows": f"at most {settings.windows.max_tokens} tokens",
             "asked": settings.ask,
             "candidates": f"{settings.candidates}, bias {settings.candidate_bias:g}",
+            "examples": str(settings.examples) if self.demonstrations is not None else "none",
             "open bias": f"{settings.open_bias + self.calibration.open_bias:g}",
             "calibration": learned or "none",
         }

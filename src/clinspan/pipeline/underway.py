@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from clinspan.document import Document
 from clinspan.pipeline import outcome
+from clinspan.pipeline.demonstrations import Nearby
 from clinspan.pipeline.knowledge import Knowledge
 from clinspan.pipeline.outcome import Outcome
 from clinspan.text.windows import Window
@@ -16,6 +17,7 @@ class Underway:
     Requests are not kept: a long note's prompts together are many times its size.
 
     Attributes:
+        nearby: what examples are chosen from for its windows; None where nothing is chosen.
         outcomes: of the windows that were read, from the first on; offsets are the window's own.
         asked: for each window that was planned, whether the LLM is asked about it.
         faults: for each window that was planned, why facts are missing from its questions; None where none are.
@@ -24,6 +26,7 @@ class Underway:
     document: Document
     windows: tuple[Window, ...]
     knowledge: Knowledge
+    nearby: Nearby | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
     faults: list[str | None] = field(default_factory=list)

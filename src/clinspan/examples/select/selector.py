@@ -39,6 +39,23 @@ class Wish:
     room: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """An example that was chosen, and the tokens it takes."""
+
+    chosen: Chosen
+    tokens: int
+
+
+def fitting_in(taken: Sequence[Priced], limit: int | None) -> list[Priced]:
+    """Without those that alone are over the limit, then without the last until the rest is within it."""
+    if limit is None:
+        return list(taken)
+    small = [priced for priced in taken if priced.tokens <= limit]
+    totals = accumulate(priced.tokens for priced in small)
+    return [priced for priced, total in zip(small, totals, strict=True) if total <= limit]
+
+
 class Selector:
     """Chooses from one pool. Gives the same for the same text, whatever was asked before.
 
@@ -99,8 +116,8 @@ class Selector:
         """The examples for one window, in the order in which they are to be shown."""
         settings = self.settings
         taken, unshowable = self._taken(self._ranked(near, wish), wish.cost)
-        within = _fitting(taken, settings.tokens)
-        fitting = _fitting(within, wish.room)
+        within = fitting_in(taken, settings.tokens)
+        fitting = fitting_in(within, wish.room)
         # Any other order of examples that are the same for all texts would differ from text to text.
         order = Order.POOL if settings.strategy is Strategy.RANDOM_ONCE else settings.order
         return Selection(
@@ -127,9 +144,9 @@ class Selector:
             case _:
                 return strategies.knn(near)
 
-    def _taken(self, ranked: Iterator[Chosen], cost: Cost | None) -> tuple[list["_Priced"], int]:
+    def _taken(self, ranked: Iterator[Chosen], cost: Cost | None) -> tuple[list[Priced], int]:
         """The first `k` that can be shown, no text twice, and how many the format cannot write."""
-        taken: list[_Priced] = []
+        taken: list[Priced] = []
         texts: set[str] = set()
         unshowable = 0
         if not self.settings.k:
@@ -141,22 +158,7 @@ class Selector:
                 unshowable += 1
             elif text not in texts:
                 texts.add(text)
-                taken.append(_Priced(chosen, tokens))
+                taken.append(Priced(chosen, tokens))
                 if len(taken) == self.settings.k:
                     break
         return taken, unshowable
-
-
-@dataclass(frozen=True, slots=True)
-class _Priced:
-    chosen: Chosen
-    tokens: int
-
-
-def _fitting(taken: Sequence[_Priced], limit: int | None) -> list[_Priced]:
-    """Without those that alone are over the limit, then without the last until the rest is within it."""
-    if limit is None:
-        return list(taken)
-    small = [priced for priced in taken if priced.tokens <= limit]
-    totals = accumulate(priced.tokens for priced in small)
-    return [priced for priced, total in zip(small, totals, strict=True) if total <= limit]

@@ -64,6 +64,8 @@ class SelectSettings:
         order: see `Order`.
         tokens: at most this many tokens for all examples together, by the model's own tokenizer; None for as many as
             fit into its context. Those furthest down the ranking are left out first.
+        retriever: what measures similarity: `lexical`, or the name of the pool's encoder; None for the encoder where
+            the pool has one.
         seed: of what is drawn or shuffled.
         relevance: for `diverse`, the weight of being similar to the text, in [0, 1]; the rest is the weight of being
             unlike the examples chosen before.
@@ -79,6 +81,7 @@ class SelectSettings:
     k: int = 16
     order: Order = Order.SIMILAR_LAST
     tokens: int | None = None
+    retriever: str | None = None
     seed: int = 0
     relevance: float = 0.7
     mentions: MentionSource = MentionSource.BOTH
@@ -91,3 +94,11 @@ class SelectSettings:
             raise ConfigError(f"tokens is {self.tokens}", where="examples", expected="0 or more")
         if not 0.0 <= self.relevance <= 1.0:
             raise ConfigError(f"relevance is {self.relevance}", where="examples", expected="a number from 0 to 1")
+
+    def __str__(self) -> str:
+        if self.strategy is Strategy.NONE:
+            return "none"
+        if self.strategy is Strategy.FIXED:
+            return "the label set's own"
+        budget = f", {self.tokens} tokens" if self.tokens is not None else ""
+        return f"{self.k} by {self.strategy.value}, {self.order.value}{budget}, seed {self.seed}"

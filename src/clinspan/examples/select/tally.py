@@ -40,7 +40,8 @@ class Tally:
 
     Attributes:
         labels: that are asked for.
-        resembles: similarity below which an example does not resemble its text.
+        resembles: similarity below which an example does not resemble its text; None where it is not measured, the
+            examples being the label set's own.
         prompts: prompts for which examples were chosen.
         shown: examples in them.
         similarity: sum of their similarities.
@@ -50,7 +51,7 @@ class Tally:
     """
 
     labels: Sequence[str]
-    resembles: float
+    resembles: float | None
     prompts: int = 0
     shown: int = 0
     similarity: float = 0.0
@@ -71,7 +72,8 @@ class Tally:
         self.prompts += 1
         self.shown += len(selection.chosen)
         self.similarity += sum(chosen.similarity for chosen in selection.chosen)
-        self.unlike += all(chosen.similarity < self.resembles for chosen in selection.chosen)
+        if self.resembles is not None:
+            self.unlike += all(chosen.similarity < self.resembles for chosen in selection.chosen)
         self.over_budget += selection.over_budget
         self.no_room += selection.no_room
         self.unshowable += selection.unshowable
@@ -81,8 +83,8 @@ class Tally:
 
     @property
     def mean_similarity(self) -> float | None:
-        """Of an example to its text; None where none was shown."""
-        return self.similarity / self.shown if self.shown else None
+        """Of an example to its text; None where none was shown, or it is not measured."""
+        return self.similarity / self.shown if self.shown and self.resembles is not None else None
 
     @property
     def never_shown(self) -> tuple[str, ...]:
