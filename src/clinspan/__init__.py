@@ -2,6 +2,7 @@
 
 from clinspan.document import Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
 from clinspan.labels import Example, Label, LabelSet
+from clinspan.pipeline.progress import WindowRead
 from clinspan.pipeline.settings import TagSettings
 from clinspan.pipeline.tagger import Tagger
 
@@ -16,6 +17,7 @@ __all__ = [
     "Span",
     "TagSettings",
     "Tagger",
+    "WindowRead",
     "WindowReport",
     "WindowState",
 ]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from clinspan.cli.meter import Meter
 from clinspan.corpora.writer import JsonlWriter, refuse_existing
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
@@ -64,14 +64,13 @@ def run(
         with ExitStack() as stack:
             writer = stack.enter_context(JsonlWriter(files.output, force=files.force))
             report = stack.enter_context(_report(tagger, files.report)) if files.report else None
-            bar = stack.enter_context(_bar(console))
-            task = bar.add_task("", total=None)
-            for document in tagger.tag_many(_readable(inputs, summary)):
+            meter = stack.enter_context(Meter(console))
+            for document in tagger.tag_many(_readable(inputs, summary), progress=meter.window):
                 writer.write(document)
                 if report is not None:
                     report.add(document)
                 summary.add(document)
-                bar.update(task, description=_progress(summary, time.monotonic() - started))
+                meter.document(document)
                 _tell(console, document, verbose=verbose)
     except KeyboardInterrupt:
         stopped = True
@@ -100,23 +99,6 @@ def _tell(console: Console, document: Document, *, verbose: bool) -> None:
     if verbose:
         found = f"{document.id}: {len(document.entities)} entities in {len(document.windows)} windows"
         console.print(escape(found), soft_wrap=True)
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=console.quiet or not console.is_terminal,
-    )
-
-
-def _progress(summary: Summary, seconds: float) -> str:
-    rate = summary.words / seconds * 60 if seconds else 0.0
-    return f"{summary.documents} notes, {summary.entities} entities, {rate:,.0f} words a minute"
 
 
 def _report(tagger: Tagger, path: Path) -> ReportWriter:

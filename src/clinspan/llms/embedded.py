@@ -18,7 +18,7 @@ from clinspan.errors import ConfigError, LLMError
 from clinspan.formats.tanl_syntax import render
 from clinspan.llms.chat import chat_tokens
 from clinspan.llms.llama import Llama, check_file
-from clinspan.llms.requantise import requantised
+from clinspan.llms.requantise import LARGEST, requantised
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Request
 from clinspan.models.registry import path_of, sha256_of
 
@@ -68,6 +68,9 @@ class EmbeddedLLM:
         path: the model, a GGUF file of a transformer with a chat template.
         settings: how it is run.
 
+    Attributes:
+        small: True for a model of at most some two hundred million parameters, which prompting cannot teach.
+
     Raises:
         MissingExtra: when llama.cpp is not installed.
         ModelError: when the model or the adapter cannot be used.
@@ -90,6 +93,7 @@ class EmbeddedLLM:
         self._tokenize = lru_cache(maxsize=1 << 15)(self._model.tokenize)
         self._lock = threading.Lock()
         self.context: int | None = self._model.n_ctx
+        self.small = path.stat().st_size <= LARGEST
         self.name = f"embedded:{path.stem}:{self._model.quantisation}:{checksum[:12]}"
         if settings.adapter is not None:
             adapter = f"{settings.adapter.stem}:{sha256_of(settings.adapter)[:12]}"

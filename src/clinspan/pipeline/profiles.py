@@ -27,6 +27,10 @@ PROMPTED = TagSettings(
 """A small model in this process that was not tuned: the dictionary proposes, and the model rejects what it is very sure
 of. With less bias it rejects right and wrong proposals alike (docs/results.md), and its scores say nothing."""
 
+SMALL = replace(PROMPTED, prompt=PromptSettings(style="brief"))
+"""The same for a model so small that definitions and examples change nothing in what it decides under such a bias
+(docs/results.md): they are a thousand tokens to evaluate, and half of the time."""
+
 TUNED = TagSettings(
     windows=WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0),
     prompt=PromptSettings(style="brief"),
@@ -57,5 +61,5 @@ def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
         adapter = adapters.beside(llm.adapter)
         chosen = TOLD if adapter is not None and adapter.facts else TUNED
     else:
-        chosen = PROMPTED
+        chosen = SMALL if llm.small and proposals else PROMPTED
     return chosen if proposals else replace(chosen, ask="always", candidates="off", candidate_bias=0.0)

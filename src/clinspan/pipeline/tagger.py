@@ -24,6 +24,7 @@ from clinspan.pipeline.demonstrations import Demonstrations, markup
 from clinspan.pipeline.knowledge import Lookup
 from clinspan.pipeline.outcome import Outcome
 from clinspan.pipeline.profiles import profile
+from clinspan.pipeline.progress import Progress, WindowRead
 from clinspan.pipeline.propose import Proposed, Proposer
 from clinspan.pipeline.question import Question
 from clinspan.pipeline.settings import TagSettings
@@ -91,19 +92,26 @@ class Tagger:
         (done,) = self.tag_many([document])
         return done
 
-    def tag_many(self, documents: Iterable[Document]) -> Iterator[Document]:
+    def tag_many(self, documents: Iterable[Document], *, progress: Progress | None = None) -> Iterator[Document]:
         """Each document with its entities, in order, given as soon as its last window is read.
 
         A document is taken from `documents` when the LLM has room for its first question, so both may be endless;
         `settings.ahead` bounds what is held. What `documents` raises is raised here, once all before it were given.
+
+        Args:
+            documents: entities and windows that they have already are replaced.
+            progress: called with each window as soon as it is read, in order, by the thread that asks for documents.
         """
         if self.llm is None:
             for document in documents:
-                yield self._finish(self._begin(document))
+                underway = self._begin(document)
+                self._tell(underway, progress)
+                yield self._finish(underway)
             return
         steps = Steps(self._begin, self._questions, self._read, self._proposer())
         with closing(Stream(self.llm, steps, ahead=self.settings.ahead).run(documents)) as stream:
             for underway in stream:
+                self._tell(underway, progress)
                 if underway.done:
                     yield self._finish(underway)
 
@@ -141,6 +149,24 @@ class Tagger:
             for _ in cut:
                 underway.plan(0)
         return underway
+
+    def _tell(self, underway: Underway, progress: Progress | None) -> None:
+        if progress is None:
+            return
+        text = underway.document.text
+        while underway.told < len(underway.outcomes):
+            window, read = underway.windows[underway.told], underway.outcomes[underway.told]
+            underway.told += 1
+            if self.llm is None:
+                found = underway.knowledge.proposals_in(window.core)
+            else:
+                placed = (entity.shift(window.span.start) for entity in read.entities)
+                found = [entity for entity in placed if window.core.start <= entity.start < window.core.end]
+            entities = self._learned(found, text)
+            state = _state(read.state, window.core, [entity.start for entity in entities])
+            words = len(window.core.of(text).split())
+            shown = underway.document.id, window.index, len(underway.windows), window.core
+            progress(WindowRead(*shown, state, entities, words))
 
     def _proposer(self) -> Proposer | None:
         facts = self.settings.facts

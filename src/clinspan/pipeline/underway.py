@@ -20,6 +20,7 @@ class Underway:
         nearby: what examples are chosen from for its windows; None where nothing is chosen.
         outcomes: of the windows that were read, from the first on; offsets are the window's own.
         asked: for each window that was planned, whether the LLM is asked about it.
+        told: how many of the windows read were told of.
         faults: for each window that was planned, why facts are missing from its questions; None where none are.
     """
 
@@ -30,6 +31,7 @@ class Underway:
     outcomes: list[Outcome] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
     faults: list[str | None] = field(default_factory=list)
+    told: int = 0
     _open: list[int] = field(default_factory=list)
     _read: list[Outcome] = field(default_factory=list)
 

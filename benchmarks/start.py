@@ -1,0 +1,41 @@
+"""Seconds from the start of a process to its first verified entity, with the sample notes, and where they go.
+
+Run: python benchmarks/start.py SECONDS [LABELS], SECONDS being the monotonic clock when this process was started;
+`python benchmarks/tag.py --only start` does so. Everything is imported late, since importing is measured too.
+"""
+
+import json
+import sys
+import time
+
+
+def start(spawned: float, labels: str) -> dict[str, float]:
+    """In this process, which is new."""
+    python = time.monotonic()
+    from clinspan import samples
+    from clinspan.cli import main  # noqa: F401 (what the command `clinspan` imports)
+    from clinspan.pipeline.tagger import Tagger
+
+    imported = time.monotonic()
+    tagger = Tagger("embedded", labels=labels)
+    opened = time.monotonic()
+    found = []
+
+    def look(read):
+        if read.entities:
+            found.append(time.monotonic())
+
+    documents = tagger.tag_many(samples.load(), progress=look)
+    while not found:
+        next(documents)
+    return {
+        "Python": python - spawned,
+        "imports": imported - python,
+        "model and dictionary": opened - imported,
+        "to the first entity": found[0] - opened,
+        "in all": found[0] - spawned,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(start(float(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "problem-treatment-test")))

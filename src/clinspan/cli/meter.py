@@ -1,0 +1,91 @@
+"""How far a run is, as the person who waits sees it."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from clinspan.document import Document
+from clinspan.pipeline.progress import WindowRead
+
+EVERY = 30.0
+"""Seconds between two lines where there is no terminal to draw on: a log should show life, not drown."""
+
+
+class Meter:
+    """Notes, windows, entities and words a minute, from each window as it is read.
+
+    On a terminal they are drawn in one place, with a bar for the note that is being read, and gone at the end;
+    elsewhere a line is printed now and then.
+
+    Args:
+        console: is drawn on; one that is quiet shows nothing.
+        clock: seconds, never going back.
+        every: seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic, every: float = EVERY):
+        self._console = console
+        self._clock = clock
+        self._every = every
+        self._started = self._line = clock()
+        self._notes = self._windows = self._words = self._entities = 0
+        self._here: WindowRead | None = None
+        self._found = 0
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=console.quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("reading", total=None, note="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def window(self, read: WindowRead) -> None:
+        """A window was read."""
+        self._here = read
+        self._windows += 1
+        self._words += read.words
+        self._found += len(read.entities)
+        self._show()
+
+    def document(self, document: Document) -> None:
+        """A document is done; its entities are now known for good."""
+        self._notes += 1
+        self._entities += len(document.entities)
+        self._found, self._here = 0, None
+        self._show()
+
+    def _show(self) -> None:
+        now = self._clock()
+        if self._console.is_terminal:
+            read = self._here
+            note = f"{escape(read.document)}: window {read.index + 1} of {read.of}" if read else ""
+            done = {"completed": read.index + 1, "total": read.of} if read else {"completed": 0, "total": None}
+            self._bar.update(self._task, description=self._said(now), note=note, **done)
+        elif now - self._line >= self._every:
+            self._line = now
+            where = f"; {self._here.document}: window {self._here.index + 1} of {self._here.of}" if self._here else ""
+            self._console.print(escape(f"{self._said(now)}, {now - self._started:.0f} s{where}"), soft_wrap=True)
+
+    def _said(self, now: float) -> str:
+        seconds = now - self._started
+        rate = self._words / seconds * 60 if seconds else 0.0
+        found = self._entities + self._found
+        return f"{self._notes} notes, {self._windows:,} windows, {found:,} entities, {rate:,.0f} words a minute"

@@ -1,0 +1,68 @@
+"""What a run says of itself while it goes on."""
+
+import io
+import os
+import pty
+import select
+import subprocess
+import sys
+
+from rich.console import Console
+
+from clinspan.cli.meter import Meter
+from clinspan.document import Document, Entity, Span, WindowState
+from clinspan.pipeline.progress import WindowRead
+
+TEXT = "Gout, and then more."
+GOUT = Entity(Span(0, 4), "disease", "Gout")
+
+
+def window(index: int, *entities: Entity) -> WindowRead:
+    return WindowRead("[a]", index, 1000, Span(0, len(TEXT)), WindowState.OK, entities, 50)
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    said, now = io.StringIO(), 0.0
+    with Meter(Console(file=said, width=200), clock=lambda: now, every=30) as meter:
+        for index in range(100):
+            now += 1
+            meter.window(window(index, GOUT))
+        meter.document(Document("[a]", TEXT, (GOUT,)))
+        now += 30
+        meter.window(window(0))
+    lines = said.getvalue().splitlines()
+    assert len(lines) == 4
+    assert lines[0] == ("0 notes, 30 windows, 30 entities, 3,000 words a minute, 30 s; [a]: window 30 of 1000")
+    # A finished document counts what it was given with, not what its windows had.
+    assert lines[3].startswith("1 notes, 101 windows, 1 entities")
+
+
+def test_quiet_is_quiet() -> None:
+    said, now = io.StringIO(), 0.0
+    with Meter(Console(file=said, quiet=True), clock=lambda: now, every=30) as meter:
+        now = 100.0
+        meter.window(window(0))
+    assert said.getvalue() == ""
+
+
+def test_a_terminal_sees_windows_before_the_first_note_is_done() -> None:
+    program = (
+        "import sys; from rich.console import Console; from clinspan.cli.meter import Meter\n"
+        "from clinspan.document import Span, WindowState; from clinspan.pipeline.progress import WindowRead\n"
+        "with Meter(Console(stderr=True)) as meter:\n"
+        "    meter.window(WindowRead('long', 6, 900, Span(0, 9), WindowState.OK, (), 50))\n"
+        "    sys.stdin.readline()\n"
+    )
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=follower, env=environment
+    ) as process:
+        os.close(follower)
+        said = b""
+        while b"window 7 of 900" not in said and select.select([leader], [], [], 60)[0]:
+            said += os.read(leader, 4096)
+        process.communicate(b"\n", timeout=60)
+    os.close(leader)
+    assert b"0 notes, 1 windows" in said
+    assert b"window 7 of 900" in said
