@@ -8,7 +8,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.cli import calibrate, convert, demo, dictionary, doctor, evaluate, ground, labels, models, tag, tune
+from clinspan.cli import (
+    calibrate,
+    convert,
+    demo,
+    dictionary,
+    doctor,
+    evaluate,
+    ground,
+    labels,
+    models,
+    tag,
+    tune,
+    tune_encoder,
+)
 from clinspan.errors import ClinspanError
 
 app = typer.Typer(
@@ -29,6 +42,7 @@ app.command()(ground.ground)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
 app.command()(tune.tune)
+app.command()(tune_encoder.tune_encoder)
 app.command()(convert.convert)
 
 

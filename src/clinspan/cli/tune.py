@@ -1,7 +1,6 @@
 """`clinspan tune`: a LoRA adapter out of gold documents."""
 
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any
@@ -10,12 +9,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clinspan.corpora.pubtator import NCBI_LABELS
+from clinspan.cli.gold import label_sets, read_gold, renamed
 from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.table import by_name
-from clinspan.labels import LabelSet
 from clinspan.pipeline import parts
-from clinspan.tuning.corpora import Gold, read, without
+from clinspan.tuning.corpora import without
 from clinspan.tuning.epochs import EpochSettings
 from clinspan.tuning.settings import LoraSettings, RunSettings
 
@@ -69,13 +67,10 @@ def tune(
     Example: `clinspan tune --examples train.pubtator --labels disease --dev devel.pubtator --minutes 60 -o my-adapter`
     """
     console = Console(stderr=True)
-    sets = [LabelSet.load(name) for name in labels]
-    if len(sets) not in (1, len(examples)):
-        raise ConfigError(f"{len(examples)} --examples and {len(sets)} --labels", expected="one --labels, or as many")
-    names = _names(rename or [])
-    gold = [_read(path, sets[i if len(sets) > 1 else 0], names) for i, path in enumerate(examples)]
-    held = None if dev is None else _read(dev, sets[0], names)
-    others = [_read(path, sets[0], names, strict=False) for path in hold_out or []]
+    sets, names = label_sets(labels, len(examples)), renamed(rename or [])
+    gold = [read_gold(path, own, names) for path, own in zip(examples, sets, strict=True)]
+    held = None if dev is None else read_gold(dev, sets[0], names)
+    others = [read_gold(path, sets[0], names, strict=False) for path in hold_out or []]
     corpora = without(gold, [doc for other in [*([held] if held else []), *others] for doc in other.documents])
     for corpus in corpora:
         console.print(
@@ -131,19 +126,6 @@ def _train(run: Any, console: Console) -> None:
             bar.update(task, completed=done, description=shown)
     if run.chief:
         console.print(f"the adapter and its card are in {run.output}")
-
-
-def _read(path: Path, labels: LabelSet, names: dict[str, str], *, strict: bool = True) -> Gold:
-    known = {old: new for old, new in NCBI_LABELS.items() if new in labels} | names
-    return read(path, labels, names=known, strict=strict)
-
-
-def _names(pairs: Sequence[str]) -> dict[str, str]:
-    split = [pair.partition("=") for pair in pairs]
-    for pair, (old, _, new) in zip(pairs, split, strict=True):
-        if not old or not new:
-            raise ConfigError(f"--map {pair}", expected="OLD=NAME")
-    return {old: new for old, _, new in split}
 
 
 def _one_of(option: str, given: str, *known: str) -> Any:

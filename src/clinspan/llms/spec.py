@@ -42,6 +42,12 @@ KINDS: Mapping[str, Kind] = {
     "llamacpp": Kind(
         "clinspan.llms.embedded:EmbeddedLLM", "clinspan.llms.embedded:EmbeddedSettings", _IN_PROCESS, "PATH"
     ),
+    "encoder": Kind(
+        "clinspan.llms.encoder:EncoderLLM.opened",
+        "clinspan.llms.encoder:EncoderSettings",
+        frozenset({"batch", "threads"}),
+        "FOLDER",
+    ),
     "openai": Kind(
         "clinspan.llms.openai:OpenAILLM",
         "clinspan.llms.openai:OpenAISettings",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from clinspan.classifier.scheme import head_for
 from clinspan.dictionary.default import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError
@@ -12,6 +13,7 @@ from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM
+from clinspan.llms.encoder import EncoderLLM
 from clinspan.models import adapters
 from clinspan.models.registry import path_of
 from clinspan.pipeline.calibration import Calibration
@@ -56,7 +58,13 @@ def llm(
         shipped = adapters.for_labels(labels.names)
         if shipped is not None and adapters.read(shipped).format == form.name:
             return spec.load(given, adapter=adapters.read(shipped).path, **options)
-    return spec.load(given, **options)
+    loaded = spec.load(given, **options)
+    if isinstance(loaded, EncoderLLM):
+        # Known before any note is read.
+        head_for(loaded.classifier.heads, labels.names)
+        if not form.repeats_text:
+            raise ConfigError(f"an encoder does not answer in {form.name}", expected="tanl")
+    return loaded
 
 
 def _checked(adapter: adapters.Adapter, llm: str, labels: LabelSet, form: Format) -> adapters.Adapter:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from clinspan.dictionary.facts import FactsMode
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM
+from clinspan.llms.encoder import EncoderLLM
 from clinspan.models import adapters
 from clinspan.pipeline.settings import NO_FACTS, FactSettings, TagSettings
 from clinspan.prompt import PromptSettings
@@ -36,7 +37,8 @@ TUNED = TagSettings(
     prompt=PromptSettings(style="brief"),
     facts=NO_FACTS,
 )
-"""A small model with an adapter decides alone, a sentence at a time, as tuned; the dictionary links its finds."""
+"""A small model with an adapter, or a tuned encoder, decides alone, a sentence at a time, as tuned; the dictionary
+links its finds."""
 
 TOLD = replace(TUNED, facts=FactSettings(mode=FactsMode.LABELS, budget=96))
 """The same for an adapter that was tuned with the dictionary's proposals in its prompts."""
@@ -55,6 +57,8 @@ def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
     """
     if llm is None:
         return NO_LLM
+    if isinstance(llm, EncoderLLM):
+        return TUNED
     if not isinstance(llm, EmbeddedLLM):
         return SERVED
     if llm.adapter is not None:

@@ -1,0 +1,1 @@
+"""Token classification: an encoder's tag for every word of a window, and the mentions these tags mean together."""

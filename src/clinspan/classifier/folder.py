@@ -1,0 +1,92 @@
+"""The folder of a tuned token classifier: weights and tokenizer as transformers writes them, with a card beside them.
+
+transformers loads the folder too (`AutoModelForTokenClassification`); what its outputs mean stands in the card.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clinspan.classifier.model import TokenClassifier
+from clinspan.classifier.scheme import Head, heads
+from clinspan.errors import InputError, MissingExtra, ModelError
+from clinspan.models.registry import sha256_of
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "model.safetensors"
+KIND = "token classifier"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierCard:
+    """What the card of a token classifier says, as far as loading it goes.
+
+    Attributes:
+        name: as reports show it.
+        heads: what its outputs mean.
+        sha256: of the weights' file.
+        card: all of it.
+    """
+
+    name: str
+    heads: tuple[Head, ...]
+    sha256: str
+    card: dict[str, Any]
+
+
+def read_card(folder: Path) -> ClassifierCard:
+    """The card in `folder`.
+
+    Raises:
+        InputError: when there is none, it lacks something or is another kind of model's.
+    """
+    path = folder / CARD_FILE
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if card.get("kind") != KIND:
+            raise InputError(
+                "is not the card of a token classifier", where=str(path), fix="Make one: clinspan tune-encoder."
+            )
+        return ClassifierCard(card["name"], heads(card["label_sets"]), card["weights"]["sha256"], card)
+    except OSError as error:
+        raise InputError(
+            f"the classifier's card cannot be read: {error.strerror}",
+            where=str(path),
+            expected="a folder made by clinspan tune-encoder",
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"is not a classifier's card: {error!r}", where=str(path)) from error
+
+
+def load(folder: Path) -> tuple[ClassifierCard, TokenClassifier]:
+    """The classifier in `folder`, ready to read. Fetches nothing.
+
+    Raises:
+        MissingExtra: when the packages of the extra `train` are not installed.
+        InputError: see `read_card`.
+        ModelError: when the weights are missing, damaged or not what the card describes.
+    """
+    card = read_card(folder)
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        raise ModelError("the classifier's weights are missing", where=str(weights))
+    if sha256_of(weights) != card.sha256:
+        raise ModelError("are not the weights the card describes (checksum)", where=str(weights))
+    try:
+        import torch
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "train", purpose="an encoder") from error
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        model = transformers.AutoModelForTokenClassification.from_pretrained(
+            str(folder), local_files_only=True, dtype=torch.float32
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"cannot be loaded as a token classifier: {error}", where=str(folder)) from error
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    return card, TokenClassifier(model.eval(), tokenizer, card.heads)

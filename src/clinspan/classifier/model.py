@@ -1,0 +1,81 @@
+"""A token classifier: an encoder of transformers with its tokenizer, read window by window."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clinspan.classifier.mentions import Reading
+from clinspan.classifier.scheme import Head
+from clinspan.classifier.units import Unit, units
+from clinspan.errors import MissingExtra, ModelError
+
+
+class TokenClassifier:
+    """Gives every unit of a text the log-probabilities of its tags.
+
+    Args:
+        model: transformers' model for token classification.
+        tokenizer: its fast tokenizer.
+        heads: what the model's outputs mean.
+
+    Raises:
+        ModelError: when the tokenizer gives no offsets, or the heads are not the model's.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, heads: tuple[Head, ...]):
+        if not tokenizer.is_fast:
+            raise ModelError("the tokenizer knows no offsets", expected="one with a tokenizer.json")
+        if model.config.num_labels != heads[-1].end:
+            raise ModelError(f"the model has {model.config.num_labels} outputs, and its labels need {heads[-1].end}")
+        self.model, self.tokenizer, self.heads = model, tokenizer, heads
+        known = getattr(model.config, "max_position_embeddings", None) or 512
+        # Some encoders keep the first positions for padding.
+        pad = getattr(model.config, "pad_token_id", None) or 0
+        self.context: int = known - (pad + 1 if model.config.model_type in _PADDED_POSITIONS else 0)
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the model has."""
+        return sum(int(weights.numel()) for weights in self.model.parameters())
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text`, without those that every window has around it."""
+        return len(self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+
+    def encode(self, text: str) -> tuple[list[int], tuple[Unit, ...]]:
+        """The ids of a window, whole, and its units."""
+        encoded = self.tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
+        return list(encoded["input_ids"]), units(text, encoded["offset_mapping"])
+
+    def read(self, windows: Sequence[tuple[list[int], tuple[Unit, ...]]], heads: Sequence[Head]) -> list[Reading]:
+        """Reads encoded windows in one pass, each with its head."""
+        try:
+            import torch
+        except ModuleNotFoundError as error:
+            raise MissingExtra("torch", "train", purpose="reading with an encoder") from error
+        longest = max(len(ids) for ids, _ in windows)
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([row + [pad] * (longest - len(row)) for row, _ in windows], device=self.model.device)
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row, _ in windows], device=ids.device)
+        with torch.inference_mode():
+            logits = self.model(input_ids=ids, attention_mask=mask).logits.float().cpu().numpy()
+        return [
+            Reading(found, _log_probabilities(rows[:, head.first : head.end], found))
+            for rows, (_, found), head in zip(logits, windows, heads, strict=True)
+        ]
+
+
+_PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "luke"})
+
+
+def _log_probabilities(logits: np.ndarray[Any, Any], found: Sequence[Unit]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A row for each unit; all tags are equally likely where the encoder has no token for it."""
+    rows = np.zeros((len(found), logits.shape[1]), dtype=np.float64)
+    for i, unit in enumerate(found):
+        if unit.token is not None:
+            rows[i] = logits[unit.token]
+    highest = rows.max(axis=1, keepdims=True) if len(rows) else rows
+    shifted = rows - highest
+    normalised: np.ndarray[Any, np.dtype[np.float64]] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return normalised

@@ -1,0 +1,102 @@
+"""The tags of a token classifier: BIOES, one head for each set of labels that is asked for together.
+
+A mention of several units has the tags B, I ... I, E; one of a single unit S; everything outside O. Source of the
+scheme, under the name BILOU: Ratinov and Roth 2009, "Design Challenges and Misconceptions in Named Entity Recognition".
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from clinspan.errors import ConfigError
+
+OUTSIDE = "O"
+PARTS = ("B", "I", "E", "S")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """The units `first` up to `end`, which is not included, as a mention of `label`."""
+
+    first: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The tags for one set of labels, a run of a classifier's outputs.
+
+    Two corpora may mark different things, and what one does not mark is not outside for the other. So each set of
+    labels has outputs of its own over the encoder that all share.
+
+    Attributes:
+        labels: in the set's order.
+        first: index of its tag O among the classifier's outputs.
+    """
+
+    labels: tuple[str, ...]
+    first: int = 0
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags in the order of the outputs: O, then B, I, E and S of each label."""
+        return (OUTSIDE, *(f"{part}-{label}" for label in self.labels for part in PARTS))
+
+    @property
+    def end(self) -> int:
+        """One past its last output."""
+        return self.first + 1 + len(PARTS) * len(self.labels)
+
+    def encode(self, segments: Iterable[Segment], count: int) -> list[int]:
+        """The output that is right for each of `count` units.
+
+        Raises:
+            ConfigError: when segments overlap, go past the last unit, or have a label that is not the head's.
+        """
+        outputs = [self.first] * count
+        for segment in segments:
+            if segment.label not in self.labels:
+                raise ConfigError(f"the label {segment.label!r} has no tags", expected=", ".join(self.labels))
+            if not 0 <= segment.first < segment.end <= count:
+                raise ConfigError(f"units {segment.first} to {segment.end} are not among {count}")
+            if any(output != self.first for output in outputs[segment.first : segment.end]):
+                raise ConfigError("segments overlap, and a unit has one tag")
+            begin, inside, end, single = range(self._of(segment.label), self._of(segment.label) + len(PARTS))
+            last = segment.end - 1
+            outputs[segment.first : segment.end] = [inside] * (segment.end - segment.first)
+            outputs[segment.first], outputs[last] = begin, end
+            if segment.first == last:
+                outputs[last] = single
+        return outputs
+
+    def _of(self, label: str) -> int:
+        return self.first + 1 + len(PARTS) * self.labels.index(label)
+
+
+def heads(label_sets: Iterable[Sequence[str]]) -> tuple[Head, ...]:
+    """A head for each set of labels, one after the other; sets with the same labels share one."""
+    made: list[Head] = []
+    for names in label_sets:
+        if not any(set(head.labels) == set(names) for head in made):
+            made.append(Head(tuple(names), made[-1].end if made else 0))
+    return tuple(made)
+
+
+def head_for(known: Sequence[Head], names: Collection[str]) -> Head:
+    """The head for labels that are asked for together: the one of just these, else the smallest that has them all.
+
+    Raises:
+        ConfigError: when no head has them all.
+    """
+    fitting = [head for head in known if set(names) <= set(head.labels)]
+    if not fitting:
+        expected = " or ".join(", ".join(head.labels) for head in known)
+        raise ConfigError(f"the classifier was not tuned for {', '.join(names)} together", expected=expected)
+    return min(fitting, key=lambda head: len(head.labels))
+
+
+def names_of(known: Sequence[Head]) -> tuple[str, ...]:
+    """A name for every output, as a model's configuration lists them; heads are told apart where there are several."""
+    if len(known) == 1:
+        return known[0].tags
+    return tuple(f"{'+'.join(head.labels)}/{tag}" for head in known for tag in head.tags)

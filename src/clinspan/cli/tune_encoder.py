@@ -1,0 +1,117 @@
+"""`clinspan tune-encoder`: a token classifier out of gold documents."""
+
+import signal
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from clinspan.cli.gold import label_sets, read_gold, renamed
+from clinspan.errors import MissingExtra
+from clinspan.tuning.corpora import Gold, without
+from clinspan.tuning.encoder.output import check_output
+from clinspan.tuning.encoder.settings import EncoderRunSettings
+
+
+def tune_encoder(
+    examples: Annotated[
+        list[Path], typer.Option("--examples", help="Gold documents to learn from, in any corpus format; repeatable.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for classifier, card, log and checkpoint.")],
+    labels: Annotated[
+        list[str],
+        typer.Option(help="What the documents are annotated for, a set or labels.toml: one for all, or one for each."),
+    ],
+    base: Annotated[
+        str, typer.Option(help="The encoder: one of `clinspan models list`, a Hugging Face folder, or hf:NAME.")
+    ] = "all-minilm-l6-v2-torch",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the documents.")] = 10,
+    dev: Annotated[
+        list[Path] | None,
+        typer.Option(help="Documents to validate on, with the labels of the --examples in its place; repeatable."),
+    ] = None,
+    hold_out: Annotated[
+        list[Path] | None, typer.Option(help="Corpora whose documents are kept out of training; repeatable.")
+    ] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option("--map", help="OLD=NAME: a corpus's label under another name; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that has files.")] = False,
+    learning_rate: Annotated[float, typer.Option(help="At its highest; less for larger encoders.")] = 2e-4,
+    batch: Annotated[int, typer.Option(help="Windows in one step.")] = 16,
+    keep_empty: Annotated[float, typer.Option(help="Share of the windows without a mention that is used.")] = 1.0,
+    patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
+    checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Of the outputs' start, dropout and the order of windows.")] = 1,
+) -> None:
+    """Tunes an encoder on gold documents to classify tokens, and writes it with its card.
+
+    `clinspan tag --llm encoder:FOLDER` tags with it. Ctrl-C ends training in good order; `--resume` goes on from there.
+
+    Example: `clinspan tune-encoder --examples train.pubtator --labels disease --dev devel.pubtator -o my-encoder`
+    """
+    console = Console(stderr=True)
+    settings = EncoderRunSettings(
+        learning_rate=learning_rate,
+        passes=epochs,
+        batch=batch,
+        keep_empty=keep_empty,
+        patience=patience,
+        checkpoint_minutes=checkpoint_minutes,
+        seed=seed,
+    )
+    sets, names = label_sets(labels, len(examples)), renamed(rename or [])
+    gold = [read_gold(path, own, names) for path, own in zip(examples, sets, strict=True)]
+    held = [read_gold(path, sets[min(i, len(sets) - 1)], names) for i, path in enumerate(dev or [])]
+    others = [read_gold(path, sets[0], names, strict=False) for path in hold_out or []]
+    corpora = without(gold, [doc for other in [*held, *others] for doc in other.documents])
+    for corpus in corpora:
+        console.print(
+            f"{corpus.name}: {len(corpus.documents)} documents, {corpus.mentions} mentions of "
+            f"{', '.join(corpus.labels.names)}; {corpus.left_out} left out"
+        )
+    check_output(output, resume=resume, force=force)
+    _train(_open(base, corpora, output=output, settings=settings, held=held, resume=resume), console)
+
+
+def _open(base: str, corpora: tuple[Gold, ...], **options: Any) -> Any:
+    try:
+        run = resolve_name("clinspan.tuning.encoder.run:EncoderRun")
+        find_base = resolve_name("clinspan.tuning.encoder.base:find_base")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "train", purpose="tuning an encoder") from error
+    return run(find_base(base), corpora, **options)
+
+
+def _train(run: Any, console: Console) -> None:
+    """Trains with a progress bar; the first Ctrl-C or termination ends it after the step under way."""
+    data = run.data
+    console.print(
+        f"{len(data.rows)} of {data.windows} windows, {data.mentions} mentions; {data.lost} mentions cannot be marked, "
+        f"{data.too_long} windows are too long"
+    )
+
+    def end(*_: object) -> None:
+        run.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not run.trainer.chief) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def show(at: Any) -> None:
+            shown = f"step {at.step} of {at.steps}, pass {int(at.passes) + 1}, loss {at.loss:.4f}"
+            bar.update(task, completed=at.step / max(1, at.steps), description=shown)
+
+        run.train(show)
+    if run.trainer.chief:
+        for row in run.log:
+            if "f1" in row:
+                console.print(f"step {row['step']}: F1 {', '.join(f'{f:.3f}' for f in row['each'])}")
+        console.print(f"the classifier and its card are in {run.output}")

@@ -1,0 +1,278 @@
+"""Tuning of an encoder, with a BERT of two layers and random weights."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from clinspan.classifier import folder
+from clinspan.errors import ConfigError, InputError, LLMError, ModelError, OutputError
+from clinspan.labels import LabelSet
+from clinspan.llms.encoder import EncoderLLM, EncoderSettings
+from clinspan.messages import CopyConstraint, Message, Request
+from clinspan.pipeline.tagger import Tagger
+from clinspan.tuning.encoder.output import check_output
+from clinspan.tuning.encoder.settings import EncoderRunSettings
+from tuning.sample import BOTH, DISEASE, document, gold
+
+SETTINGS = EncoderRunSettings(learning_rate=0.01, passes=30, batch=4, bfloat16=False, weight_decay=0.0)
+MARKED = [
+    "The patient had {gout} and {colon cancer}. All was well.",
+    "No (ataxia) but {gout-like arthritis}; 12.5 mg.",
+    "An {ataxia} was seen, İ say – and {Cancer}…",
+]
+CORPUS = gold(*(document(str(i), text) for i, text in enumerate(MARKED)))
+MIXED = gold(document("m", "The {chemical:aspirin} eased the {disease:gout}."), labels=BOTH, name="mixed")
+
+
+@pytest.fixture
+def made(tiny_encoder, tmp_path):
+    """Makes runs of the tiny encoder, in folders of `tmp_path`."""
+    from clinspan.tuning.encoder.base import find_base
+    from clinspan.tuning.encoder.run import EncoderRun
+
+    def make(name="out", *, data=(CORPUS,), settings=SETTINGS, resume=False, base=tiny_encoder, **options):
+        check_output(tmp_path / name, resume=resume, force=False)
+        return EncoderRun(
+            find_base(str(base)), data, output=tmp_path / name, settings=settings, resume=resume, **options
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_encoder, tmp_path_factory):
+    """A folder with an encoder that knows both corpora by heart."""
+    from clinspan.tuning.encoder.base import find_base
+    from clinspan.tuning.encoder.run import EncoderRun
+
+    output = tmp_path_factory.mktemp("tuned") / "by-heart"
+    check_output(output, resume=False, force=False)
+    corpora = [CORPUS, MIXED]
+    run = EncoderRun(find_base(str(tiny_encoder)), corpora, output=output, settings=SETTINGS, held=corpora)
+    run.train()
+    return output
+
+
+def weights(run):
+    return {name: value.detach().clone() for name, value in run.classifier.model.named_parameters()}
+
+
+def test_what_was_learned_by_heart_is_found_again_and_stands_in_the_text(tuned):
+    llm = EncoderLLM.opened(tuned, EncoderSettings(batch=2))
+    tagger = Tagger(llm, labels=DISEASE, dictionary=None)
+    for gold_document in CORPUS.documents:
+        doc = tagger.tag(replace(gold_document, entities=()))
+        assert doc.complete
+        assert {(e.span, e.label, e.text) for e in doc.entities} == {
+            (e.span, e.label, e.text) for e in gold_document.entities
+        }
+        assert all(0 < e.score <= 1 for e in doc.entities)
+
+
+def test_each_set_of_labels_has_a_head_of_its_own(tuned):
+    llm = EncoderLLM.opened(tuned)
+    doc = MIXED.documents[0]
+    both = Tagger(llm, labels=BOTH, dictionary=None).tag(replace(doc, entities=()))
+    assert [(e.text, e.label) for e in both.entities] == [("aspirin", "chemical"), ("gout", "disease")]
+    alone = Tagger(llm, labels=BOTH.only("chemical"), dictionary=None).tag(replace(doc, entities=()))
+    assert [(e.text, e.label) for e in alone.entities] == [("aspirin", "chemical")]
+
+
+def test_the_card_says_what_was_learned_and_how_well(tuned):
+    card = folder.read_card(tuned)
+    assert card.card["label_sets"] == [["disease"], ["chemical", "disease"]]
+    assert [row["mentions"] for row in card.card["data"]] == [5, 2, 5, 2]
+    assert [row["strict"]["all"]["f1"] for row in card.card["scores"]] == [1.0, 1.0]
+    assert card.card["settings"]["bfloat16"] is False
+    assert "| mixed | development | chemical | 1.000 |" in (tuned / "README.md").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in (tuned / "log.jsonl").read_text().splitlines()]
+    assert len([row for row in rows if "f1" in row]) == 30
+
+
+def test_transformers_reads_the_folder_alone(tuned):
+    from transformers import AutoModelForTokenClassification
+
+    model = AutoModelForTokenClassification.from_pretrained(tuned)
+    assert model.config.id2label[0] == "disease/O"
+    assert model.config.id2label[13] == "chemical+disease/S-disease"
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(made):
+    settings = replace(SETTINGS, passes=4)
+    whole = made("whole", settings=settings)
+    whole.train()
+    broken = made("broken", settings=settings)
+    broken.train(lambda at: broken.stop() if at.step == 2 else None)
+    assert folder.read_card(broken.output).card["progress"]["steps"] == 2
+    again = made("broken", settings=settings, resume=True)
+    again.train()
+    steps = [folder.read_card(run.output).card["progress"]["steps"] for run in (whole, again)]
+    assert steps == [4, 4]
+    for name, value in weights(whole).items():
+        assert abs(value - weights(again)[name]).max() < 1e-6, name
+
+
+def test_a_checkpoint_that_was_cut_off_is_passed_over(made):
+    settings = replace(SETTINGS, passes=2)
+    made(settings=settings).train()
+    run = made("cut", settings=settings)
+    run.train()
+    late = run.output / "checkpoint" / "checkpoint-999"
+    late.mkdir()
+    (late / "trainer_state.json").write_text('{"global_step": 9')
+    again = made("cut", settings=settings, resume=True)
+    assert again._checkpoint.name == "checkpoint-2"
+
+
+def test_only_the_same_run_is_gone_on_with(made):
+    settings = replace(SETTINGS, passes=1)
+    made(settings=settings).train()
+    with pytest.raises(ModelError, match="the checkpoint has settings"):
+        made(settings=replace(settings, learning_rate=0.02), resume=True)
+    with pytest.raises(ModelError, match="the checkpoint has data"):
+        made(settings=settings, data=[replace(CORPUS, sha256="1" * 64)], resume=True)
+    with pytest.raises(InputError, match="no checkpoint to resume from"):
+        made("new", settings=settings, resume=True)
+    with pytest.raises(OutputError, match="is not empty"):
+        made(settings=settings)
+
+
+def test_the_best_pass_is_kept(made):
+    wrong = replace(CORPUS, documents=tuple(replace(doc, entities=()) for doc in CORPUS.documents[:1]))
+    held = gold(document("h", "She had {gout}."), name="held")
+    run = made(settings=replace(SETTINGS, passes=3), data=[CORPUS], held=[held])
+    kept = []
+    run._keep = lambda keep=run._keep: (kept.append(len(run._scored())), keep())[1]
+    figures = iter([0.4, 0.6, 0.5])
+
+    def scores(original=run.scores):
+        found = original()
+        value = next(figures, 0.6)
+        return [_Fixed(value) for _ in found]
+
+    run.scores = scores
+    assert [run._validate(at) for at in (At(1), At(2), At(3))] == [[0.4], [0.4, 0.6], [0.4, 0.6, 0.5]]
+    assert kept == [1, 2]
+    assert wrong.mentions == 0
+
+
+def test_a_loss_that_is_no_number_stops_the_run(made):
+    import torch
+
+    run = made()
+    with torch.no_grad():
+        run.classifier.model.classifier.weight.fill_(float("nan"))
+    with pytest.raises(ModelError, match="the loss is no longer a number"):
+        run.train()
+
+
+def test_a_corpus_without_mentions_teaches_nothing(made):
+    bare = replace(CORPUS, documents=tuple(replace(doc, entities=()) for doc in CORPUS.documents))
+    with pytest.raises(InputError, match="no window with a mention"):
+        made(data=[bare])
+
+
+def test_windows_without_a_mention_can_be_left_out(made):
+    settings = replace(SETTINGS, keep_empty=0.0)
+    run = made(settings=settings)
+    assert (len(run.data.rows), run.data.windows) == (3, 4)
+    assert (run.data.mentions, run.data.lost, run.data.too_long) == (5, 0, 0)
+
+
+def test_mentions_that_tags_cannot_mark_are_counted(made):
+    doc = document("x", "He had {colon cancer}.")
+    nested = replace(doc, entities=(*doc.entities, *document("x", "He had {colon} cancer.").entities))
+    assert (made(data=[gold(nested)]).data.mentions, made("b", data=[gold(nested)]).data.lost) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("base", "fault"),
+    [("nowhere", "is no encoder"), ("smollm2-135m-instruct", "cannot be tuned as an encoder|not on this machine")],
+)
+def test_what_is_no_encoder_is_refused(made, base, fault):
+    with pytest.raises((InputError, ModelError), match=fault):
+        made(base=base)
+
+
+def ask(text, *labels, constraint=True):
+    return Request((Message("user", text),), constraint=CopyConstraint(text, labels) if constraint else None)
+
+
+def test_only_copying_is_answered_and_what_is_too_long_fails_alone(tuned):
+    llm = EncoderLLM.opened(tuned)
+    requests = [ask("gout", constraint=False), ask("gout " * 200, "disease"), ask("The patient had gout.", "disease")]
+    free, long, right = llm.complete(iter(requests))
+    assert isinstance(free, LLMError)
+    assert "only by copying" in str(free)
+    assert isinstance(long, LLMError)
+    assert "the window of 202 tokens does not fit into the encoder's 96" in str(long)
+    assert right.text == "The patient had [ gout | disease ]."
+    assert right.constrained
+    assert len(right.mention_scores) == 1
+
+
+def test_an_endless_stream_is_read_a_few_batches_at_a_time(tuned):
+    llm = EncoderLLM.opened(tuned, EncoderSettings(batch=2))
+    pulled = []
+
+    def endless():
+        while True:
+            pulled.append(1)
+            yield ask("The patient had gout.", "disease")
+
+    next(llm.complete(endless()))
+    assert len(pulled) <= 8
+
+
+def test_texts_in_any_script_keep_their_offsets(tuned):
+    llm = EncoderLLM.opened(tuned)
+    texts = [
+        "İİ gout ǅ",
+        "naïve gout\u0301 😀gout",
+        "\u200b",
+        "患者gout有",
+        "[ gout | disease ] \\ ]",
+        "a" * 90,
+        "ﬁ gout",
+        "\x00",
+    ]
+    for text, answer in zip(texts, llm.complete([ask(t, "disease") for t in texts]), strict=True):
+        assert not isinstance(answer, LLMError), text
+    for text in texts:
+        doc = Tagger(llm, labels=DISEASE, dictionary=None).tag(text)
+        assert doc.complete
+        assert all(doc.text[e.start : e.end] == e.text for e in doc.entities)
+
+
+def test_labels_or_formats_that_it_cannot_answer_are_refused_before_any_note(tuned):
+    with pytest.raises(ConfigError, match="not tuned for gene together; expected disease or chemical, disease"):
+        Tagger(f"encoder:{tuned}", labels=LabelSet.builtin("gene"), dictionary=None)
+    with pytest.raises(ConfigError, match="does not answer in json"):
+        Tagger(f"encoder:{tuned}", labels=DISEASE, form="json", dictionary=None)
+
+
+def test_a_folder_that_is_none_or_damaged_is_refused(tuned, tmp_path):
+    with pytest.raises(InputError, match="made by clinspan tune-encoder"):
+        EncoderLLM.opened(tmp_path)
+    (tmp_path / "card.json").write_text('{"name": "an adapter"}')
+    with pytest.raises(InputError, match="not the card of a token classifier"):
+        EncoderLLM.opened(tmp_path)
+    (tmp_path / "card.json").write_bytes((tuned / "card.json").read_bytes())
+    with pytest.raises(ModelError, match="weights are missing"):
+        EncoderLLM.opened(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="checksum"):
+        EncoderLLM.opened(tmp_path)
+
+
+class At:
+    """Where a run stands, for a validation by hand."""
+
+    def __init__(self, step):
+        self.step, self.loss, self.seconds = step, 0.5, float(step)
+
+
+class _Fixed:
+    def __init__(self, f1):
+        self.micro = type("Micro", (), {"f1": f1})()
