@@ -51,16 +51,20 @@ def llm(
     if not isinstance(given, str):
         return given
     if adapter == "none":
-        return spec.load(given, **options)
+        return _loaded(given, labels, form, **options)
     if adapter is not None:
         return spec.load(given, adapter=_checked(adapters.read(Path(adapter)), given, labels, form).path, **options)
     if given == "embedded":
         shipped = adapters.for_labels(labels.names)
         if shipped is not None and adapters.read(shipped).format == form.name:
             return spec.load(given, adapter=adapters.read(shipped).path, **options)
+    return _loaded(given, labels, form, **options)
+
+
+def _loaded(given: str, labels: LabelSet, form: Format, **options: object) -> LLM | None:
+    """The LLM of a spec; that an encoder cannot answer what will be asked is known before any note is read."""
     loaded = spec.load(given, **options)
     if isinstance(loaded, EncoderLLM):
-        # Known before any note is read.
         head_for(loaded.classifier.heads, labels.names)
         if not form.repeats_text:
             raise ConfigError(f"an encoder does not answer in {form.name}", expected="tanl")

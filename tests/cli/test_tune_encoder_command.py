@@ -1,0 +1,74 @@
+import json
+from importlib.util import find_spec
+
+import pytest
+from typer.testing import CliRunner
+
+from clinspan.cli.main import app
+from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, MissingExtra, OutputError
+
+PUBTATOR = """{0}|t|On gout {0}.
+{0}|a|Gout and lithium.
+{0}\t3\t7\tgout\tDisease\tD1
+{0}\t11\t15\tGout\tDisease\tD1
+
+"""
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "gold.pubtator"
+    path.write_text("".join(PUBTATOR.format(i) for i in range(6)))
+    return path
+
+
+def clinspan(*args):
+    return CliRunner().invoke(app, [*map(str, args)])
+
+
+def error(result) -> ClinspanError:
+    assert isinstance(result.exception, ClinspanError), result.output
+    return result.exception
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        (("--labels", "disease", "--labels", "gene"), ConfigError),
+        (("--labels", "gene"), LabelError),
+        (("--labels", "disease", "--map", "Disease"), ConfigError),
+        (("--labels", "disease", "--learning-rate", "2"), ConfigError),
+        (("--labels", "disease", "--keep-empty", "-1"), ConfigError),
+        (("--labels", "disease", "--batch", "0"), ConfigError),
+        (("--labels", "disease", "--resume"), InputError),
+    ],
+)
+def test_what_cannot_be_is_refused(corpus, tmp_path, options, kind):
+    result = clinspan("tune-encoder", "--examples", corpus, "-o", tmp_path / "out", *options)
+    assert isinstance(error(result), kind)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="the extra 'train' is installed")
+def test_without_the_extra(corpus, tmp_path):
+    result = clinspan("tune-encoder", "--examples", corpus, "--labels", "disease", "-o", tmp_path / "out")
+    assert isinstance(error(result), MissingExtra)
+    assert "clinspan[train]" in str(error(result))
+
+
+def test_an_encoder_is_tuned_tags_and_is_scored(corpus, tmp_path, tiny_encoder):
+    out, dev = tmp_path / "out", tmp_path / "dev.pubtator"
+    dev.write_text(PUBTATOR.format(5))
+    given = ("tune-encoder", "--examples", corpus, "--labels", "disease", "--dev", dev, "--base", tiny_encoder)
+    given = (*given, "--epochs", 15, "--learning-rate", 0.01, "-o", out)
+    result = clinspan(*given)
+    assert result.exit_code == 0, result.output
+    assert "gold.pubtator: 5 documents, 10 mentions of disease; 1 left out" in result.output
+    assert isinstance(error(clinspan(*given)), OutputError)
+    tags = ("tag", dev, "--llm", f"encoder:{out}", "--labels", "disease", "--dictionary", "none")
+    result = clinspan(*tags, "--from", "pubtator", "-o", tmp_path / "tagged.jsonl", "--quiet")
+    assert result.exit_code == 0, result.output
+    result = clinspan("evaluate", dev, tmp_path / "tagged.jsonl", "--map", "Disease=disease", "--json")
+    assert result.exit_code == 0, result.output
+    card = json.loads((out / "card.json").read_text())
+    assert json.loads(result.output)["micro"]["f1"] == card["scores"][0]["strict"]["all"]["f1"] == 1.0
