@@ -1,0 +1,72 @@
+"""Sentences a second of a tuned encoder, beside transformers' own pipeline over the same weights.
+
+`python benchmarks/encoder.py FOLDER CORPUS --labels disease [--limit 300] [--threads 1]`; FOLDER is one that
+`clinspan tune-encoder` made. Both read the same sentences; ours also decodes, scores and writes the answers that the
+tagger reads, the pipeline joins its tags into groups.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from transformers import pipeline
+
+from clinspan.classifier.scheme import head_for
+from clinspan.corpora import catalogue
+from clinspan.document import Document
+from clinspan.labels import LabelSet
+from clinspan.llms.encoder import EncoderLLM, EncoderSettings
+from clinspan.messages import CopyConstraint, Message, Request
+from clinspan.text.windows import WindowSettings, windows
+
+SENTENCES = WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0)
+
+
+def seconds(work) -> float:
+    """The better of two runs, the first of which also warms up."""
+    taken = []
+    for _ in range(2):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return min(taken)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--labels", required=True)
+    parser.add_argument("--limit", type=int, default=300)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    labels = LabelSet.load(given.labels).names
+    llm = EncoderLLM.opened(given.folder)
+    head_for(llm.classifier.heads, labels)
+    texts = []
+    for doc in catalogue.read(given.corpus, lenient=True):
+        if isinstance(doc, Document):
+            texts += [w.span.of(doc.text) for w in windows(doc.text, SENTENCES, count=llm.count_tokens)]
+    texts = texts[: given.limit]
+    requests = [Request((Message("user", t),), constraint=CopyConstraint(t, labels)) for t in texts]
+    print(f"{len(texts)} sentences, {llm.classifier.parameters:,} weights, {given.threads} threads")
+    print(f"{'':28}{'sentences/s':>12}{'ratio':>8}")
+    for batch in (1, 16):
+        ours = EncoderLLM(llm.classifier, EncoderSettings(batch=batch))
+        rival = pipeline(
+            "token-classification",
+            model=llm.classifier.model,
+            tokenizer=llm.classifier.tokenizer,
+            aggregation_strategy="first",
+            batch_size=batch,
+        )
+        base = len(texts) / seconds(lambda rival=rival: list(rival(texts)))
+        mine = len(texts) / seconds(lambda ours=ours: list(ours.complete(requests)))
+        print(f"{f'transformers, batch {batch}':28}{base:12.1f}{1:8.2f}")
+        print(f"{f'clinspan, batch {batch}':28}{mine:12.1f}{mine / base:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
