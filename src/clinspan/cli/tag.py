@@ -1,10 +1,9 @@
 """`clinspan tag`: notes in, verified entities out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -17,10 +16,8 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.document import Document
 from clinspan.llms import spec
 from clinspan.llms.base import closing
-from clinspan.messages import CandidateMode
 from clinspan.pipeline import parts
-from clinspan.pipeline.settings import FactSettings, TagSettings
-from clinspan.pipeline.tagger import Tagger
+from clinspan.pipeline.recipe import Choice, TaggerRecipe
 
 TAGGING = "How to tag"
 MODEL = "The model"
@@ -47,44 +44,6 @@ class FactsFrom(StrEnum):
     scan = "scan"
     propose = "propose"
     both = "both"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What the user chose to differ from what suits the LLM; None leaves it."""
-
-    ask: Literal["always", "candidates"] | None
-    candidates: CandidateMode | None
-    candidate_bias: float | None
-    open_bias: float | None
-    facts: FactsMode | None
-    facts_budget: int | None
-    facts_from: Literal["scan", "propose", "both"] | None
-    window_tokens: int | None
-
-    def over(self, settings: TagSettings) -> TagSettings:
-        """The settings with the choice put in.
-
-        Raises:
-            ConfigError: when a value is none that the setting can have.
-        """
-        windows = settings.windows
-        if self.window_tokens is not None:
-            windows = replace(windows, max_tokens=self.window_tokens)
-        facts = FactSettings(
-            mode=self.facts or settings.facts.mode,
-            budget=settings.facts.budget if self.facts_budget is None else self.facts_budget,
-            source=self.facts_from or settings.facts.source,
-        )
-        return replace(
-            settings,
-            windows=windows,
-            facts=facts,
-            ask=self.ask or settings.ask,
-            candidates=self.candidates or settings.candidates,
-            candidate_bias=settings.candidate_bias if self.candidate_bias is None else self.candidate_bias,
-            open_bias=settings.open_bias if self.open_bias is None else self.open_bias,
-        )
 
 
 def tag(
@@ -239,7 +198,6 @@ def tag(
     """
     files = RunFiles(output=output, report=report, force=force)
     files.check()
-    wanted = parts.labels(labels)
     options: dict[str, object] = {
         "base_url": base_url,
         "allow_remote": allow_remote,
@@ -251,16 +209,6 @@ def tag(
         "temperature": temperature,
         "seed": seed,
     }
-    with opening(quiet):
-        model = parts.llm(llm, wanted, parts.form(form), adapter=adapter, **options)
-        tagger = Tagger(
-            model,
-            labels=wanted,
-            form=form,
-            dictionary=dictionary,
-            calibration=calibration,
-            pool=pool(examples, renamed or ()),
-        )
     choice = Choice(
         ask=ask.value if ask else None,
         candidates=candidates.value if candidates else None,
@@ -271,7 +219,19 @@ def tag(
         facts_from=facts_from.value if facts_from else None,
         window_tokens=window_tokens,
     )
-    tagger.settings = choice.over(tagger.settings)
+    with opening(quiet):
+        recipe = TaggerRecipe(
+            llm=llm,
+            labels=parts.labels(labels),
+            options=options,
+            adapter=adapter,
+            form=form,
+            dictionary=dictionary,
+            calibration=calibration,
+            pool=tuple(pool(examples, renamed or ())),
+            choice=choice,
+        )
+        tagger = recipe.make()
     documents = corpora.read(
         inputs,
         format=source,
@@ -280,7 +240,7 @@ def tag(
         encoding=encoding,
         told=None if quiet else say_recognised,
     )
-    with closing(model):
+    with closing(tagger.llm):
         raise typer.Exit(run(tagger, documents, files, quiet=quiet, verbose=verbose))
 
 

@@ -1,0 +1,115 @@
+"""What a user asked for, from which a tagger is made: here, or in another process that gets it sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Self
+
+from clinspan.dictionary.facts import FactsMode
+from clinspan.document import Document
+from clinspan.labels import LabelSet
+from clinspan.messages import CandidateMode
+from clinspan.pipeline import parts
+from clinspan.pipeline.settings import FactSettings, TagSettings
+from clinspan.pipeline.tagger import Tagger
+
+_IN_A_FILE = "llamacpp:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What the user chose to differ from what suits the LLM; None leaves it."""
+
+    ask: Literal["always", "candidates"] | None = None
+    candidates: CandidateMode | None = None
+    candidate_bias: float | None = None
+    open_bias: float | None = None
+    facts: FactsMode | None = None
+    facts_budget: int | None = None
+    facts_from: Literal["scan", "propose", "both"] | None = None
+    window_tokens: int | None = None
+
+    def over(self, settings: TagSettings) -> TagSettings:
+        """The settings with the choice put in.
+
+        Raises:
+            ConfigError: when a value is none that the setting can have.
+        """
+        windows = settings.windows
+        if self.window_tokens is not None:
+            windows = replace(windows, max_tokens=self.window_tokens)
+        facts = FactSettings(
+            mode=self.facts or settings.facts.mode,
+            budget=settings.facts.budget if self.facts_budget is None else self.facts_budget,
+            source=self.facts_from or settings.facts.source,
+        )
+        return replace(
+            settings,
+            windows=windows,
+            facts=facts,
+            ask=self.ask or settings.ask,
+            candidates=self.candidates or settings.candidates,
+            candidate_bias=settings.candidate_bias if self.candidate_bias is None else self.candidate_bias,
+            open_bias=settings.open_bias if self.open_bias is None else self.open_bias,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggerRecipe:
+    """Makes the same tagger wherever its files are at the same paths. Small, and can be pickled.
+
+    Attributes:
+        llm: the LLM's spec.
+        labels: what is asked for.
+        options: the LLM's settings, see `llms.spec`.
+        adapter: a folder made by `clinspan tune`, or `none`; None for the one that comes with clinspan.
+        form: the format's name.
+        dictionary: `open`, `none`, or a folder.
+        calibration: a file, `none`, or None for what came with the adapter.
+        pool: annotated documents, see `Tagger`.
+        choice: over the settings that suit the LLM.
+    """
+
+    llm: str
+    labels: LabelSet
+    options: Mapping[str, object] = field(default_factory=dict)
+    adapter: str | None = None
+    form: str = "tanl"
+    dictionary: str = "open"
+    calibration: str | None = None
+    pool: tuple[Document, ...] = ()
+    choice: Choice = field(default_factory=Choice)
+
+    def make(self) -> Tagger:
+        """The tagger, with its model and dictionary open.
+
+        Raises:
+            ClinspanError: when a part cannot be had, see `Tagger`.
+        """
+        tagger = Tagger(
+            parts.llm(self.llm, self.labels, parts.form(self.form), adapter=self.adapter, **self.options),
+            labels=self.labels,
+            form=self.form,
+            dictionary=self.dictionary,
+            calibration=self.calibration,
+            pool=self.pool,
+        )
+        tagger.settings = self.choice.over(tagger.settings)
+        return tagger
+
+    def anchored(self) -> Self:
+        """The same with absolute paths, for a process that works in another folder."""
+        llm = self.llm
+        if llm.startswith(_IN_A_FILE):
+            llm = _IN_A_FILE + str(Path(llm.removeprefix(_IN_A_FILE)).absolute())
+        return replace(
+            self,
+            llm=llm,
+            adapter=_anchored(self.adapter),
+            dictionary=_anchored(self.dictionary, "open") or self.dictionary,
+            calibration=_anchored(self.calibration),
+        )
+
+
+def _anchored(path: str | None, *names: str) -> str | None:
+    return path if path in (None, "none", *names) else str(Path(str(path)).absolute())
