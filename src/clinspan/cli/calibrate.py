@@ -18,7 +18,7 @@ from clinspan.corpora import catalogue, inputs
 from clinspan.corpora.writer import refuse_existing
 from clinspan.document import Document
 from clinspan.errors import OutputError
-from clinspan.evaluation.score import checksum
+from clinspan.evaluation.pairing import checksum
 from clinspan.pipeline import parts
 from clinspan.pipeline.calibration import Calibration
 from clinspan.pipeline.tagger import Tagger

@@ -1,7 +1,7 @@
 """`clinspan evaluate`: scores of predicted entities against gold."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -9,15 +9,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from clinspan.cli.scores import Findings, show
+from clinspan.cli.scores import as_json as scores_as_json
 from clinspan.corpora import catalogue
 from clinspan.corpora.recognise import Sign
 from clinspan.document import Document
-from clinspan.errors import ConfigError, InputError
-from clinspan.evaluation import Figures, Rule, Score, difference, intervals, score
-from clinspan.evaluation.significance import Difference, Interval, Intervals
+from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, did_you_mean
+from clinspan.evaluation import Rule, Score, all_intervals, break_down, confidence, difference, pair, tally
 
+SHOWN = (Rule.STRICT, Rule.RELAXED, Rule.TYPE, Rule.BOUNDARY)
+"""The rules whose scores over all are always given."""
 _FORMAT_HELP = f"One of {', '.join(catalogue.FORMATS)}; told from the file when not given."
 
 
@@ -34,39 +36,85 @@ def evaluate(
     gold_from: Annotated[str | None, typer.Option(help=_FORMAT_HELP)] = None,
     pred_from: Annotated[str | None, typer.Option(help=_FORMAT_HELP)] = None,
     versus: Annotated[Path | None, typer.Option(help="A second system's entities, to compare with PRED.")] = None,
-    lenient: Annotated[bool, typer.Option("--lenient", help="Report faulty documents and go on.")] = False,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Report what is faulty and go on.")] = False,
+    examples: Annotated[int, typer.Option(min=0, help="Examples shown of each kind of error.")] = 2,
     resamples: Annotated[int, typer.Option(min=1, help="Draws of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Scores entities: precision, recall and F1 with 95 % intervals, for each label and over all.
+    """Scores entities: precision, recall and F1 with 95 % intervals, errors by kind, reliability of confidences.
+
+    The figures by label are those of `--rule`; strict, relaxed, type and boundary are given over all besides.
 
     Example: `clinspan evaluate gold.jsonl entities.jsonl --rule relaxed`
+
+    Example: `clinspan evaluate bc2gm/test entities.jsonl --rule alternatives --map GENE=gene`
     """
     names = renamings(renamed or ())
-    problems: list[InputError] = []
-    right = _documents(gold, gold_from, names, lenient, problems)
-    first = score(
-        right, _documents(pred, pred_from, names, lenient, problems), rule=rule, labels=labels or None, lenient=lenient
-    )
+    passed: dict[str, list[ClinspanError]] = {"gold": [], "prediction": [], "other prediction": []}
+    right = _documents(gold, gold_from, names, lenient, passed["gold"])
+    mine = _documents(pred, pred_from, names, lenient, passed["prediction"])
+    pairing = pair(right, mine, labels=labels or None, lenient=lenient)
+    scores = tally(pairing, dict.fromkeys((rule, *SHOWN)))
     compared = None
+    comparing = list(pairing.problems)
     if versus is not None:
-        other = _documents(versus, pred_from, names, lenient, problems)
-        second = score(right, other, rule=rule, labels=first.labels, lenient=lenient)
-        problems.extend(second.problems)
-        compared = difference(second, first, resamples=resamples, seed=seed)
-    problems.extend(first.problems)
-    console = Console(stderr=True, highlight=False)
-    for problem in problems:
-        console.print("[yellow]passed over:[/]", escape(str(problem)), soft_wrap=True)
-    micro, rows = intervals(first, resamples=resamples, seed=seed)
-    signature = f"clinspan:{version('clinspan')}|{first.signature}|resamples:{resamples}|seed:{seed}" + (
-        f"|passed-over:{len(problems)}" if problems else ""
+        other = _documents(versus, pred_from, names, lenient, passed["other prediction"])
+        second = pair(right, other, labels=pairing.labels, lenient=lenient)
+        comparing.extend(problem for problem in second.problems if str(problem) not in map(str, comparing))
+        compared = difference(tally(second, [rule])[rule], scores[rule], resamples=resamples, seed=seed)
+    passed["comparison"] = comparing
+    _check_labels(labels or (), (*right, *mine), lenient, comparing)
+    sure = all_intervals(list(scores.values()), resamples=resamples, seed=seed)
+    found = Findings(
+        rule=rule,
+        scores=scores,
+        intervals=dict(zip(scores, sure, strict=True)),
+        errors=break_down(pairing, examples=examples, alternatives=rule is Rule.ALTERNATIVES),
+        confidence=confidence(pairing, resamples=resamples, seed=seed),
+        compared=compared,
+        passed_over=passed,
+        signature=_signature(scores[rule], names, passed, lenient=lenient, resamples=resamples, seed=seed),
     )
+    console = Console(stderr=True, highlight=False)
+    for problem in (problem for some in passed.values() for problem in some):
+        console.print("[yellow]passed over:[/]", escape(str(problem)), soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(_as_json(first, micro, rows, compared, signature), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(scores_as_json(found), ensure_ascii=False, indent=2))
     else:
-        _show(first, micro, rows, compared, signature)
+        show(found)
+
+
+def _check_labels(
+    asked: Sequence[str], documents: Iterable[Document], lenient: bool, problems: list[ClinspanError]
+) -> None:
+    """A label that is asked for and stands nowhere is a slip of the pen, which would score as nothing found."""
+    known = {entity.label for document in documents for entity in document.entities}
+    for label in asked:
+        if label not in known and known:
+            error = LabelError(f"no entity has the label {label!r}", where="--label", fix=did_you_mean(label, known))
+            if not lenient:
+                raise error
+            problems.append(error)
+
+
+def _signature(
+    score: Score,
+    names: Mapping[str, str],
+    passed: Mapping[str, Sequence[ClinspanError]],
+    *,
+    lenient: bool,
+    resamples: int,
+    seed: int,
+) -> str:
+    """All that the figures depend on but the prediction: versions, rule, labels, gold, settings."""
+    parts = [f"clinspan:{version('clinspan')}", f"numpy:{version('numpy')}", score.signature]
+    if names:
+        parts.append("map:" + ",".join(f"{old}={new}" for old, new in sorted(names.items())))
+    parts.append(f"level:0.95|resamples:{resamples}|seed:{seed}")
+    if lenient:
+        parts.append(f"lenient|passed-over:{sum(map(len, passed.values()))}")
+    return "|".join(parts)
 
 
 def renamings(given: Sequence[str]) -> dict[str, str]:
@@ -90,7 +138,7 @@ def say_recognised(path: Path, sign: Sign) -> None:
 
 
 def _documents(
-    path: Path, format: str | None, names: dict[str, str], lenient: bool, problems: list[InputError]
+    path: Path, format: str | None, names: dict[str, str], lenient: bool, problems: list[ClinspanError]
 ) -> list[Document]:
     documents: list[Document] = []
     for result in catalogue.read(path, format=format, labels=names, lenient=lenient, told=say_recognised):
@@ -103,61 +151,3 @@ def _documents(
                 result.what, where=result.where, expected=result.expected, fix=result.fix or "Or go on with --lenient."
             )
     return documents
-
-
-def _show(
-    result: Score, micro: Intervals, rows: dict[str, Intervals], compared: Difference | None, signature: str
-) -> None:
-    table = Table("label", "precision", "recall", "F1 (95 %)", "gold", "predicted", "found")
-    for label, figures in result.by_label.items():
-        table.add_row(escape(label), *_cells(figures, rows[label].f1))
-    table.add_section()
-    table.add_row("micro", *_cells(result.micro, micro.f1))
-    table.add_row("macro", "", "", f"{result.macro_f1:.3f}", "", "", "")
-    console = Console()
-    console.print(table)
-    if compared is not None:
-        low, high = compared.interval.low, compared.interval.high
-        console.print(f"F1 against the other: {compared.f1:+.3f} ({low:+.3f} to {high:+.3f}), p = {compared.p:.3g}")
-    typer.echo(signature)
-
-
-def _cells(figures: Figures, sure: Interval) -> list[str]:
-    # Intervals of precision and recall are in the JSON; a table with all of them does not fit a terminal.
-    return [
-        f"{figures.precision:.3f}",
-        f"{figures.recall:.3f}",
-        f"{figures.f1:.3f} ({sure.low:.3f}-{sure.high:.3f})",
-        str(figures.gold),
-        str(figures.predicted),
-        str(figures.found),
-    ]
-
-
-def _as_json(
-    result: Score, micro: Intervals, rows: dict[str, Intervals], compared: Difference | None, signature: str
-) -> dict[str, object]:
-    data: dict[str, object] = {
-        "micro": _row(result.micro, micro),
-        "macro_f1": result.macro_f1,
-        "labels": {label: _row(figures, rows[label]) for label, figures in result.by_label.items()},
-        "signature": signature,
-    }
-    if compared is not None:
-        low, high = compared.interval.low, compared.interval.high
-        data["difference"] = {"f1": compared.f1, "interval": [low, high], "p": compared.p}
-    return data
-
-
-def _row(figures: Figures, sure: Intervals) -> dict[str, object]:
-    return {
-        "precision": figures.precision,
-        "precision_interval": [sure.precision.low, sure.precision.high],
-        "recall": figures.recall,
-        "recall_interval": [sure.recall.low, sure.recall.high],
-        "f1": figures.f1,
-        "f1_interval": [sure.f1.low, sure.f1.high],
-        "gold": figures.gold,
-        "predicted": figures.predicted,
-        "found": figures.found,
-    }

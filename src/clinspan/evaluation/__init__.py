@@ -1,7 +1,40 @@
-"""Scores of predicted entities against gold."""
+"""Scores of predicted entities against gold, what kinds of errors there are, and whether confidences can be trusted."""
 
+from clinspan.evaluation.breakdown import Breakdown, Kind, Mistake, break_down
+from clinspan.evaluation.confidence import Confidence, confidence
 from clinspan.evaluation.match import Rule
-from clinspan.evaluation.score import Figures, Score, score
-from clinspan.evaluation.significance import Difference, Interval, difference, intervals
+from clinspan.evaluation.pairing import Pair, Pairing, pair
+from clinspan.evaluation.score import Figures, Score, score, tally
+from clinspan.evaluation.significance import (
+    Difference,
+    Interval,
+    Intervals,
+    ScoreIntervals,
+    all_intervals,
+    difference,
+    intervals,
+)
 
-__all__ = ["Difference", "Figures", "Interval", "Rule", "Score", "difference", "intervals", "score"]
+__all__ = [
+    "Breakdown",
+    "Confidence",
+    "Difference",
+    "Figures",
+    "Interval",
+    "Intervals",
+    "Kind",
+    "Mistake",
+    "Pair",
+    "Pairing",
+    "Rule",
+    "Score",
+    "ScoreIntervals",
+    "all_intervals",
+    "break_down",
+    "confidence",
+    "difference",
+    "intervals",
+    "pair",
+    "score",
+    "tally",
+]

@@ -4,20 +4,19 @@ Since the counts are kept by document, intervals and paired tests come from draw
 (`clinspan.evaluation.significance`).
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from clinspan.document import Document
-from clinspan.errors import InputError, did_you_mean
+from clinspan.errors import ClinspanError
 from clinspan.evaluation.match import Rule, count
+from clinspan.evaluation.pairing import Pairing, pair
 
 CountArray = npt.NDArray[np.int64]
 """Documents by labels by (predicted, right, gold, found)."""
-_Report = Callable[[InputError], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Score:
     ids: tuple[str, ...]
     counts: CountArray
     checksum: str
-    problems: tuple[InputError, ...] = ()
+    problems: tuple[ClinspanError, ...] = ()
 
     @property
     def micro(self) -> Figures:
@@ -63,10 +62,19 @@ class Score:
         return {label: _figures(row) for label, row in zip(self.labels, self.counts.sum(axis=0), strict=True)}
 
     @property
+    def macro(self) -> Figures:
+        """The mean of the labels' figures, over the labels that gold or prediction has; the counts are totals."""
+        seen = [one for one in self.by_label.values() if one.predicted or one.gold]
+        if not seen:
+            return self.micro
+        columns = zip(*((one.precision, one.recall, one.f1) for one in seen), strict=True)
+        precision, recall, f1 = (sum(column) / len(seen) for column in columns)
+        return Figures(precision, recall, f1, self.micro.predicted, self.micro.gold, self.micro.found)
+
+    @property
     def macro_f1(self) -> float:
-        """The mean of the labels' F1, over the labels that gold or prediction has."""
-        seen = [f.f1 for f in self.by_label.values() if f.predicted or f.gold]
-        return sum(seen) / len(seen) if seen else 0.0
+        """The mean of the labels' F1."""
+        return self.macro.f1
 
     @property
     def signature(self) -> str:
@@ -89,89 +97,26 @@ def score(
         predicted: the same documents with a system's entities.
         rule: see `Rule`.
         labels: what is scored, other labels being left out on both sides; None: every label of the gold documents.
-        lenient: what would be an error is recorded in `Score.problems`: a document that only one side has counts as
-            without entities on the other, the second of two with one id is passed over, so are predictions on another
-            text, and predicted labels that gold lacks count as wrong.
+        lenient: see `clinspan.evaluation.pairing.pair`.
 
     Raises:
-        InputError: when an id comes twice, a document is missing on one side, the texts differ, or a predicted label
-            is not one of gold's.
+        InputError: when the two do not belong together; see `clinspan.evaluation.pairing.pair`.
     """
-    problems: list[InputError] = []
-
-    def report(problem: InputError) -> None:
-        if not lenient:
-            raise problem
-        problems.append(problem)
-
-    theirs = _by_id(gold, "gold", report)
-    ours = _by_id(predicted, "prediction", report)
-    _compare(theirs, ours, report)
-    names = tuple(labels) if labels is not None else _labels(theirs, ours, report)
-    nothing: tuple[()] = ()
-    rows = []
-    for id, document in theirs.items():
-        mine = ours.get(id)
-        entities = mine.entities if mine is not None and mine.text == document.text else nothing
-        rows.append(count(document.entities, entities, names, Rule(rule)))
-    rows.extend(count(nothing, mine.entities, names, Rule(rule)) for id, mine in ours.items() if id not in theirs)
-    ids = (*theirs, *(id for id in ours if id not in theirs))
-    counts = np.array(rows, dtype=np.int64).reshape(len(ids), len(names), 4)
-    return Score(Rule(rule), names, ids, counts, checksum(theirs.values()), tuple(problems))
+    rule = Rule(rule)
+    return tally(pair(gold, predicted, labels=labels, lenient=lenient), [rule])[rule]
 
 
-def _by_id(documents: Iterable[Document], side: str, report: _Report) -> dict[str, Document]:
-    found: dict[str, Document] = {}
-    for document in documents:
-        if document.id in found:
-            report(InputError(f"the id {document.id!r} comes twice", where=side))
-        else:
-            found[document.id] = document
-    return found
-
-
-def _compare(gold: dict[str, Document], predicted: dict[str, Document], report: _Report) -> None:
-    for id, document in gold.items():
-        mine = predicted.get(id)
-        if mine is None:
-            report(InputError("is missing from the prediction", where=f"document {id!r}"))
-        elif mine.text != document.text:
-            at = next(
-                (i for i, (a, b) in enumerate(zip(document.text, mine.text, strict=False)) if a != b),
-                min(len(document.text), len(mine.text)),
-            )
-            report(
-                InputError(
-                    f"gold and prediction have different texts from character {at} on: "
-                    f"{document.text[at : at + 20]!r} and {mine.text[at : at + 20]!r}",
-                    where=f"document {id!r}",
-                )
-            )
-    for id in predicted:
-        if id not in gold:
-            report(InputError("is not among the gold documents", where=f"document {id!r}"))
-
-
-def _labels(gold: dict[str, Document], predicted: dict[str, Document], report: _Report) -> tuple[str, ...]:
-    known = sorted({entity.label for document in gold.values() for entity in document.entities})
-    others = sorted({entity.label for document in predicted.values() for entity in document.entities} - set(known))
-    for label in others if known else ():
-        report(
-            InputError(
-                f"the prediction has the label {label!r}, which gold lacks",
-                fix=f"{did_you_mean(label, known)} Rename it with --map, or say what to score with --labels.",
-            )
-        )
-    return (*known, *others)
-
-
-def checksum(documents: Iterable[Document]) -> str:
-    """The SHA-256 of texts and annotations, whatever the documents' order: names the gold that was used."""
-    digest = hashlib.sha256()
-    for document in sorted(documents, key=lambda d: d.id):
-        entities = sorted((e.start, e.end, e.label, e.fragments) for e in document.entities)
-        digest.update(repr((document.id, document.text, entities)).encode())
-    return digest.hexdigest()
+def tally(pairing: Pairing, rules: Iterable[Rule]) -> dict[Rule, Score]:
+    """The scores of paired documents under several rules."""
+    rules = tuple(dict.fromkeys(rules))
+    labels = pairing.labels
+    rows = [count(one.gold, one.predicted, labels, rules, one.alternatives) for one in pairing.pairs]
+    counts = np.array(rows, dtype=np.int64).reshape(len(rows), len(rules), len(labels), 4)
+    ids = tuple(one.id for one in pairing.pairs)
+    return {
+        rule: Score(rule, labels, ids, counts[:, number], pairing.checksum, pairing.problems)
+        for number, rule in enumerate(rules)
+    }
 
 
 def _figures(totals: npt.NDArray[np.int64]) -> Figures:

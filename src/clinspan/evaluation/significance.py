@@ -4,7 +4,7 @@ Source of the method: Efron and Tibshirani, An Introduction to the Bootstrap (19
 no means of sentences, Koehn (2004), Statistical significance tests for machine translation evaluation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,15 @@ class Intervals:
     precision: Interval
     recall: Interval
     f1: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreIntervals:
+    """Intervals of all rows of a score."""
+
+    micro: Intervals
+    macro: Intervals
+    by_label: dict[str, Intervals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +70,37 @@ def intervals(
     Raises:
         ConfigError: when there are no documents, or a setting is out of range.
     """
-    _check(score, resamples, level)
-    drawn = np.concatenate(list(_draws(score.counts, resamples, seed)))
-    micro = _intervals(rates(drawn.sum(axis=1)), level)
-    return micro, {label: _intervals(rates(drawn[:, i]), level) for i, label in enumerate(score.labels)}
+    (sure,) = all_intervals([score], resamples=resamples, seed=seed, level=level)
+    return sure.micro, sure.by_label
+
+
+def all_intervals(
+    scores: Sequence[Score], *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> list[ScoreIntervals]:
+    """The intervals of several scores of the same documents, drawn alike for all; see `intervals`.
+
+    Raises:
+        ConfigError: when there are no documents, the documents differ, or a setting is out of range.
+    """
+    for one in scores:
+        _check(one, resamples, level)
+    if any(one.ids != scores[0].ids for one in scores):
+        raise ConfigError("intervals are drawn together for scores of the same documents alone")
+    together = np.stack([one.counts for one in scores], axis=1)
+    drawn = np.concatenate(list(draws(together, resamples, seed)))
+    return [_of_one(one, drawn[:, number], level) for number, one in enumerate(scores)]
+
+
+def _of_one(score: Score, drawn: npt.NDArray[np.float64], level: float) -> ScoreIntervals:
+    by_label = rates(drawn)
+    # The labels that are there are there in every draw: a draw without one of them scores 0 for it.
+    seen = [bool(f.predicted or f.gold) for f in score.by_label.values()]
+    macro = by_label[:, seen].mean(axis=1) if any(seen) else np.zeros((len(drawn), 3))
+    return ScoreIntervals(
+        _intervals(rates(drawn.sum(axis=1)), level),
+        _intervals(macro, level),
+        {label: _intervals(by_label[:, i], level) for i, label in enumerate(score.labels)},
+    )
 
 
 def difference(first: Score, second: Score, *, resamples: int = 1000, seed: int = 0, level: float = 0.95) -> Difference:
@@ -86,11 +122,11 @@ def difference(first: Score, second: Score, *, resamples: int = 1000, seed: int 
             fix=f"The other is {second.signature}.",
         )
     both = np.stack([first.counts.sum(axis=1), second.counts.sum(axis=1)], axis=1)
-    drawn = rates(np.concatenate(list(_draws(both, resamples, seed))))[..., 2]
+    drawn = rates(np.concatenate(list(draws(both, resamples, seed))))[..., 2]
     gaps = drawn[:, 1] - drawn[:, 0]
     beyond = min(np.count_nonzero(gaps <= 0), np.count_nonzero(gaps >= 0))
     p = min(1.0, 2 * (beyond + 1) / (resamples + 1))
-    return Difference(second.micro.f1 - first.micro.f1, _interval(gaps, level), p)
+    return Difference(second.micro.f1 - first.micro.f1, interval(gaps, level), p)
 
 
 def _check(score: Score, resamples: int, level: float) -> None:
@@ -100,8 +136,14 @@ def _check(score: Score, resamples: int, level: float) -> None:
         raise ConfigError(f"resamples={resamples}, level={level}", expected="resamples of 1 or more, a level in (0, 1)")
 
 
-def _draws(counts: CountArray, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Totals of `resamples` drawn corpora, in parts of at most 100: each is draws by rows by 4."""
+def draws(counts: CountArray | npt.NDArray[np.float64], resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+    """Totals of drawn corpora, in parts of at most 100 draws: each is draws by all but the first axis of `counts`.
+
+    Args:
+        counts: documents by anything.
+        resamples: how often as many documents as there are are drawn with replacement.
+        seed: of the draws.
+    """
     random = np.random.default_rng(seed)
     documents = len(counts)
     flat = counts.reshape(documents, -1).astype(np.float64)
@@ -114,9 +156,10 @@ def _draws(counts: CountArray, resamples: int, seed: int) -> Iterator[npt.NDArra
 
 
 def _intervals(drawn: npt.NDArray[np.float64], level: float) -> Intervals:
-    return Intervals(*(_interval(drawn[:, i], level) for i in range(3)))
+    return Intervals(*(interval(drawn[:, i], level) for i in range(3)))
 
 
-def _interval(drawn: npt.NDArray[np.float64], level: float) -> Interval:
+def interval(drawn: npt.NDArray[np.float64], level: float) -> Interval:
+    """The percentile interval of drawn figures."""
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level)

@@ -1,0 +1,239 @@
+"""What `clinspan evaluate` found, as tables for a terminal and as JSON."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clinspan.document import Entity
+from clinspan.errors import ClinspanError
+from clinspan.evaluation import (
+    Breakdown,
+    Confidence,
+    Difference,
+    Figures,
+    Interval,
+    Intervals,
+    Mistake,
+    Rule,
+    Score,
+    ScoreIntervals,
+)
+
+_WIDEST = 76
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that was found.
+
+    Attributes:
+        rule: the one whose figures are shown by label.
+        scores: under this and the other rules.
+        intervals: of each score.
+        passed_over: the problems by where they arose: gold, prediction, versus, comparison.
+    """
+
+    rule: Rule
+    scores: Mapping[Rule, Score]
+    intervals: Mapping[Rule, ScoreIntervals]
+    errors: Breakdown
+    confidence: Confidence | None
+    compared: Difference | None
+    passed_over: Mapping[str, Sequence[ClinspanError]]
+    signature: str
+
+
+def as_json(found: Findings) -> dict[str, object]:
+    """The findings as JSON; the figures of the chosen rule stand at the top, those of every rule under `rules`."""
+    rules = {rule.value: _score(score, found.intervals[rule]) for rule, score in found.scores.items()}
+    data: dict[str, object] = {**rules[found.rule.value], "rule": found.rule.value, "signature": found.signature}
+    data["rules"] = rules
+    data["errors"] = {
+        "counts": dict(found.errors.counts),
+        "labels": {label: dict(counts) for label, counts in found.errors.by_label.items()},
+        "examples": [_mistake(one) for one in found.errors.examples],
+    }
+    sure = found.confidence
+    if sure is not None:
+        data["calibration"] = {
+            "expected_calibration_error": sure.error,
+            "interval": [sure.interval.low, sure.interval.high],
+            "scored": sure.scored,
+            "unscored": sure.unscored,
+            "bins": [
+                {"low": b.low, "high": b.high, "count": b.count, "score": b.score, "right": b.right} for b in sure.bins
+            ],
+        }
+    if found.compared is not None:
+        low, high = found.compared.interval.low, found.compared.interval.high
+        data["difference"] = {"f1": found.compared.f1, "interval": [low, high], "p": found.compared.p}
+    problems = [(side, problem) for side, some in found.passed_over.items() for problem in some]
+    if problems:
+        data["passed_over"] = {
+            "counts": dict(Counter(side for side, _ in problems)),
+            "problems": [{"in": side, "problem": str(problem)} for side, problem in problems],
+        }
+    return data
+
+
+def _score(score: Score, sure: ScoreIntervals) -> dict[str, object]:
+    return {
+        "micro": _row(score.micro, sure.micro),
+        "macro": _row(score.macro, sure.macro),
+        "macro_f1": score.macro_f1,
+        "labels": {label: _row(figures, sure.by_label[label]) for label, figures in score.by_label.items()},
+    }
+
+
+def _row(figures: Figures, sure: Intervals) -> dict[str, object]:
+    return {
+        "precision": figures.precision,
+        "precision_interval": [sure.precision.low, sure.precision.high],
+        "recall": figures.recall,
+        "recall_interval": [sure.recall.low, sure.recall.high],
+        "f1": figures.f1,
+        "f1_interval": [sure.f1.low, sure.f1.high],
+        "gold": figures.gold,
+        "predicted": figures.predicted,
+        "found": figures.found,
+    }
+
+
+def _mistake(one: Mistake) -> dict[str, object]:
+    return {
+        "kind": one.kind.value,
+        "document": one.document,
+        "gold": _entity(one.gold),
+        "predicted": _entity(one.predicted),
+        "before": one.before,
+        "text": one.text,
+        "after": one.after,
+    }
+
+
+def _entity(entity: Entity | None) -> dict[str, object] | None:
+    if entity is None:
+        return None
+    data: dict[str, object] = {
+        "start": entity.start,
+        "end": entity.end,
+        "text": entity.text,
+        "label": entity.label,
+        "score": entity.score,
+    }
+    if entity.fragments:
+        data["fragments"] = [[part.start, part.end] for part in entity.fragments]
+    return data
+
+
+def show(found: Findings) -> None:
+    """The findings on standard output, the signature last."""
+    console = Console(highlight=False)
+    console.print(_by_label(found.scores[found.rule], found.intervals[found.rule]))
+    console.print(_by_rule(found))
+    _show_errors(console, found.errors)
+    if found.confidence is not None:
+        _show_confidence(console, found.confidence)
+    if found.compared is not None:
+        low, high = found.compared.interval.low, found.compared.interval.high
+        console.print(
+            f"F1 against the other: {found.compared.f1:+.3f} ({low:+.3f} to {high:+.3f}), p = {found.compared.p:.3g}"
+        )
+    passed = {side: len(some) for side, some in found.passed_over.items() if some}
+    if passed:
+        parts = ", ".join(f"{count} in the {side}" for side, count in passed.items())
+        console.print(f"[yellow]passed over:[/] {sum(passed.values())} problems ({parts}); the figures leave them out")
+    typer.echo(found.signature)
+
+
+def _table(title: str, *columns: str) -> Table:
+    return Table(
+        *columns,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+        show_edge=False,
+    )
+
+
+def _by_label(score: Score, sure: ScoreIntervals) -> Table:
+    table = _table(f"{score.rule}, by label", "label", "precision", "recall", "F1 (95 %)", "gold", "predicted", "found")
+    for label, figures in score.by_label.items():
+        table.add_row(escape(label), *_cells(figures, sure.by_label[label].f1))
+    table.add_section()
+    table.add_row("micro", *_cells(score.micro, sure.micro.f1))
+    table.add_row("macro", *_cells(score.macro, sure.macro.f1)[:3])
+    return table
+
+
+def _cells(figures: Figures, sure: Interval) -> list[str]:
+    # Intervals of precision and recall are in the JSON; a table with all of them does not fit a terminal.
+    return [
+        f"{figures.precision:.3f}",
+        f"{figures.recall:.3f}",
+        _with_interval(figures.f1, sure),
+        str(figures.gold),
+        str(figures.predicted),
+        str(figures.found),
+    ]
+
+
+def _with_interval(figure: float, sure: Interval) -> str:
+    return f"{figure:.3f} ({sure.low:.3f}-{sure.high:.3f})"
+
+
+def _by_rule(found: Findings) -> Table:
+    table = _table("over all, by rule", "rule", "precision", "recall", "micro F1 (95 %)", "macro F1 (95 %)")
+    for rule, score in found.scores.items():
+        sure, figures = found.intervals[rule], score.micro
+        table.add_row(
+            rule.value,
+            f"{figures.precision:.3f}",
+            f"{figures.recall:.3f}",
+            _with_interval(figures.f1, sure.micro.f1),
+            _with_interval(score.macro_f1, sure.macro.f1),
+        )
+    return table
+
+
+def _show_errors(console: Console, errors: Breakdown) -> None:
+    for kind, count in errors.counts.items():
+        if not count:
+            continue
+        console.print(f"[bold]{kind.value}[/]: {count}")
+        for one in errors.examples:
+            if one.kind is kind:
+                console.print("  " + _in_context(one), soft_wrap=True)
+
+
+def _in_context(one: Mistake) -> str:
+    """One line: the document, the text around, and what each side has there."""
+    before, inside, after = (_SPACE.sub(" ", part) for part in (one.before, one.text, one.after))
+    inside = inside if len(inside) <= _WIDEST else f"{inside[: _WIDEST // 2]} … {inside[-_WIDEST // 2 :]}"
+    sides = [
+        f"{side} {entity.label} {entity.text!r}"
+        for side, entity in (("gold", one.gold), ("predicted", one.predicted))
+        if entity is not None
+    ]
+    text = f"{escape(before)}[reverse]{escape(inside)}[/]{escape(after)}"
+    return f"{escape(one.document)}: …{text}… [dim]({escape('; '.join(sides))})[/]"
+
+
+def _show_confidence(console: Console, sure: Confidence) -> None:
+    table = _table("reliability of the scores", "score", "entities", "mean score", "share right")
+    for one in sure.bins:
+        table.add_row(f"{one.low:.1f}-{one.high:.1f}", str(one.count), f"{one.score:.3f}", f"{one.right:.3f}")
+    console.print(table)
+    left = f"; {sure.unscored} entities have no score" if sure.unscored else ""
+    console.print(f"expected calibration error: {_with_interval(sure.error, sure.interval)}{left}")
