@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.corpora import bc2gm, bio, catalogue
+from clinspan.corpora import bc2gm, catalogue
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
@@ -91,12 +91,3 @@ def test_counts_of_the_published_files(shared, split, part, sentences, mentions,
     assert (len(documents), len(faults)) == (sentences, errors)
     assert sum(len(d.entities) for d in documents) == mentions
     assert sum(len(d.metadata.get("alternatives", ())) for d in documents) == alternatives
-
-
-@pytest.mark.parametrize(
-    ("part", "sentences", "mentions"), [("train", 12500, 15197), ("devel", 2500, 3061), ("test", 5000, 6325)]
-)
-def test_counts_of_the_tagged_files(shared, split, part, sentences, mentions):
-    documents, faults = split(bio.read(shared(f"data/bc2gm/conll/{part}.tsv")))
-    assert (len(documents), faults) == (sentences, [])
-    assert sum(len(d.entities) for d in documents) == mentions

@@ -85,19 +85,3 @@ def test_every_format_is_read_from_a_folder_with_labels_renamed(tmp_path):
     assert [(d.id, [e.label for e in d.entities]) for d in found] == [
         ("1", ["disease"]), ("2", []), ("c", ["disease"]), ("4", ["disease"]),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("folder", "sentences", "mentions"),
-    [
-        ("mtsamples/train", 602, 810),
-        ("mtsamples/valid", 201, 287),
-        ("ncbi_disease/conll/train.tsv", 5432, 5145),
-        ("ncbi_disease/conll/devel.tsv", 923, 787),
-        ("ncbi_disease/conll/test.tsv", 940, 960),
-    ],
-)
-def test_counts_of_published_corpora(shared, folder, sentences, mentions):
-    found = list(catalogue.read(shared(f"data/{folder}")))
-    assert all(isinstance(d, Document) for d in found)
-    assert (len(found), sum(len(d.entities) for d in found)) == (sentences, mentions)
