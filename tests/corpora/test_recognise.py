@@ -111,9 +111,11 @@ def test_of_a_corpus_that_is_tagged_the_texts_count(tmp_path):
     (tmp_path / "a.txt").write_text("MI")
     (tmp_path / "a.ann").write_text("T1\tdisease 0 9\tMI\n")
     (tmp_path / "b.txt").write_text("no annotations")
+    (tmp_path / "c.jsonl").write_text('{"id": "c", "text": "gout"}')
+    (tmp_path / "annotation.conf").write_text("[entities]")
     fault, *documents = inputs.read([tmp_path])
     assert "a.ann, line 1: 0-9 is not within" in str(fault)
-    assert [(d.id, d.text) for d in documents] == [("a", "MI"), ("b", "no annotations")]
+    assert [(d.id, d.text) for d in documents] == [("a", "MI"), ("b", "no annotations"), ("c", "gout")]
 
 
 def test_what_was_recognised_is_said_once_for_a_folder(tmp_path):

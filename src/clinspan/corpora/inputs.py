@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from clinspan.corpora import catalogue, csv, jsonl, pairs, text
 from clinspan.corpora.files import cannot_read, check_text, decode
-from clinspan.corpora.recognise import ENDINGS, Sign, of_content, recognise, signs
+from clinspan.corpora.recognise import BESIDE, ENDINGS, Sign, of_content, recognise, signs
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, did_you_mean
 
@@ -134,6 +134,10 @@ def _read_path(path: Path, asked: _Asked) -> _Found:
         if sign is not None:
             asked.tell(path, sign)
             yield from _read_corpus(path, sign.format, asked)
+            # Tables among annotated texts are inputs too; what else lies there belongs to the corpus.
+            for file in _walk(path) if sign.format in BESIDE.values() else ():
+                if isinstance(file, Path) and file.suffix.lower() in _BY_ENDING:
+                    yield from _read_file(file, file.stem, asked, None)
             return
     except InputError as error:
         yield str(path), None, error
