@@ -14,6 +14,7 @@ demo: $(VENV)/.embedded
 # The tests run the real model; it is fetched here, by its hash, so that they themselves fetch nothing.
 test: $(VENV)/.dev
 	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
+	$(BIN)/python -m clinspan models pull all-minilm-l6-v2
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 check: $(VENV)/.dev

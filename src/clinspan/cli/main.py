@@ -15,6 +15,7 @@ from clinspan.cli import (
     dictionary,
     doctor,
     evaluate,
+    examples,
     ground,
     labels,
     models,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
 app.add_typer(dictionary.app, name="dictionary")
+app.add_typer(examples.app, name="examples")
 app.command()(tag.tag)
 app.command()(demo.demo)
 app.command()(calibrate.calibrate)

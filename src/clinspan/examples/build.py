@@ -6,65 +6,165 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from clinspan.document import Document
 from clinspan.errors import InputError, OutputError
-from clinspan.examples import layout, lexical, store
+from clinspan.examples import index, layout, lexical, store
+from clinspan.examples.encoders import Encoder
 from clinspan.examples.example import SENTENCE, cut
+from clinspan.examples.layout import EncoderInfo
+from clinspan.examples.pool import Pool, check_encoder, read_manifest
+from clinspan.examples.vectors import Progress, silent, write_vectors
 from clinspan.text.windows import WindowSettings
+
+Labels = Sequence[str] | Callable[[], Sequence[str]]
+"""What the documents were annotated for, or a function that tells it once they have all been read."""
 
 
 def build(
-    documents: Iterable[Document], folder: str | Path, *, labels: Sequence[str], window: WindowSettings = SENTENCE
+    documents: Iterable[Document],
+    folder: str | Path,
+    *,
+    labels: Labels,
+    window: WindowSettings = SENTENCE,
+    encoder: Encoder | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Builds the pool in `folder` from documents that have been checked.
 
-    A pool that is already there stays in place, whole, until the new one is complete.
+    A pool that is already there stays in place, whole, until the new one is complete; vectors that it has of the same
+    texts, by the same encoder, are taken over.
 
     Args:
         documents: with ids of their own.
         folder: the pool's.
         labels: what the documents were annotated for.
         window: how they are cut.
+        encoder: None: the pool can be searched by words alone.
+        progress: is told how far each step has come.
 
     Raises:
         InputError: when there is no example in the documents.
         OutputError: when `folder` cannot be written.
+        MissingExtra: when the pool is large, and the index for large pools is not installed.
     """
     folder = Path(folder)
+    with _next_generation(folder) as (generation, finish):
+        before = _open(folder)
+        writer = store.StoreWriter(generation / layout.STORE)
+        counts = _add_all(documents, writer, window, progress)
+        writer.close()
+        counts["labels"] = list(labels() if callable(labels) else labels)
+        counts["mentions"] = {**dict.fromkeys(counts["labels"], 0), **counts["mentions"]}
+        finish(_index(generation, counts, window, encoder, before=before, grown=False, progress=progress))
+
+
+def add(
+    documents: Iterable[Document],
+    folder: str | Path,
+    *,
+    labels: Labels = (),
+    encoder: Encoder | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Adds documents that have been checked to the pool in `folder`; only what is new is encoded.
+
+    Args:
+        documents: with ids that the pool does not have.
+        folder: the pool's.
+        labels: further labels that the documents were annotated for.
+        encoder: the pool's, where it has one.
+        progress: is told how far each step has come.
+
+    Raises:
+        InputError: when there is no pool.
+        ModelError: when the encoder is not the pool's.
+        OutputError: when `folder` cannot be written.
+    """
+    folder = Path(folder)
+    read_manifest(folder)
+    with _next_generation(folder) as (generation, finish):
+        before = Pool.open(folder)
+        about = read_manifest(folder)
+        if before.info.encoder is not None:
+            check_encoder(encoder, before.info)
+        window = WindowSettings(**about["window"])
+        shutil.copyfile(folder / about["folder"] / layout.STORE, generation / layout.STORE)
+        writer = store.StoreWriter(generation / layout.STORE)
+        new = _add_all(documents, writer, window, progress)
+        writer.close()
+        mentions = Counter(about["mentions"])
+        mentions.update(new["mentions"])
+        further = list(labels() if callable(labels) else labels)
+        counts = {
+            "documents": about["documents"] + new["documents"],
+            "empty": about["empty"] + new["empty"],
+            "mentions": dict(mentions),
+            "labels": list(dict.fromkeys([*about["labels"], *further])),
+        }
+        encoder = encoder if before.info.encoder else None
+        finish(_index(generation, counts, window, encoder, before=before, grown=True, progress=progress))
+
+
+@contextmanager
+def _next_generation(folder: Path) -> Iterator[tuple[Path, Callable[[dict[str, Any]], None]]]:
+    """An empty folder for a generation, and the function that puts it in the old one's place.
+
+    What is not finished is removed, by this process or, if it is killed, by the next that writes.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / layout.LOCK):
-            _replace(documents, folder, labels, window)
+            current = _current(folder)
+            _refuse_foreign(folder, current)
+            for stale in folder.glob(layout.GENERATION + "*"):
+                if stale.name != current:
+                    shutil.rmtree(stale, ignore_errors=True)
+            generation = Path(tempfile.mkdtemp(prefix=layout.GENERATION, dir=folder))
+            generation.chmod(0o755)
+            try:
+                yield generation, lambda manifest: _switch(folder, generation, manifest)
+            except BaseException:
+                shutil.rmtree(generation, ignore_errors=True)
+                raise
+            if current:
+                shutil.rmtree(folder / current, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", where=error.filename or str(folder)) from error
 
 
-def _replace(documents: Iterable[Document], folder: Path, labels: Sequence[str], window: WindowSettings) -> None:
-    current = _current(folder)
-    for stale in folder.glob(layout.GENERATION + "*"):
-        if stale.name != current:
-            shutil.rmtree(stale, ignore_errors=True)
-    generation = Path(tempfile.mkdtemp(prefix=layout.GENERATION, dir=folder))
-    try:
-        generation.chmod(0o755)
-        manifest = _write(documents, generation, labels, window)
-        draft = folder / (layout.MANIFEST + ".draft")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump({"folder": generation.name, **manifest}, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        shutil.rmtree(generation, ignore_errors=True)
-        raise
+def _refuse_foreign(folder: Path, current: str | None) -> None:
+    """Makes sure that nothing but a pool is written over.
+
+    Raises:
+        OutputError: when the folder holds other files.
+    """
+    own = (layout.MANIFEST, layout.MANIFEST + ".draft", layout.LOCK)
+    others = [f.name for f in folder.iterdir() if f.name not in own and not f.name.startswith(layout.GENERATION)]
+    if current is None and others:
+        raise OutputError(
+            f"the folder holds other files ({sorted(others)[0]})", where=str(folder), fix="Name a new folder."
+        )
+
+
+def _switch(folder: Path, generation: Path, manifest: dict[str, Any]) -> None:
+    for file in generation.iterdir():
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
+    draft = folder / (layout.MANIFEST + ".draft")
+    with draft.open("w", encoding="utf-8") as output:
+        json.dump({"folder": generation.name, **manifest}, output, ensure_ascii=False)
+        output.flush()
+        os.fsync(output.fileno())
     draft.replace(folder / layout.MANIFEST)
-    if current:
-        shutil.rmtree(folder / current, ignore_errors=True)
 
 
 def _current(folder: Path) -> str | None:
@@ -74,41 +174,61 @@ def _current(folder: Path) -> str | None:
         return None  # nothing that could be read, so nothing to keep
 
 
-def _write(
-    documents: Iterable[Document], generation: Path, labels: Sequence[str], window: WindowSettings
-) -> dict[str, object]:
-    writer = store.StoreWriter(generation / layout.STORE)
-    texts: list[str] = []
-    mentions = Counter(dict.fromkeys(labels, 0))
+def _open(folder: Path) -> Pool | None:
+    """The pool that is there, if it can be read; one that cannot is about to be replaced."""
+    try:
+        return Pool.open(folder)
+    except InputError:
+        return None
+
+
+def _add_all(
+    documents: Iterable[Document], writer: store.StoreWriter, window: WindowSettings, progress: Progress
+) -> dict[str, Any]:
+    mentions: Counter[str] = Counter()
     empty = count = 0
     for document in documents:
         count += 1
-        examples = list(cut(document, window))
-        writer.add(document.id, store.hash_of(document.text), (), examples)
-        texts.extend(example.text for example in examples)
-        mentions.update(entity.label for example in examples for entity in example.entities)
-        empty += sum(not example.entities for example in examples)
-    writer.close()
-    if not texts:
+        kept = writer.add(document, cut(document, window))
+        mentions.update(entity.label for example in kept for entity in example.entities)
+        empty += sum(not example.entities for example in kept)
+        progress("reading documents", count, 0)
+    return {"documents": count, "empty": empty, "mentions": dict(mentions)}
+
+
+def _index(
+    generation: Path,
+    counts: dict[str, Any],
+    window: WindowSettings,
+    encoder: Encoder | None,
+    *,
+    before: Pool | None,
+    grown: bool,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Writes the indexes of a generation's examples, and gives its manifest."""
+    examples = store.Store(generation / layout.STORE)
+    ((number,),) = examples.rows("select count(*) from examples")
+    if not number:
         raise InputError("there is no example in the documents", expected="annotated documents with text")
-    lexical.write(texts, generation)
+    progress("indexing words", 0, number)
+    lexical.write((text for (text,) in examples.each("select text from examples order by number")), generation)
+    kind = index.EXACT
+    if encoder is not None:
+        kind = write_vectors(examples, number, generation, encoder, before=before, grown=grown, progress=progress)
+    examples.close()
     return {
         "format": layout.FORMAT,
         "byteorder": sys.byteorder,
         "built": datetime.now(UTC).isoformat(timespec="seconds"),
-        "labels": list(labels),
-        "documents": count,
-        "examples": len(texts),
-        "empty": empty,
-        "mentions": dict(mentions),
-        "window": _in_words(window),
-        "encoder": None,
-        "index": "exact",
+        **counts,
+        "examples": number,
+        "window": asdict(window),
+        "encoder": asdict(_about(encoder)) if encoder else None,
+        "index": kind,
         "files": {file.name: file.stat().st_size for file in sorted(generation.iterdir())},
     }
 
 
-def _in_words(window: WindowSettings) -> str:
-    if window.max_sentences == 1:
-        return "sentence"
-    return f"{window.max_tokens} tokens" + (f", {window.max_sentences} sentences" if window.max_sentences else "")
+def _about(encoder: Encoder) -> EncoderInfo:
+    return EncoderInfo(encoder.name, encoder.source, encoder.pooling, encoder.identity, encoder.dimension)

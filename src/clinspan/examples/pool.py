@@ -2,18 +2,21 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clinspan.dictionary.normalise import normal_form
-from clinspan.errors import ConfigError, InputError, did_you_mean
-from clinspan.examples import layout, store
+from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError, did_you_mean
+from clinspan.examples import duplicates, layout, store
+from clinspan.examples.embed import LEXICAL, open_encoder
+from clinspan.examples.encoders import Encoder
 from clinspan.examples.example import PoolExample
+from clinspan.examples.index import EncoderRetriever, Vectors, open_vectors
 from clinspan.examples.layout import EncoderInfo, PoolInfo
 from clinspan.examples.lexical import LexicalRetriever
-from clinspan.examples.retrieve import Retriever
+from clinspan.examples.retrieve import Floats, Retriever
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,15 @@ class Pool:
         # Everything is opened here: the files may be replaced while the pool is in use, and stay readable once open.
         self._store = store.Store(generation / layout.STORE)
         self._retrievers: dict[str, Retriever] = {
-            "lexical": LexicalRetriever(generation, len(self), lambda index: self[index].text)
+            LEXICAL: LexicalRetriever(generation, len(self), lambda index: self[index].text)
         }
+        self._vectors: Vectors | None = None
+        self._missing: MissingExtra | None = None
+        if manifest["encoder"]:
+            try:
+                self._vectors = open_vectors(generation, manifest["encoder"]["dimension"], manifest["index"])
+            except MissingExtra as missing:
+                self._missing = missing  # raised when vectors are asked for: the rest does without
 
     @classmethod
     def open(cls, folder: str | Path) -> "Pool":
@@ -103,32 +113,64 @@ class Pool:
             examples=about["examples"],
             empty=about["empty"],
             mentions=about["mentions"],
-            window=about["window"],
+            window=_in_words(about["window"]),
             encoder=encoder,
             index=about["index"],
             bytes=sum(about["files"].values()),
         )
 
-    def retriever(self, name: str | None = None) -> Retriever:
+    def retriever(self, name: str | None = None, *, encoder: Encoder | None = None) -> Retriever:
         """What finds the pool's examples that resemble a text.
 
         Args:
             name: `lexical`, which every pool has, or the name of the pool's encoder; None: the encoder's where the
                 pool has one, else lexical.
+            encoder: the pool's encoder, where it is open already; else it is opened here, once.
 
         Raises:
             ConfigError: when the pool has none of that name.
+            ModelError: when the encoder is not on this machine, or not the one that the pool's vectors are of.
+            MissingExtra: when a package is not installed.
         """
-        if name is None:
-            name = self.info.encoder.name if self.info.encoder else "lexical"
-        if name not in self._retrievers:
-            known = ["lexical", *([self.info.encoder.name] if self.info.encoder else [])]
+        about = self.info.encoder
+        name = name or (about.name if about else LEXICAL)
+        if name in self._retrievers:
+            return self._retrievers[name]
+        if about is None or name != about.name:
+            known = [LEXICAL, *([about.name] if about else [])]
             raise ConfigError(
                 f"the pool has no retriever {name!r}",
                 where=str(self._folder),
                 fix=f"{did_you_mean(name, known)}. Or build the pool anew with --encoder.",
             )
-        return self._retrievers[name]
+        vectors = self._opened_vectors()
+        encoder = encoder or open_encoder(about.source, pooling=about.pooling)
+        check_encoder(encoder, self.info)
+        return self._retrievers.setdefault(name, EncoderRetriever(encoder, vectors))
+
+    def vectors(self, indices: Sequence[int]) -> Floats:
+        """The vectors of these examples, `(n, dimension)`, of length 1.
+
+        Raises:
+            ConfigError: when the pool has no encoder.
+            MissingExtra: when a package is not installed.
+        """
+        return self._opened_vectors().rows(indices)
+
+    def _opened_vectors(self) -> Vectors:
+        if self._missing is not None:
+            raise self._missing
+        if self._vectors is None:
+            raise ConfigError("the pool has no vectors", where=str(self._folder), fix="Build it with --encoder.")
+        return self._vectors
+
+    def numbers_of(self, hashes: Sequence[bytes]) -> dict[bytes, int]:
+        """For those of the hashes that are of an example's text, the index of the first such example."""
+        marks = ",".join("?" * len(hashes))
+        rows = self._store.rows(
+            f"select hash, min(number) from examples where hash in ({marks}) group by hash", *hashes
+        )
+        return dict(rows)
 
     def examples_with(self, mention: str, label: str | None = None) -> tuple[int, ...]:
         """The indices of the examples in which such a mention is marked, case, plural and hyphens aside.
@@ -158,9 +200,48 @@ class Pool:
         if found:
             yield PoolMention(text, label, tuple(dict.fromkeys(found)))
 
+    def same_document(self, id: str, text: str) -> frozenset[str]:
+        """The ids of the pool's documents that are this one: by their id, or by a text that is the same or nearly so.
+
+        Examples from them would show a model its own text with the answer.
+        """
+        found = {id} if self._store.row("select 1 from documents where id = ?", id) else set()
+        for number in duplicates.nearest(self._store.rows, duplicates.sketch(text)):
+            found.update(name for (name,) in self._store.rows("select id from documents where number = ?", number))
+        return frozenset(found)
+
     def close(self) -> None:
         """Gives its files back."""
         self._store.close()
+
+
+def check_encoder(encoder: Encoder | None, pool: PoolInfo) -> None:
+    """Makes sure that an encoder is the one that a pool's vectors are of.
+
+    Raises:
+        ModelError: when it is not.
+    """
+    about = pool.encoder
+    if about is None or (encoder is not None and encoder.identity == about.identity):
+        return
+    if encoder is None:
+        raise ModelError(
+            "the pool has vectors, and no encoder is given", where=str(pool.path), expected=f"the encoder {about.name}"
+        )
+    what = f"has {encoder.dimension} dimensions" if encoder.dimension != about.dimension else "has other weights"
+    raise ModelError(
+        f"the encoder {encoder.name} (pooling {encoder.pooling}) {what} than the pool's",
+        where=str(pool.path),
+        expected=f"{about.name}, pooling {about.pooling}, {about.dimension} dimensions",
+        fix=f"Use --encoder {about.source} as the pool was built, or build the pool anew.",
+    )
+
+
+def _in_words(window: Mapping[str, Any]) -> str:
+    if window["max_sentences"] == 1:
+        return "sentence"
+    most = f", {window['max_sentences']} sentences" if window["max_sentences"] else ""
+    return f"{window['max_tokens']} tokens{most}"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from clinspan.dictionary.normalise import normal_form
-from clinspan.document import Entity, Span
+from clinspan.document import Document, Entity, Span
+from clinspan.examples.duplicates import sketch
 from clinspan.examples.example import PoolExample
 
 _SCHEMA = """
@@ -27,6 +28,7 @@ create index examples_hash on examples (hash);
 create index mentions_form on mentions (form, label, example);
 create index documents_text on documents (text);
 create index sketches_hash on sketches (hash);
+create index sketches_document on sketches (document);
 """
 
 
@@ -96,20 +98,31 @@ class StoreWriter:
             self._connection.execute("begin")
         self._next = self._connection.execute("select coalesce(max(number), -1) + 1 from examples").fetchone()[0]
 
-    def add(self, id: str, text: bytes, sketch: tuple[int, ...], examples: list[PoolExample]) -> None:
-        """Adds a document, known by its id, a hash of its text and a sketch of that, with its examples."""
+    def add(self, document: Document, examples: Iterable[PoolExample]) -> list[PoolExample]:
+        """Adds a document with its examples; gives those that were not there yet, with that text and those entities.
+
+        "No acute distress." stands in every second note: once is enough to show it.
+        """
+        kept: list[PoolExample] = []
         run = self._connection.execute
-        document = run("insert into documents (id, text) values (?, ?)", (id, text)).lastrowid
-        self._connection.executemany("insert into sketches values (?, ?)", [(value, document) for value in sketch])
+        row = (document.id, hash_of(document.text))
+        place = run("insert into documents (id, text) values (?, ?)", row).lastrowid
+        hashes = [(value, place) for value in sketch(document.text)]
+        self._connection.executemany("insert into sketches values (?, ?)", hashes)
         for example in examples:
+            entities, hash = dump(example.entities), hash_of(example.text)
+            if run("select 1 from examples where hash = ? and entities = ?", (hash, entities)).fetchone():
+                continue
             number = self._next
             self._next += 1
             run(
                 "insert into examples values (?, ?, ?, ?, ?, ?)",
-                (number, document, example.start, example.text, dump(example.entities), hash_of(example.text)),
+                (number, place, example.start, example.text, entities, hash),
             )
             rows = [(normal_form(e.text) or e.text, e.label, e.text, number) for e in example.entities]
             self._connection.executemany("insert into mentions values (?, ?, ?, ?)", rows)
+            kept.append(example)
+        return kept
 
     def close(self) -> None:
         """Ends the file."""

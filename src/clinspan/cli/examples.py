@@ -1,0 +1,223 @@
+"""`clinspan examples`: pools of annotated examples, and what they hold that resembles a text."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from clinspan.cli.evaluate import renamings, say_recognised
+from clinspan.corpora import catalogue
+from clinspan.corpora.pubtator import NCBI_LABELS
+from clinspan.document import Document
+from clinspan.errors import ConfigError
+from clinspan.examples import build as builder
+from clinspan.examples import layout, lexical
+from clinspan.examples.check import Gate, Rules, label_set, read
+from clinspan.examples.embed import LEXICAL, MINILM, open_encoder
+from clinspan.examples.example import SENTENCE, PoolExample
+from clinspan.examples.pool import Pool
+from clinspan.examples.vectors import Progress as Report
+from clinspan.formats.table import by_name
+from clinspan.labels import LabelSet
+from clinspan.text.windows import WindowSettings
+
+app = typer.Typer(help="Pools of annotated examples, to show a model what resembles a text.", no_args_is_help=True)
+
+_Gold = Annotated[list[Path], typer.Argument(help="Annotated documents, files or folders in any corpus format.")]
+_Pool = Annotated[Path, typer.Option("--examples", help="A pool's folder.")]
+_Source = Annotated[str | None, typer.Option("--from", help="The corpus format; recognised when not given.")]
+_Rename = Annotated[
+    list[str] | None, typer.Option("--map", help="OLD=NAME: a corpus's label under another name; repeatable.")
+]
+_HoldOut = Annotated[
+    list[Path] | None,
+    typer.Option(help="Documents that must never enter, by id or by text, such as a test split; repeatable."),
+]
+_Form = Annotated[str, typer.Option("--format", help="The format that must be able to show the examples.")]
+_Skip = Annotated[bool, typer.Option("--skip-wrong", help="Leave out documents with a fault instead of stopping.")]
+
+
+@app.command()
+def build(
+    gold: _Gold,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the pool; an older pool is replaced.")],
+    labels: Annotated[
+        str | None, typer.Option(help="What the documents are annotated for: a set or labels.toml; else as they say.")
+    ] = None,
+    rename: _Rename = None,
+    source: _Source = None,
+    encoder: Annotated[
+        str, typer.Option(help=f"{LEXICAL} (words alone), {MINILM}, hf:NAME, or an encoder's folder.")
+    ] = LEXICAL,
+    pooling: Annotated[
+        str | None, typer.Option(help="mean, cls or pooler, for an encoder that does not state it.")
+    ] = None,
+    window: Annotated[str, typer.Option(help="What an example is: sentence, or so many tokens.")] = "sentence",
+    hold_out: _HoldOut = None,
+    form: _Form = "tanl",
+    skip_wrong: _Skip = False,
+) -> None:
+    """Builds a pool of examples from annotated documents, after checking every annotation.
+
+    Example: `clinspan examples build train.pubtator -o pool --labels disease --encoder minilm --hold-out test.pubtator`
+    """
+    wanted = LabelSet.load(labels) if labels else None
+    opened = None if encoder == LEXICAL else open_encoder(encoder, pooling=pooling)
+    cut = _window(window)
+    gate = Gate(
+        Rules(labels=wanted, form=by_name(form), skip_wrong=skip_wrong), held_out=_documents(hold_out or (), source)
+    )
+    names = _names(rename, wanted)
+    with progress_bars() as report:
+        documents = gate.admit(read(gold, format=source, names=names, told=say_recognised))
+        builder.build(documents, out, labels=lambda: gate.labels, window=cut, encoder=opened, progress=report)
+    _show(gate, Pool.open(out))
+
+
+@app.command()
+def add(
+    gold: _Gold,
+    examples: _Pool,
+    rename: _Rename = None,
+    source: _Source = None,
+    hold_out: _HoldOut = None,
+    form: _Form = "tanl",
+    skip_wrong: _Skip = False,
+) -> None:
+    """Adds annotated documents to a pool; only what is new is encoded, and who has the pool open is not disturbed.
+
+    Example: `clinspan examples add corrected.jsonl --examples pool`
+    """
+    pool = Pool.open(examples)
+    about = pool.info
+    opened = open_encoder(about.encoder.source, pooling=about.encoder.pooling) if about.encoder else None
+    labels = label_set(pool.labels) if pool.labels else None
+    gate = Gate(
+        Rules(labels=labels, form=by_name(form), skip_wrong=skip_wrong),
+        held_out=_documents(hold_out or (), source),
+        store=about.path / about.generation / layout.STORE,
+    )
+    with progress_bars() as report:
+        documents = gate.admit(read(gold, format=source, names=_names(rename, labels), told=say_recognised))
+        builder.add(documents, examples, encoder=opened, progress=report)
+    _show(gate, Pool.open(examples))
+
+
+@app.command()
+def info(examples: Annotated[Path, typer.Argument(help="A pool's folder.")]) -> None:
+    """Shows what a pool holds: counts, labels, encoder, age.
+
+    Example: `clinspan examples info pool`
+    """
+    show_info(Pool.open(examples))
+
+
+@app.command()
+def find(
+    text: Annotated[str, typer.Argument(help="A text, as it would be tagged.")],
+    examples: _Pool,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many examples.")] = 5,
+    by: Annotated[
+        str | None, typer.Option(help=f"{LEXICAL}, or the pool's encoder; the encoder when not given.")
+    ] = None,
+) -> None:
+    """Shows the examples that resemble a text most, how much they do, and which words they share with it.
+
+    Example: `clinspan examples find "She was treated for gout." --examples pool`
+    """
+    pool = Pool.open(examples)
+    (hits,) = pool.retriever(by).nearest([text], k)
+    console = Console(highlight=False, soft_wrap=True)
+    if not hits:
+        console.print("no example of the pool has a word in common with the text")
+        raise typer.Exit(1)
+    asked = set(lexical.terms(text))
+    for hit in hits:
+        example = pool[hit.index]
+        console.print(f"[bold]{hit.similarity:.2f}[/]  {escape(example.document)} at {example.start}")
+        console.print(f"      {marked(example)}")
+        shared = [term for term in dict.fromkeys(lexical.terms(example.text)) if term in asked]
+        console.print(f"      [dim]shared words: {escape(', '.join(shared)) or 'none'}[/]")
+
+
+def marked(example: PoolExample) -> str:
+    """The example's text on one line for the terminal, its entities in colour with their labels."""
+    shown, at = "", 0
+    for entity in sorted(example.entities, key=lambda entity: (entity.start, -entity.end)):
+        if entity.start < at:
+            continue  # inside another, which is shown
+        shown += escape(example.text[at : entity.start])
+        shown += f"[green]{escape(entity.text)}[/][dim] ({escape(entity.label)})[/]"
+        at = entity.end
+    return " ".join((shown + escape(example.text[at:])).split())
+
+
+def show_info(pool: Pool) -> None:
+    """Prints what a pool holds."""
+    about = pool.info
+    console = Console(highlight=False)
+    console.print(f"{escape(str(about.path))}, built {about.built}, {about.bytes / 1e6:.1f} MB", soft_wrap=True)
+    console.print(
+        f"{about.documents} documents, {about.examples} examples ({about.empty} without an entity), by {about.window}"
+    )
+    encoder = about.encoder
+    console.print(
+        f"encoder {encoder.name}, {encoder.dimension} dimensions, pooling {encoder.pooling}, {about.index} search"
+        if encoder
+        else "no encoder: searched by words"
+    )
+    table = Table("label", "mentions")
+    for label, count in about.mentions.items():
+        table.add_row(escape(label), str(count))
+    console.print(table)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Report]:
+    """A function to report steps to; each has a bar on standard error once it is reported."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total or None)
+            bars.update(tasks[step], completed=done, total=total or None)
+
+        yield report
+
+
+def _show(gate: Gate, pool: Pool) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for note in gate.notes:
+        console.print(f"[yellow]left out:[/] {escape(note)}")
+    for reason, count in gate.left_out.items():
+        console.print(f"{count} documents left out: {reason}")
+    show_info(pool)
+
+
+def _window(given: str) -> WindowSettings:
+    if given == "sentence":
+        return SENTENCE
+    if not given.isdecimal():
+        raise ConfigError(f"--window {given}", expected="sentence, or a number of tokens")
+    return WindowSettings(max_tokens=int(given), overlap_sentences=0)
+
+
+def _names(given: Sequence[str] | None, labels: LabelSet | None) -> dict[str, str]:
+    """What labels are renamed to; the classes of NCBI-disease are one label unless something else is said."""
+    usual = {old: new for old, new in NCBI_LABELS.items() if labels is not None and new in labels}
+    return usual | renamings(given or ())
+
+
+def _documents(paths: Sequence[Path], format: str | None) -> Iterator[Document]:
+    for path in paths:
+        for found in catalogue.read(path, format=format, lenient=True):
+            if isinstance(found, Document):
+                yield found

@@ -1,0 +1,106 @@
+"""Encoders as ONNX files, on the processor, without torch."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinspan.errors import ConfigError, MissingExtra, ModelError
+from clinspan.examples.encoders import Recipe, batches, identity_of, normalised, pooled
+
+_PLACES = ("model.onnx", "onnx/model.onnx", "model_quantized.onnx", "onnx/model_quantized.onnx")
+_BATCH_TOKENS = 256
+"""Larger batches are slower on a processor: more padding, and activations that leave its cache."""
+_MOST_THREADS = 4
+
+
+def weights_in(folder: Path) -> Path | None:
+    """The ONNX file of an encoder's folder, None where there is none."""
+    return next((folder / place for place in _PLACES if (folder / place).is_file()), None)
+
+
+class OnnxEncoder:
+    """An encoder out of an ONNX file and a `tokenizer.json`.
+
+    Args:
+        name: see `Encoder`.
+        weights: the ONNX file; what lies beside it with its name and a further ending belongs to it.
+        tokenizer: the tokenizer's file.
+        recipe: how its token vectors become one.
+        source: see `Encoder`.
+
+    Raises:
+        MissingExtra: when the packages of the extra `encoders` are not installed.
+        ModelError: when the files cannot be read, or are no encoder.
+        ConfigError: when the model does not give what the pooling needs.
+    """
+
+    def __init__(self, name: str, weights: Path, tokenizer: Path, recipe: Recipe, *, source: str):
+        try:
+            import onnxruntime
+            import tokenizers
+        except ModuleNotFoundError as error:
+            raise MissingExtra(error.name or "onnxruntime", "encoders", purpose=f"the encoder {name}") from error
+        self.name = name
+        self.source = source
+        self.pooling = recipe.pooling
+        self._recipe = recipe
+        if not tokenizer.is_file():
+            raise ModelError("has no tokenizer.json", where=str(tokenizer.parent))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = min(_MOST_THREADS, os.cpu_count() or 1)
+        # Threads that wait by spinning take the processor from whoever else works on the machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+        except (RuntimeError, ValueError) as error:  # what all errors of onnxruntime derive from
+            raise ModelError(f"is no ONNX model that can be run: {error}", where=str(weights)) from error
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(recipe.max_tokens)
+        self._inputs = {item.name for item in self._session.get_inputs()}
+        self._output = self._choose_output(weights)
+        beside = sorted(weights.parent.glob(f"{weights.name}?*"))
+        self.identity = identity_of([weights, *beside, tokenizer], recipe)
+        self.dimension = int(self.encode(["dimension"]).shape[1])
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Encoder.encode`."""
+        if self._recipe.lower:
+            texts = [text.lower() for text in texts]
+        encodings = self._tokenizer.encode_batch(list(texts))
+        rows: list[Any] = [None] * len(texts)
+        for batch in batches([len(encoding.ids) for encoding in encodings], _BATCH_TOKENS):
+            for index, row in zip(batch, self._run([encodings[i].ids for i in batch]), strict=True):
+                rows[index] = row
+        return normalised(np.stack(rows)) if rows else np.empty((0, self.dimension), np.float32)
+
+    def _run(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        ids = np.zeros((len(batch), max(map(len, batch))), np.int64)
+        mask = np.zeros_like(ids)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        (found,) = self._session.run([self._output], {k: v for k, v in given.items() if k in self._inputs})
+        states = np.asarray(found, np.float32)
+        return states if states.ndim == 2 else pooled(states, mask, self._recipe.pooling)
+
+    def _choose_output(self, weights: Path) -> str:
+        """The output that the pooling needs: token vectors, or the pooling layer's own."""
+        ranks: dict[str, int] = {item.name: len(item.shape) for item in self._session.get_outputs()}
+        if self._recipe.pooling == "pooler":
+            chosen = next((name for name, rank in ranks.items() if rank == 2 and "pool" in name), None)
+        else:
+            chosen = next((name for name, rank in ranks.items() if rank == 3), None)
+        if chosen is None or "input_ids" not in self._inputs:
+            raise ConfigError(
+                f"the model has the inputs {', '.join(sorted(self._inputs))} and the outputs {', '.join(ranks)}",
+                where=str(weights),
+                expected=f"input_ids, and what the pooling {self._recipe.pooling!r} is made of",
+            )
+        return chosen
