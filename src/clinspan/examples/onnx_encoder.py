@@ -42,6 +42,7 @@ class OnnxEncoder:
         try:
             import onnxruntime
             import tokenizers
+            from onnxruntime.capi import onnxruntime_pybind11_state as faults
         except ModuleNotFoundError as error:
             raise MissingExtra(error.name or "onnxruntime", "encoders", purpose=f"the encoder {name}") from error
         self.name = name
@@ -57,7 +58,7 @@ class OnnxEncoder:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-        except (RuntimeError, ValueError) as error:  # what all errors of onnxruntime derive from
+        except (faults.Fail, faults.InvalidGraph, faults.InvalidProtobuf, faults.NotImplemented) as error:
             raise ModelError(f"is no ONNX model that can be run: {error}", where=str(weights)) from error
         self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
         self._tokenizer.no_padding()
