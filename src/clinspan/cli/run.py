@@ -58,12 +58,13 @@ def run(
     """
     console = Console(stderr=True, quiet=quiet, highlight=False)
     summary = Summary()
+    settings = tagger.describe()
     started = time.monotonic()
     stopped = False
     try:
         with ExitStack() as stack:
             writer = stack.enter_context(JsonlWriter(files.output, force=files.force))
-            report = stack.enter_context(_report(tagger, files.report)) if files.report else None
+            report = stack.enter_context(_report(tagger, files.report, settings)) if files.report else None
             meter = stack.enter_context(Meter(console))
             for document in tagger.tag_many(_readable(inputs, summary), progress=meter.window):
                 writer.write(document)
@@ -72,6 +73,8 @@ def run(
                 summary.add(document)
                 meter.document(document)
                 _tell(console, document, verbose=verbose)
+            # The page's head is written last, and shows the settings with what the run has to say of them.
+            settings.update((remark.name, remark.value) for remark in tagger.remarks())
     except KeyboardInterrupt:
         stopped = True
     if not quiet:
@@ -101,8 +104,8 @@ def _tell(console: Console, document: Document, *, verbose: bool) -> None:
         console.print(escape(found), soft_wrap=True)
 
 
-def _report(tagger: Tagger, path: Path) -> ReportWriter:
-    return ReportWriter(path, labels=tagger.labels, settings=tagger.describe(), versions=versions(tagger))
+def _report(tagger: Tagger, path: Path, settings: Mapping[str, str]) -> ReportWriter:
+    return ReportWriter(path, labels=tagger.labels, settings=settings, versions=versions(tagger))
 
 
 def versions(tagger: Tagger) -> Mapping[str, str]:
@@ -144,6 +147,9 @@ def _show(
         rows["windows not read"] = f"{summary.unread_windows} (named above and in the output)"
     for name, value in rows.items():
         table.add_row(name, escape(value))
+    for remark in tagger.remarks():
+        style = "[bold yellow]" if remark.warns else "[not bold]"
+        table.add_row(f"{style}{escape(remark.name)}[/]", escape(remark.value))
     console.print(table)
     for path in (files.output, files.report):
         if path is not None and str(path) != "-":

@@ -1,22 +1,22 @@
 """`clinspan tag`: notes in, verified entities out."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clinspan.cli import selection
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
 from clinspan.corpora import catalogue
 from clinspan.corpora import inputs as corpora
 from clinspan.dictionary.facts import FactsMode
-from clinspan.document import Document
 from clinspan.llms import spec
 from clinspan.llms.base import closing
 from clinspan.pipeline import parts
+from clinspan.pipeline.example_choice import ExampleChoice
 from clinspan.pipeline.recipe import Choice, TaggerRecipe
 
 TAGGING = "How to tag"
@@ -123,13 +123,17 @@ def tag(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    examples: Annotated[
-        Path | None,
-        typer.Option(
-            help="Annotated documents: which of the dictionary's terms does their guideline mean?",
-            rich_help_panel=TAGGING,
-        ),
-    ] = None,
+    examples: selection.Examples = None,
+    select: selection.Select = None,
+    k: selection.Count = None,
+    examples_order: selection.ExamplesOrder = None,
+    examples_tokens: selection.ExamplesTokens = None,
+    examples_by: selection.ExamplesBy = None,
+    examples_as: selection.ExamplesAs = None,
+    select_seed: selection.SelectSeed = None,
+    select_mentions: selection.SelectMentions = None,
+    select_relevance: selection.SelectRelevance = None,
+    teach: selection.Teach = True,
     calibration: Annotated[
         str | None,
         typer.Option(
@@ -218,7 +222,19 @@ def tag(
         facts_budget=facts_budget,
         facts_from=facts_from.value if facts_from else None,
         window_tokens=window_tokens,
+        examples=ExampleChoice(
+            strategy=select,
+            k=k,
+            order=examples_order,
+            tokens=examples_tokens,
+            retriever=examples_by,
+            layout=examples_as,
+            seed=select_seed,
+            mentions=select_mentions,
+            relevance=select_relevance,
+        ),
     )
+    selection.check(choice.examples, examples)
     with opening(quiet):
         recipe = TaggerRecipe(
             llm=llm,
@@ -228,10 +244,13 @@ def tag(
             form=form,
             dictionary=dictionary,
             calibration=calibration,
-            pool=tuple(pool(examples, renamed or ())),
+            pool=selection.documents(examples, renamings(renamed or ())),
+            examples=selection.pool(examples),
+            teach=teach,
             choice=choice,
         )
         tagger = recipe.make()
+        tagger.check()
     documents = corpora.read(
         inputs,
         format=source,
@@ -242,12 +261,3 @@ def tag(
     )
     with closing(tagger.llm):
         raise typer.Exit(run(tagger, documents, files, quiet=quiet, verbose=verbose))
-
-
-def pool(path: Path | None, renamed: Sequence[str]) -> list[Document]:
-    """The annotated documents of a file or folder; none without a path.
-
-    Raises:
-        InputError: when one of them cannot be read.
-    """
-    return list(corpora.strict(catalogue.read(path, labels=renamings(renamed)))) if path is not None else []

@@ -1,6 +1,6 @@
 """The examples that the prompts of a run show: from the label set, or chosen from a pool for each window."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 
 from clinspan.document import Document
@@ -14,6 +14,7 @@ from clinspan.examples.select.settings import MentionSource, SelectSettings, Str
 from clinspan.examples.select.tally import Tally, usual_similarity
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet
+from clinspan.pipeline.remark import Remark
 from clinspan.prompt import PromptSettings, demonstration
 from clinspan.text.windows import CountTokens, Window
 
@@ -110,6 +111,13 @@ class Demonstrations:
         examples = tuple(_example(self._pool, chosen.index, labels) for chosen in selection.chosen)
         self._record(selection, examples)
         return examples
+
+    def remarks(self) -> Iterator[Remark]:
+        """What a summary says; of the label set's own examples only what was left out."""
+        chosen = self._selector is not None
+        yield from (Remark(name, said) for name, said in self.tally.figures() if chosen or name != "examples")
+        if chosen:
+            yield from (Remark(name, said, warns=True) for name, said in self.tally.warnings())
 
     def _fixed(self, examples: Sequence[Example], labels: LabelSet, room: int | None) -> tuple[Example, ...]:
         """The last is nearest to the question, so the first are left out where there is no room."""

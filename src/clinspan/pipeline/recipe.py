@@ -1,15 +1,18 @@
 """What a user asked for, from which a tagger is made: here, or in another process that gets it sent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
 from clinspan.dictionary.facts import FactsMode
 from clinspan.document import Document
+from clinspan.examples.pool import Pool
+from clinspan.examples.temporary import documents_of, temporary
 from clinspan.labels import LabelSet
 from clinspan.messages import CandidateMode
 from clinspan.pipeline import parts
+from clinspan.pipeline.example_choice import ExampleChoice
 from clinspan.pipeline.settings import FactSettings, TagSettings
 from clinspan.pipeline.tagger import Tagger
 
@@ -28,6 +31,7 @@ class Choice:
     facts_budget: int | None = None
     facts_from: Literal["scan", "propose", "both"] | None = None
     window_tokens: int | None = None
+    examples: ExampleChoice = field(default_factory=ExampleChoice)
 
     def over(self, settings: TagSettings) -> TagSettings:
         """The settings with the choice put in.
@@ -44,7 +48,7 @@ class Choice:
             source=self.facts_from or settings.facts.source,
         )
         return replace(
-            settings,
+            self.examples.over(settings),
             windows=windows,
             facts=facts,
             ask=self.ask or settings.ask,
@@ -66,7 +70,10 @@ class TaggerRecipe:
         form: the format's name.
         dictionary: `open`, `none`, or a folder.
         calibration: a file, `none`, or None for what came with the adapter.
-        pool: annotated documents, see `Tagger`.
+        pool: annotated documents.
+        examples: the folder of a pool of them; in its place, or theirs.
+        teach: whether they teach the dictionary which of its terms are meant; see `Tagger`. Prompts show them where the
+            choice says so.
         choice: over the settings that suit the LLM.
     """
 
@@ -78,6 +85,8 @@ class TaggerRecipe:
     dictionary: str = "open"
     calibration: str | None = None
     pool: tuple[Document, ...] = ()
+    examples: Path | None = None
+    teach: bool = True
     choice: Choice = field(default_factory=Choice)
 
     def make(self) -> Tagger:
@@ -86,16 +95,27 @@ class TaggerRecipe:
         Raises:
             ClinspanError: when a part cannot be had, see `Tagger`.
         """
+        shown, taught = self._examples()
         tagger = Tagger(
             parts.llm(self.llm, self.labels, parts.form(self.form), adapter=self.adapter, **self.options),
             labels=self.labels,
             form=self.form,
             dictionary=self.dictionary,
             calibration=self.calibration,
-            pool=self.pool,
+            pool=taught,
+            examples=shown,
         )
         tagger.settings = self.choice.over(tagger.settings)
         return tagger
+
+    def _examples(self) -> tuple[Pool | None, Iterable[Document]]:
+        """What prompts show, and what the dictionary learns from."""
+        draws = self.choice.examples.draws
+        if self.examples is not None:
+            pool = Pool.open(self.examples)
+            return (pool if draws else None), (documents_of(pool) if self.teach else ())
+        shown = temporary(self.pool, labels=self.labels.names) if draws and self.pool else None
+        return shown, (self.pool if self.teach else ())
 
     def anchored(self) -> Self:
         """The same with absolute paths, for a process that works in another folder."""
@@ -108,6 +128,7 @@ class TaggerRecipe:
             adapter=_anchored(self.adapter),
             dictionary=_anchored(self.dictionary, "open") or self.dictionary,
             calibration=_anchored(self.calibration),
+            examples=self.examples.absolute() if self.examples is not None else None,
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from clinspan.messages import Completion, Message
+from clinspan.pipeline.remark import Remark
 from clinspan.text.windows import CountTokens
 
 
@@ -49,14 +50,14 @@ class Sharing:
         self.prompt_tokens += completion.prompt_tokens
         self.cached_tokens += completion.cached_tokens
 
-    def figures(self) -> Iterator[tuple[str, str]]:
-        """Name and value of what a summary says."""
+    def remarks(self) -> Iterator[Remark]:
+        """What a summary says."""
         if self.tokens:
             shared = f"{self.shared / self.tokens:.0%} stand at the start of the prompt before, too"
-            yield "prompt tokens", f"{self.tokens:,}, of which {shared}"
+            yield Remark("prompt tokens", f"{self.tokens:,}, of which {shared}")
         if self.prompt_tokens and self.cached_tokens:
             said = f"{self.cached_tokens:,} of {self.prompt_tokens:,} ({self.cached_tokens / self.prompt_tokens:.0%})"
-            yield "taken from a cache", said
+            yield Remark("taken from a cache", said)
 
     def _padded(self) -> Iterator[tuple[Message | None, int]]:
         yield from self._before

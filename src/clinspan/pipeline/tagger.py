@@ -27,6 +27,7 @@ from clinspan.pipeline.profiles import profile
 from clinspan.pipeline.progress import Progress, WindowRead
 from clinspan.pipeline.propose import Proposed, Proposer
 from clinspan.pipeline.question import Question
+from clinspan.pipeline.remark import Remark
 from clinspan.pipeline.settings import TagSettings
 from clinspan.pipeline.sharing import Sharing
 from clinspan.pipeline.stream import Steps, Stream
@@ -114,6 +115,25 @@ class Tagger:
                 self._tell(underway, progress)
                 if underway.done:
                     yield self._finish(underway)
+
+    def check(self) -> None:
+        """Finds what the settings ask for and the parts cannot give, before a document is read.
+
+        Raises:
+            ConfigError: naming it.
+        """
+        _ = self.demonstrations
+
+    def remarks(self) -> Iterator[Remark]:
+        """What the run so far says of its prompts."""
+        shown = self.demonstrations
+        if shown is not None:
+            yield from shown.remarks()
+            if self.settings.prompt.style == "brief":
+                said = "the model was tuned on prompts without any; --adapter none prompts it as it came"
+                yield Remark("examples shown", said, warns=True)
+        if self.sharing is not None:
+            yield from self.sharing.remarks()
 
     @property
     def demonstrations(self) -> Demonstrations | None:
