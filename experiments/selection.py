@@ -1,16 +1,17 @@
 """Do chosen examples help? Without an LLM, by what they show; with one, by what it then finds.
 
-    python experiments/selection.py quality --pool TRAIN --queries DEVELOPMENT --labels disease MAP [--by lexical minilm]
-    python experiments/selection.py llm --pool TRAIN --queries DEVELOPMENT --labels disease MAP --out cells.jsonl
-    python experiments/selection.py report --queries DEVELOPMENT --labels disease MAP --out cells.jsonl
+    python experiments/selection.py quality --pool TRAIN --queries DEVELOPMENT MAP [--by lexical minilm]
+    python experiments/selection.py llm --pool TRAIN --train TRAIN --queries DEVELOPMENT MAP --out cells.jsonl
+    python experiments/selection.py report --queries DEVELOPMENT MAP --out cells.jsonl
 
-TRAIN and DEVELOPMENT are corpora that `clinspan` reads; TRAIN may also be a pool made by `clinspan examples build`,
-which is needed for an encoder. MAP stands for any number of `--map FROM=TO`. Queries must not be a test split.
+TRAIN and DEVELOPMENT are corpora that clinspan reads, in diseases unless `--labels` says else; the pool may also be
+one made by `clinspan examples build`, which is needed for an encoder. MAP stands for any number of `--map FROM=TO`.
+Queries must not be a test split.
 
 `quality` prints, for each strategy and k, the mean over queries (sentences of DEVELOPMENT) of: how far the labels of an
-example are those of the query (the Jaccard index of the two sets, "no entity" counting as a label), and the share of the
-query's mentions, and of their words, that some example has annotated, case, plural and hyphens aside. Intervals are 95 %,
-percentile bootstrap over documents.
+example are those of the query (the Jaccard index of the two sets, "no entity" counting as a label), and the share of
+the query's mentions, and of their words, that some example has annotated, case, plural and hyphens aside. Intervals are
+95 %, percentile bootstrap over documents.
 
 `llm` asks the embedded model about the same sentences, drawn with a fixed seed, in every cell (strategy and k), all
 cells of a sentence before the next sentence, and appends each to a file; started again, it goes on where it stopped.
@@ -133,7 +134,9 @@ def quality(args: argparse.Namespace, labels: LabelSet, names: dict[str, str]) -
             settings = SelectSettings(strategy=strategy, k=k, retriever=by, seed=SEED)
             selector = Selector(pool, pool.retriever(by), settings, index)
             rows = list(measure(selector, pool, asked, labels, index))
-            print(f"| {strategy.value}{'' if strategy is Strategy.RANDOM else ', ' + by} | {k} | {cells(rows, asked)} |")
+            print(
+                f"| {strategy.value}{'' if strategy is Strategy.RANDOM else ', ' + by} | {k} | {cells(rows, asked)} |"
+            )
 
 
 def measure(
@@ -208,7 +211,7 @@ def sentences(documents: Sequence[Document], most: int) -> list[Document]:
 
 
 def open_bias(llm: EmbeddedLLM, pool: Pool, labels: LabelSet, by: str, documents: Sequence[Document]) -> float:
-    """The bias with the best F1 at the places where a mention may open, over all strategies' prompts with 8 examples."""
+    """The bias with the best F1 at the places where a mention may open, over all strategies' prompts, 8 examples."""
     judged: list[tuple[float, bool]] = []
     for strategy in COMPARED:
         listener = Listener(llm)
@@ -285,14 +288,20 @@ def report(args: argparse.Namespace, labels: LabelSet, names: dict[str, str]) ->
     """Prints F1 of each cell, on the sentences that all cells have, and each against random with the same k."""
     found = {(line["cell"], line["id"]): line for line in lines(args.out) if line["cell"] != "bias"}
     names_of = [f"{strategy.value}-{k}" for k in KS for strategy in COMPARED]
-    shared = [s for s in sentences(gold(args.queries, labels, names), args.sentences) if all((c, s.id) in found for c in names_of)]
+    shared = [
+        s
+        for s in sentences(gold(args.queries, labels, names), args.sentences)
+        if all((c, s.id) in found for c in names_of)
+    ]
     print(f"{len(shared)} sentences with {sum(len(s.entities) for s in shared)} mentions\n")
     print("| k | examples | P | R | F1 | 95 % | against random | 95 % | p |\n|---|---|---|---|---|---|---|---|---|")
     for k in KS:
         scores = {}
         for strategy in COMPARED:
             predicted = [
-                replace(s, entities=tuple(_entity(s.text, *e) for e in found[f"{strategy.value}-{k}", s.id]["entities"]))
+                replace(
+                    s, entities=tuple(_entity(s.text, *e) for e in found[f"{strategy.value}-{k}", s.id]["entities"])
+                )
                 for s in shared
             ]
             scores[strategy] = score(shared, predicted, labels=labels.names)

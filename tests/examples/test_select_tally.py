@@ -22,7 +22,7 @@ def test_what_never_was_shown_and_what_resembles_nothing_is_said() -> None:
     tally.add(Selection((Chosen(0, 0.4, ""),), no_room=1, refused={"from the same document": 3}), [["disease"]])
     tally.add(Selection(), [])
     assert dict(tally.figures()) == {
-        "examples": "3 in 3 prompts, mean similarity 0.40",
+        "examples shown": "3 in 3 prompts, mean similarity 0.40",
         "examples left out": "2 over the token budget, 1 no room in the model's context, 3 from the same document",
     }
     warnings = dict(tally.warnings())

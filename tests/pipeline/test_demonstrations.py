@@ -164,3 +164,14 @@ def test_the_order_of_documents_changes_no_prompt(scripted, labels, pool) -> Non
             list(tagger(llm, labels, pool, strategy=Strategy.RANDOM, k=2, order=order).tag_many(documents))
             asked.append({request.messages for request in llm.requests})
         assert asked[0] == asked[1]
+
+
+def test_a_tuned_model_is_shown_examples_when_asked_to_with_a_warning(scripted, labels, pool) -> None:
+    llm = scripted(lambda text: text)
+    asking = tagger(llm, labels, pool, PromptSettings(style="brief"), strategy=Strategy.KNN, k=1)
+    asking.tag(TEXT)
+    assert len(llm.requests[0].messages) == 4
+    assert [remark.name for remark in asking.remarks() if remark.warns] == [
+        "labels never shown",
+        "a tuned model is shown examples",
+    ]

@@ -115,7 +115,7 @@ class Demonstrations:
     def remarks(self) -> Iterator[Remark]:
         """What a summary says; of the label set's own examples only what was left out."""
         chosen = self._selector is not None
-        yield from (Remark(name, said) for name, said in self.tally.figures() if chosen or name != "examples")
+        yield from (Remark(name, said) for name, said in self.tally.figures() if chosen or name != "examples shown")
         if chosen:
             yield from (Remark(name, said, warns=True) for name, said in self.tally.warnings())
 

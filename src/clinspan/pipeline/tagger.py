@@ -131,7 +131,7 @@ class Tagger:
             yield from shown.remarks()
             if self.settings.prompt.style == "brief":
                 said = "the model was tuned on prompts without any; --adapter none prompts it as it came"
-                yield Remark("examples shown", said, warns=True)
+                yield Remark("a tuned model is shown examples", said, warns=True)
         if self.sharing is not None:
             yield from self.sharing.remarks()
 

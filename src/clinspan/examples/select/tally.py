@@ -96,7 +96,7 @@ class Tally:
         if not self.prompts:
             return
         mean = f", mean similarity {self.mean_similarity:.2f}" if self.mean_similarity is not None else ""
-        yield "examples", f"{self.shown} in {self.prompts} prompts{mean}"
+        yield "examples shown", f"{self.shown} in {self.prompts} prompts{mean}"
         left_out = {
             "over the token budget": self.over_budget,
             "no room in the model's context": self.no_room,

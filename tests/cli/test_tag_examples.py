@@ -1,0 +1,96 @@
+"""`clinspan tag --examples ... --select ...` as a user meets it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clinspan.document import Document, Entity, Span
+from clinspan.examples.build import build
+
+GOLD = [
+    ("a", "Her sister had ataxia.", "ataxia"),
+    ("b", "He was treated for gout.", "gout"),
+    ("c", "No one was seen.", ""),
+]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "clinspan", "tag", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Path:
+    path = tmp_path / "note.txt"
+    path.write_text("Her brother was treated for gout, too.\n")
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "gold.jsonl"
+    lines = [
+        {
+            "id": id,
+            "text": text,
+            "entities": [{"start": text.index(m), "end": text.index(m) + len(m), "label": "disease"}] if m else [],
+        }
+        for id, text, m in GOLD
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    documents = [
+        Document(id, text, (Entity(Span(text.index(m), text.index(m) + len(m)), "disease", m),) if m else ())
+        for id, text, m in GOLD
+    ]
+    build(documents, tmp_path / "pool", labels=("disease",))
+    return tmp_path / "pool"
+
+
+@pytest.mark.parametrize("kind", ["corpus", "pool"])
+def test_examples_are_shown_and_what_is_to_be_known_of_them_is_said(request, tmp_path, note, kind, smollm2) -> None:
+    out, report = tmp_path / "out.jsonl", tmp_path / "report.html"
+    options = ("--adapter", "none", "--dictionary", "none", "--examples", request.getfixturevalue(kind))
+    done = run(note, "-o", out, "--report", report, *options, "--select", "knn", "-k", 2, "--open-bias", 1)
+    assert done.returncode == 0, done.stderr
+    assert "2 in 1 prompts, mean similarity" in done.stderr
+    assert "prompt tokens" in done.stderr
+    page = report.read_text()
+    assert "2 by knn, similar-last, seed 0" in page
+    assert "2 in 1 prompts, mean similarity" in page
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--select", "knn"], "there is none. Name one with --examples"),
+        (["--select", "best"], "'best' is not one of"),
+        (["--examples-order", "pool"], "without it"),
+        (["--examples", "CORPUS", "--select", "knn", "--labels", "gene"], "none that is asked for; expected gene"),
+        (["--examples", "POOL", "--select", "knn", "--labels", "gene"], "not annotated for 'gene'"),
+        (["--examples", "POOL", "--select", "knn", "--examples-by", "minilm"], "no retriever 'minilm'"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_read(tmp_path, note, corpus, pool, smollm2, options, says) -> None:
+    named = {"CORPUS": corpus, "POOL": pool}
+    done = run(note, "-o", tmp_path / "out.jsonl", "--adapter", "none", *[named.get(o, o) for o in options])
+    assert done.returncode == 2, done.stderr
+    assert says in " ".join(done.stderr.replace("│", " ").split())
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_pool_teaches_which_terms_are_meant(tmp_path, note, pool) -> None:
+    found = {}
+    for teach in ("--teach", "--no-teach"):
+        out = tmp_path / f"{teach}.jsonl"
+        options = ("--llm", "none", "--dictionary", "none", "--examples", pool, teach)
+        assert run(note, "-o", out, *options).returncode == 0
+        found[teach] = [entity["text"] for entity in json.loads(out.read_text())["entities"]]
+    assert found == {"--teach": ["gout"], "--no-teach": []}
