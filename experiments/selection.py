@@ -130,27 +130,26 @@ def quality(args: argparse.Namespace, labels: LabelSet, names: dict[str, str]) -
         *[(strategy, by) for by in args.by for strategy in (Strategy.KNN, Strategy.ENTITY)],
         *[(strategy, args.by[-1]) for strategy in (Strategy.DIVERSE, Strategy.BALANCED)],
     ]:
-        for k in KS:
-            settings = SelectSettings(strategy=strategy, k=k, retriever=by, seed=SEED)
-            selector = Selector(pool, pool.retriever(by), settings, index)
-            rows = list(measure(selector, pool, asked, labels, index))
-            print(
-                f"| {strategy.value}{'' if strategy is Strategy.RANDOM else ', ' + by} | {k} | {cells(rows, asked)} |"
-            )
+        selectors = [
+            Selector(pool, pool.retriever(by), SelectSettings(strategy=strategy, k=k, retriever=by, seed=SEED), index)
+            for k in KS
+        ]
+        rows = [measure(selectors, pool, query, labels, index) for query in asked]
+        name = "random" if strategy is Strategy.RANDOM else f"{strategy.value}, {by}"
+        for number, k in enumerate(KS):
+            print(f"| {name} | {k} | {cells([row[number] for row in rows], asked)} |", flush=True)
 
 
 def measure(
-    selector: Selector, pool: Pool, asked: Sequence[Query], labels: LabelSet, index: MentionIndex
-) -> Iterator[Figures]:
-    """The figures of each query."""
-    for start in range(0, len(asked), 64):
-        part = asked[start : start + 64]
-        # All of one document share its text; sentences of several are looked up one document at a time.
-        for query in part:
-            (near,) = selector.near(query.document.id, query.document.text, [query.example.text])
-            mentions = (*query.proposed, *index.standing_in(query.example.text))
-            chosen = selector.choose(near, Wish(labels.names, mentions)).chosen
-            yield overlap(query.example, [pool[c.index] for c in chosen])
+    selectors: Sequence[Selector], pool: Pool, query: Query, labels: LabelSet, index: MentionIndex
+) -> list[Figures]:
+    """The figures of a query with each k."""
+    text = query.example.text
+    # The largest looks furthest ahead, and the others find what it found.
+    (near,) = selectors[-1].near(query.document.id, query.document.text, [text])
+    wish = Wish(labels.names, (*query.proposed, *index.standing_in(text)))
+    chosen = (selector.choose(near, wish).chosen for selector in selectors)
+    return [overlap(query.example, [pool[c.index] for c in shown]) for shown in chosen]
 
 
 def cells(rows: Sequence[Figures], asked: Sequence[Query]) -> str:

@@ -173,5 +173,5 @@ def test_a_tuned_model_is_shown_examples_when_asked_to_with_a_warning(scripted, 
     assert len(llm.requests[0].messages) == 4
     assert [remark.name for remark in asking.remarks() if remark.warns] == [
         "labels never shown",
-        "a tuned model is shown examples",
+        "examples in a brief prompt",
     ]

@@ -130,8 +130,8 @@ class Tagger:
         if shown is not None:
             yield from shown.remarks()
             if self.settings.prompt.style == "brief":
-                said = "the model was tuned on prompts without any; --adapter none prompts it as it came"
-                yield Remark("a tuned model is shown examples", said, warns=True)
+                said = "a tuned model was shown none in training, and a very small one makes little of them"
+                yield Remark("examples in a brief prompt", said, warns=True)
         if self.sharing is not None:
             yield from self.sharing.remarks()
 

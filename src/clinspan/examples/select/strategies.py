@@ -4,12 +4,13 @@ Sources: nearest neighbours as examples, Liu et al., "What makes good in-context
 Wang et al., "GPT-NER" (2023).
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
 
+from clinspan.examples.retrieve import Hit
 from clinspan.examples.select import draw
 from clinspan.examples.select.diversity import marginal
 from clinspan.examples.select.mentions import MentionIndex
@@ -88,25 +89,30 @@ def balanced(near: Near, k: int, labels: Sequence[str], kinds: "Kinds") -> Itera
     An example counts for every label that it has. Where the pool has no more of a kind, the others go on.
     """
     wanted: list[str | None] = [*labels, None]
-    hits = list(islice(near, _DEEP))
-    queues = {kind: [hit for hit in hits if kind in kinds.of(hit.index)] for kind in wanted}
-    if len(hits) == _DEEP:
-        for kind, queue in queues.items():
-            if len(queue) < k:
-                queues[kind] = near.nearest_of(k, kinds.having(kind))
+    queues: dict[str | None, deque[Hit]] = {kind: deque() for kind in wanted}
+    stream = islice(near, _DEEP)
+    sought: set[str | None] = set()
     shown: Counter[str | None] = Counter()
     given: set[int] = set()
-    for queue in queues.values():
-        queue.reverse()
-    while any(queues.values()):
-        kind = min((kind for kind in wanted if queues[kind]), key=lambda kind: shown[kind])
-        hit = queues[kind].pop()
+    while wanted:
+        kind = min(wanted, key=lambda kind: shown[kind])
+        for hit in stream if not queues[kind] else ():
+            for found in kinds.of(hit.index) & queues.keys():
+                queues[found].append(hit)
+            if queues[kind]:
+                break
+        if not queues[kind] and kind not in sought and len(near) > _DEEP:
+            sought.add(kind)
+            queues[kind].extend(near.nearest_of(k, kinds.having(kind)))
+        if not queues[kind]:
+            wanted.remove(kind)
+            continue
+        hit = queues[kind].popleft()
         if hit.index not in given:
             given.add(hit.index)
             shown.update(kinds.of(hit.index))
-            yield Chosen(
-                hit.index, hit.similarity, f"similar text with a {kind}" if kind else "similar text without entities"
-            )
+            why = f"similar text with a {kind}" if kind is not None else "similar text without entities"
+            yield Chosen(hit.index, hit.similarity, why)
 
 
 class Kinds:
