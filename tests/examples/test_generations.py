@@ -177,6 +177,8 @@ def test_a_graph_grows_and_finds_what_exact_search_finds(tmp_path, monkeypatch):
         shares.append(len({hit.index for hit in hits} & set(expected)) / 16)
         assert [hit.similarity for hit in hits] == pytest.approx([row[hit.index] for hit in hits], abs=2e-3)
     assert np.mean(shares) >= 0.98
+    (rare,) = pool.retriever().nearest(queries[:1], 2, allowed=lambda i: i % 90 == 7)
+    assert [hit.index for hit in rare] == [i for i in np.argsort(-scores[0]).tolist() if i % 90 == 7][:2]
     (everything,) = pool.retriever().nearest(["query"], 500)
     assert sorted(hit.index for hit in everything) == list(range(200))
     between = pool.retriever().between([0, 60, 199])

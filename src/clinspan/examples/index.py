@@ -24,6 +24,9 @@ GRAPH_FROM = 50_000
 _LINKS = 16
 _BUILD_WIDTH = 100
 _SEARCH_WIDTH = 192
+_MOST_WANTED = 4096
+"""Neighbours from which on comparing with all is quicker than a walk through the graph."""
+_STEP = 20_000
 _PURPOSE = f"searching a pool of {GRAPH_FROM:,} examples or more"
 
 
@@ -72,8 +75,7 @@ class GraphVectors:
     def search(self, query: Floats, k: int, allowed: Allowed | None) -> list[Hit]:
         """See `Vectors.search`."""
         wanted = k if allowed is None else 2 * k + 16
-        while k > 0:
-            wanted = min(wanted, len(self))
+        while k > 0 and wanted < min(_MOST_WANTED, len(self)):
             width = self._faiss.SearchParametersHNSW(efSearch=max(_SEARCH_WIDTH, 2 * wanted))
             distances, indices = self._index.search(query[None], wanted, params=width)
             # Of vectors of length 1, the squared distance d and the cosine c have d = 2 - 2 c.
@@ -81,14 +83,22 @@ class GraphVectors:
             order = np.lexsort((indices[0], -scores))
             found = [(int(indices[0][i]), float(scores[i])) for i in order if indices[0][i] >= 0]
             hits = [Hit(i, score) for i, score in found if allowed is None or allowed(i)]
-            if len(hits) >= k or wanted == len(self):
+            if len(hits) >= k:
                 return hits[:k]
             wanted *= 8
-        return []
+        # So few are allowed, or so many asked for, that the graph would have to be walked from end to end.
+        return best(self._scores(query), k, allowed=allowed) if k > 0 else []
 
     def rows(self, indices: Sequence[int]) -> Floats:
         """See `Vectors.rows`."""
         return np.asarray(self._index.reconstruct_batch(np.asarray(indices, np.int64)), np.float32)
+
+    def _scores(self, query: Floats) -> Floats:
+        scores = np.empty(len(self), np.float32)
+        for start in range(0, len(self), _STEP):
+            size = min(_STEP, len(self) - start)
+            scores[start : start + size] = self._index.reconstruct_n(start, size) @ query
+        return scores
 
 
 def write_graph(vectors: Floats, path: Path, *, onto: Path | None = None) -> None:
@@ -109,9 +119,8 @@ def write_graph(vectors: Floats, path: Path, *, onto: Path | None = None) -> Non
         index.train(vectors[:1])  # half precision has nothing to learn
     else:
         index = faiss.read_index(str(onto))
-    step = 20_000
-    for start in range(index.ntotal, len(vectors), step):
-        index.add(np.ascontiguousarray(vectors[start : start + step]))
+    for start in range(index.ntotal, len(vectors), _STEP):
+        index.add(np.ascontiguousarray(vectors[start : start + _STEP]))
     faiss.write_index(index, str(path))
 
 
