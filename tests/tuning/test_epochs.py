@@ -115,3 +115,17 @@ def test_held_out_documents_are_left_out_by_id_and_by_text():
     (left,) = corpora.without([ours], [document("1", "Another."), document("9", "b GOUT.")])
     assert [doc.id for doc in left.documents] == ["3"]
     assert left.left_out == 3
+
+
+@pytest.mark.parametrize(("wanted", "count"), [("1", 1), ("3", 3), ("50%", 2), ("100%", 4), ("1%", 1)])
+def test_some_documents_are_drawn(corpus, wanted, count):
+    some = corpora.drawn(corpus, wanted, seed=3)
+    assert len(some.documents) == count
+    assert [doc for doc in corpus.documents if doc in some.documents] == list(some.documents)
+    assert corpora.drawn(corpus, "1", seed=3).documents[0] in some.documents
+
+
+@pytest.mark.parametrize("wanted", ["0", "5", "-1", "0%x", "half", "200%"])
+def test_documents_that_cannot_be_drawn(corpus, wanted):
+    with pytest.raises(ConfigError, match="1 to 4"):
+        corpora.drawn(corpus, wanted, seed=3)

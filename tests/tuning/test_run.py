@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,40 @@ def test_an_output_folder_is_not_overwritten(opened, tmp_path):
 def test_every_window_too_long_for_the_context(opened):
     with pytest.raises(InputError, match="no window is left"):
         opened(settings=replace(SETTINGS, epochs=replace(SETTINGS.epochs, max_tokens=12)))
+
+
+def test_an_adapter_is_tuned_over_a_base_in_four_bits(tiny_llama, corpus, tmp_path):
+    if find_spec("bitsandbytes") is None:
+        pytest.skip("needs the extra 'qlora' (bitsandbytes is not installed)")
+    import shutil
+
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from clinspan.tuning.lora import batch_loss
+    from clinspan.tuning.run import open_run
+
+    # Four-bit weights are kept in blocks of 64, which the tiny model's matrices are too small for.
+    base = tmp_path / "base"
+    shutil.copytree(tiny_llama, base)
+    wide = AutoConfig.from_pretrained(base, hidden_size=64, intermediate_size=128)
+    wide.head_dim = wide.hidden_size // wide.num_attention_heads
+    AutoModelForCausalLM.from_config(wide).save_pretrained(base)
+    run = open_run(str(base), [corpus], form=by_name("tanl"), output=tmp_path / "out", settings=SETTINGS, four_bit=True)
+    kinds = {type(module).__name__ for module in run.base.model.modules()}
+    assert "Linear4bit" in kinds
+    before = batch_loss(run.trainer.model, run.epochs(0).pairs, "choices").item()
+    list(run.train())
+    assert batch_loss(run.trainer.model, run.epochs(0).pairs, "choices").item() < before
+    adapters.read(run.output).check_file()
+
+
+def test_a_gguf_base_is_not_held_in_four_bits(smollm2, tmp_path):
+    if find_spec("transformers") is None:
+        pytest.skip("needs the extra 'train' (transformers is not installed)")
+    from clinspan.tuning.base import load_base
+
+    with pytest.raises(ConfigError, match="four bits"):
+        load_base(smollm2, four_bit=True)
 
 
 def test_a_base_that_is_not_there(tiny_llama, tmp_path):

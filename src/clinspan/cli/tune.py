@@ -1,6 +1,8 @@
 """`clinspan tune`: a LoRA adapter out of gold documents."""
 
+import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any
@@ -13,7 +15,7 @@ from clinspan.cli.gold import label_sets, read_gold, renamed
 from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.table import by_name
 from clinspan.pipeline import parts
-from clinspan.tuning.corpora import without
+from clinspan.tuning.corpora import Gold, drawn, without
 from clinspan.tuning.epochs import EpochSettings
 from clinspan.tuning.settings import LoraSettings, RunSettings
 
@@ -53,10 +55,18 @@ def tune(
         str | None, typer.Option(help="`choices` (the format tanl) or `answer`, every token of it.")
     ] = None,
     keep_empty: Annotated[float, typer.Option(help="Share of the windows without a mention that is used.")] = 0.4,
+    four_bit: Annotated[
+        bool, typer.Option("--four-bit", help="Hold the base in four bits (QLoRA; the extra qlora), not from GGUF.")
+    ] = False,
     facts: Annotated[
         float, typer.Option(help="Share of the prompts that tell what the dictionary would tag; 0: none do.")
     ] = 0.0,
     dictionary: Annotated[str, typer.Option(help="Whose proposals those are: `open`, or a folder.")] = "open",
+    documents: Annotated[
+        list[str] | None,
+        typer.Option(help="Learn from so many documents of the examples, or a share (25%), drawn by the seed."),
+    ] = None,
+    validate_every: Annotated[float, typer.Option(help="Minutes between two validations on --dev.")] = 20.0,
     patience: Annotated[int, typer.Option(help="Stop after so many validations without a gain; 0: never.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the adapter's start and the order of windows.")] = 1,
 ) -> None:
@@ -66,12 +76,15 @@ def tune(
 
     Example: `clinspan tune --examples train.pubtator --labels disease --dev devel.pubtator --minutes 60 -o my-adapter`
     """
-    console = Console(stderr=True)
+    # Of several processes that train one adapter, the first speaks.
+    console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     sets, names = label_sets(labels, len(examples)), renamed(rename or [])
     gold = [read_gold(path, own, names) for path, own in zip(examples, sets, strict=True)]
     held = None if dev is None else read_gold(dev, sets[0], names)
     others = [read_gold(path, sets[0], names, strict=False) for path in hold_out or []]
     corpora = without(gold, [doc for other in [*([held] if held else []), *others] for doc in other.documents])
+    if documents:
+        corpora = _drawn(corpora, documents, seed)
     for corpus in corpora:
         console.print(
             f"{corpus.name}: {len(corpus.documents)} documents, {corpus.mentions} mentions of "
@@ -88,6 +101,7 @@ def tune(
         minutes=60.0 if minutes is None and epochs is None else minutes,
         passes=epochs,
         shape=_one_of("schedule", schedule, "linear", "cosine"),
+        validate_minutes=validate_every,
         patience=patience,
     )
     run = _part("run:open_run")(
@@ -101,8 +115,15 @@ def tune(
         resume=resume,
         force=force,
         dictionary=parts.dictionary(dictionary) if facts else None,
+        four_bit=four_bit,
     )
     _train(run, console)
+
+
+def _drawn(corpora: Sequence[Gold], wanted: Sequence[str], seed: int) -> tuple[Gold, ...]:
+    if len(wanted) not in (1, len(corpora)):
+        raise ConfigError(f"{len(corpora)} --examples and {len(wanted)} --documents", expected="one, or as many")
+    return tuple(drawn(gold, wanted[i if len(wanted) > 1 else 0], seed=seed) for i, gold in enumerate(corpora))
 
 
 def _train(run: Any, console: Console) -> None:

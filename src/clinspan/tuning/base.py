@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from clinspan.errors import InputError, MissingExtra, ModelError
+from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
 from clinspan.llms.chat import chat_tokens
 from clinspan.messages import Message
 from clinspan.models.registry import sha256_of
@@ -83,16 +84,21 @@ class Base:
     shape: Shape
 
 
-def load_base(where: str | Path, *, name: str | None = None, bfloat16: bool | None = None) -> Base:
+def load_base(
+    where: str | Path, *, name: str | None = None, bfloat16: bool | None = None, four_bit: bool = False
+) -> Base:
     """Loads a base for tuning.
 
     Args:
         where: a GGUF file, a folder in Hugging Face's layout, or `hf:NAME` for one that transformers finds or fetches.
         name: as the card gives it; the file's, folder's or repository's name when None.
         bfloat16: hold the weights in bf16; where the processor is fast in it when None.
+        four_bit: hold the projections in four bits (NF4 by bitsandbytes; QLoRA, Dettmers et al. 2023), for bases that
+            do not fit otherwise; not for GGUF files, which transformers has to dequantise.
 
     Raises:
-        MissingExtra: when the packages of the extra `train` are not installed.
+        MissingExtra: when the packages of the extra `train`, or `qlora`, are not installed.
+        ConfigError: when a GGUF file is wanted in four bits.
         InputError: when nothing is there.
         ModelError: when it cannot be loaded as a causal language model with a chat template.
     """
@@ -102,20 +108,24 @@ def load_base(where: str | Path, *, name: str | None = None, bfloat16: bool | No
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "torch", "train", purpose=_PURPOSE) from error
     source, options, sha256 = _source(where)
+    if four_bit and "gguf_file" in options:
+        raise ConfigError("a GGUF base cannot be held in four bits", expected="a folder of Hugging Face's, or hf:NAME")
     if bfloat16 is None:
         bfloat16 = torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     # Rows of attention weights are short here, and on processors the plain implementation is then the faster one.
     attention = "sdpa" if torch.cuda.is_available() else "eager"
+    dtype = torch.bfloat16 if bfloat16 else torch.float32
+    placed = _four_bit(dtype) if four_bit else {}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            source, dtype=torch.bfloat16 if bfloat16 else torch.float32, attn_implementation=attention, **options
+            source, dtype=dtype, attn_implementation=attention, **options, **placed
         )
     except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
         raise ModelError(f"cannot be loaded as a causal language model: {error}", where=str(where)) from error
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and not four_bit:
         model = model.to("cuda")
     if not isinstance(tokenizer.chat_template, str):
         raise ModelError("brings no chat template", where=str(where), expected="an instruction-tuned chat model")
@@ -129,6 +139,24 @@ def load_base(where: str | Path, *, name: str | None = None, bfloat16: bool | No
     context = int(getattr(config, "max_position_embeddings", None) or 2048)
     shown = name or str(where).removeprefix("hf:").rstrip("/").split("/")[-1]
     return Base(shown, sha256, model, HuggingFaceTokenizer(tokenizer), context, shape)
+
+
+def _four_bit(dtype: Any) -> dict[str, Any]:
+    """What transformers needs to know to load a model in four bits, onto this process's own device."""
+    if find_spec("bitsandbytes") is None:
+        raise MissingExtra("bitsandbytes", "qlora", purpose="tuning over a base in four bits")
+    import torch
+    import transformers
+
+    kept = transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    # `parallel.join` has made this process's device the current one.
+    device = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
+    return {"quantization_config": kept, "device_map": {"": device}}
 
 
 def _source(where: str | Path) -> tuple[str, dict[str, str], str]:

@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 
 import regex
 
 from clinspan.corpora import catalogue
 from clinspan.document import Document
-from clinspan.errors import InputError, LabelError, did_you_mean
+from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
 from clinspan.labels import LabelSet
 
 
@@ -92,6 +93,28 @@ def without(corpora: Sequence[Gold], held_out: Iterable[Document]) -> tuple[Gold
                 texts.add(_bare(doc.text))
         result.append(replace(gold, documents=tuple(kept), left_out=len(gold.documents) - len(kept)))
     return tuple(result)
+
+
+def drawn(gold: Gold, wanted: str, *, seed: int) -> Gold:
+    """Some of a corpus's documents, in their order; a larger draw by the same seed holds a smaller one.
+
+    Args:
+        gold: the corpus.
+        wanted: how many, or which share as `25%`.
+        seed: of the draw.
+
+    Raises:
+        ConfigError: when it is neither, or the corpus has fewer.
+    """
+    share, of = wanted.removesuffix("%"), len(gold.documents)
+    try:
+        count = max(1, round(float(share) / 100 * of)) if share != wanted else int(wanted)
+    except ValueError:
+        count = 0
+    if not 0 < count <= of:
+        raise ConfigError(f"{wanted!r} documents of {gold.name}", expected=f"1 to {of}, or a share such as 25%")
+    numbers = sorted(Random(seed).sample(range(of), of)[:count])
+    return replace(gold, documents=tuple(gold.documents[number] for number in numbers))
 
 
 def _bare(text: str) -> str:

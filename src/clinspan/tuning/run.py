@@ -80,6 +80,7 @@ class Run:
             "alpha": lora.alpha,
             "format": self.form.name,
             "data": [gold.sha256 for gold in self.corpora],
+            "documents": [len(gold.documents) for gold in self.corpora],
         }
 
     def resume(self) -> None:
@@ -221,6 +222,7 @@ def open_run(
     force: bool = False,
     name: str | None = None,
     dictionary: Dictionary | None = None,
+    four_bit: bool = False,
 ) -> Run:
     """Loads a base and makes a run ready to train.
 
@@ -236,6 +238,7 @@ def open_run(
         force: write into a folder that has files.
         name: see there.
         dictionary: what its proposals are is told in a share of the prompts (`EpochSettings.facts`) and in validation.
+        four_bit: see `load_base`.
 
     Raises:
         ClinspanError: when a part of it cannot be had, or they do not fit together.
@@ -253,7 +256,7 @@ def open_run(
         start.check_base(gguf)
         start.check_file()
     parallel.join()
-    loaded = load_base(where, name=DEFAULT_MODEL if base == "embedded" else None)
+    loaded = load_base(where, name=DEFAULT_MODEL if base == "embedded" else None, four_bit=four_bit)
     facts = Facts(dictionary, lambda text: len(loaded.tokenizer.piece(text))) if dictionary is not None else None
     if held is not None:
         held = replace(held, facts=facts)
