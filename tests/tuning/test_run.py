@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clinspan.errors import ConfigError, InputError, ModelError, OutputError
+from clinspan.evaluation.score import score
 from clinspan.formats.table import by_name
 from clinspan.models import adapters
 from clinspan.tuning.epochs import EpochSettings
@@ -171,6 +172,30 @@ def test_the_last_whole_checkpoint_is_found_where_a_new_one_was_being_put_in_pla
             run.stop()
     (run.output / "checkpoint").rename(run.output / "checkpoint.old")
     assert opened(resume=True).trainer.progress.step == 2
+
+
+def test_the_best_adapter_is_kept_and_patience_ends_the_run(opened, corpus, monkeypatch):
+    from clinspan.tuning import validate
+
+    reached = iter([1, 3, 2, 2, 0])
+    seen = []
+
+    def scored(base, adapter, held, **_):
+        seen.append(adapter.read_bytes())
+        right = next(reached)
+        found = [replace(doc, entities=doc.entities if i < right else ()) for i, doc in enumerate(corpus.documents)]
+        return score(corpus.documents, found, labels=corpus.labels.names)
+
+    monkeypatch.setattr(validate, "strict_score", scored)
+    run = opened(settings=replace(SETTINGS, validate_minutes=1e-9, patience=2))
+    run.held, run.gguf = validate.Held(corpus), Path("base.gguf")
+    list(run.train())
+    # Two validations without a gain end it, and the last step is scored like the others.
+    assert run.trainer.progress.step == 4
+    assert len(seen) == 5
+    assert (run.output / "adapter.gguf").read_bytes() == seen[1]
+    (kept,) = adapters.read(run.output).card["scores"]
+    assert kept["strict"]["all"]["recall"] == 0.75
 
 
 def test_an_output_folder_is_not_overwritten(opened, tmp_path):

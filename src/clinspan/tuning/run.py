@@ -9,6 +9,7 @@ from typing import Any
 
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, InputError, OutputError
+from clinspan.evaluation.score import Score
 from clinspan.formats.base import Format
 from clinspan.llms.embedded import DEFAULT_MODEL
 from clinspan.models import adapters
@@ -69,6 +70,7 @@ class Run:
         steps = -(-len(first.pairs) // settings.lora.batch)
         self.trainer = Trainer(attach(base.model, settings.lora), settings.lora, settings.schedule(steps))
         self.chief = parallel.rank() == 0
+        self._kept: Score | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -116,8 +118,12 @@ class Run:
             if now - saved > 60 * self.settings.checkpoint_minutes:
                 self._save()
                 saved = time.monotonic()
-            if self.held is not None and now - validated > 60 * self.settings.validate_minutes:
-                self._validate()
+            if (
+                self.held is not None
+                and self.gguf is not None
+                and now - validated > 60 * self.settings.validate_minutes
+            ):
+                self._validate(self.held, self.gguf)
                 validated = time.monotonic()
         if self.chief:
             # What a run that was cut short goes on from is kept whole.
@@ -151,35 +157,32 @@ class Run:
         )
         return path
 
-    def _validate(self) -> bool:
-        """Scores the adapter as it is; True, and kept, when it is the best so far."""
-        if self.held is None or self.gguf is None:
-            return True
+    def _validate(self, held: validate.Held, gguf: Path) -> None:
+        """Scores the adapter as it is, and keeps it when it is the best so far."""
         path = self._export(self.output / "candidate")
-        found = validate.strict_score(self.gguf, path, self.held)
+        found = validate.strict_score(gguf, path, held)
         best = max((row["f1"] for row in self.trainer.progress.history if "f1" in row), default=-1.0)
         f1 = found.micro.f1
         self._log({"step": self.trainer.progress.step, "f1": f1, "p": found.micro.precision, "r": found.micro.recall})
         if f1 > best:
+            self._kept = found
             path.replace(self.output / ADAPTER_FILE)
             self.trainer.save_peft(self.output / PEFT_FOLDER)
         scored = [row["f1"] for row in self.trainer.progress.history if "f1" in row]
         patience = self.settings.patience
         if patience and len(scored) > patience and max(scored[-patience:]) < max(scored):
             self.stop()
-        return f1 > best
 
     def _finish(self) -> None:
-        if self.held is not None:
-            self._validate()
-        else:
+        if self.held is None or self.gguf is None:
             self._export(self.output)
             self.trainer.save_peft(self.output / PEFT_FOLDER)
-        scores = []
-        if self.held is not None and self.gguf is not None:
-            found = validate.strict_score(self.gguf, self.output / ADAPTER_FILE, self.held)
-            scores.append({"corpus": self.held.gold.name, "split": "development", **validate.report(found)})
-        self.write_card(scores)
+            self.write_card([])
+            return
+        self._validate(self.held, self.gguf)
+        # A resumed run may have kept its best adapter before it was stopped.
+        kept = self._kept or validate.strict_score(self.gguf, self.output / ADAPTER_FILE, self.held)
+        self.write_card([{"corpus": self.held.gold.name, "split": "development", **validate.report(kept)}])
 
     def write_card(self, scores: Sequence[dict[str, Any]]) -> None:
         """Writes the card with these scores."""
