@@ -3,7 +3,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from clinspan.calibrate.learn import learn
+from clinspan.calibrate.learn import learn, learn_from
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 from clinspan.grounding.boundaries import BoundaryRules
@@ -87,6 +87,18 @@ def test_scores_alone_drop_nothing(tagger: Tagger) -> None:
     assert learned.estimate.f1_after == learned.estimate.f1_before
     assert learned.calibration.dials["disease"].min_score == 0.0
     assert learned.estimate.error_after < learned.estimate.error_before
+
+
+def test_what_was_tagged_before_teaches_the_same(tagger: Tagger) -> None:
+    right = gold(60)
+    tagger.settings = TagSettings(scores=True)
+    found = [tagger.tag(Document(document.id, document.text)) for document in right]
+    learned = learn_from(right, found[::-1])
+    assert learned == learn(tagger, right, open_biases=(0.0,))
+    with pytest.raises(InputError, match="'59' is not among"):
+        learn_from(right, found[:-1])
+    with pytest.raises(InputError, match="'0' has another text"):
+        learn_from(right, [Document("0", "Well."), *found[1:]])
 
 
 def test_too_little_gold_is_refused(tagger: Tagger) -> None:

@@ -73,25 +73,52 @@ def learn(
     Raises:
         InputError: when there are fewer than four documents, or none has an entity.
     """
+    _check(gold)
+    biases = (open_biases or (0.0,)) if tagger.llm is not None and tagger.llm.constrains else (0.0,)
+    return _learned(gold, [_try(tagger, gold, bias, done) for bias in biases], dials=bool(open_biases))
+
+
+def learn_from(gold: Sequence[Document], found: Sequence[Document]) -> Learned:
+    """The same from what was found before, without calibration; the dial is then a least score alone.
+
+    Args:
+        gold: as for `learn`.
+        found: the same documents, by id, as they were tagged.
+
+    Raises:
+        InputError: as `learn`, and when a document was not tagged or its text is another.
+    """
+    _check(gold)
+    by_id = {document.id: document for document in found}
+    for document in gold:
+        if document.id not in by_id or by_id[document.id].text != document.text:
+            fault = "has another text than" if document.id in by_id else "is not among"
+            fix = "Tag this gold with `clinspan tag`."
+            raise InputError(f"document {document.id!r} {fault} what was tagged", fix=fix)
+    return _learned(gold, [_Trial(0.0, tuple(by_id[document.id] for document in gold))], dials=True)
+
+
+def _check(gold: Sequence[Document]) -> None:
     entities = sum(len(document.entities) for document in gold)
     if len(gold) < _FOLDS or not entities:
         raise InputError(
             f"{len(gold)} gold documents with {entities} entities are too few to learn from",
             expected=f"{_FOLDS} or more documents with entities",
         )
-    biases = (open_biases or (0.0,)) if tagger.llm is not None and tagger.llm.constrains else (0.0,)
-    trials = [_try(tagger, gold, bias, done) for bias in biases]
+
+
+def _learned(gold: Sequence[Document], trials: Sequence[_Trial], *, dials: bool) -> Learned:
     best = _validate(gold, trials, dials=False, rules=False)
     dial_gain = None
-    if open_biases:
+    if dials:
         dialled = _validate(gold, trials, dials=True, rules=False)
         dial_gain = dialled.f1_after - best.f1_after
         best = dialled if dial_gain > 0 else best
-    dials = dial_gain is not None and dial_gain > 0
-    ruled = _validate(gold, trials, dials=dials, rules=True)
+    kept = dial_gain is not None and dial_gain > 0
+    ruled = _validate(gold, trials, dials=kept, rules=True)
     rules_gain = ruled.f1_after - best.f1_after
     best = ruled if rules_gain > 0 else best
-    calibration = _fit(gold, trials, range(len(gold)), dials=dials, rules=rules_gain > 0)
+    calibration = _fit(gold, trials, range(len(gold)), dials=kept, rules=rules_gain > 0)
     return Learned(calibration, replace(best, dial_gain=dial_gain, rules_gain=rules_gain))
 
 

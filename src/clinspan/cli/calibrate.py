@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from clinspan.calibrate.learn import OPEN_BIASES, Learned, learn
+from clinspan.calibrate.learn import OPEN_BIASES, Learned, learn, learn_from
 from clinspan.cli.evaluate import renamings
 from clinspan.cli.status import opening
 from clinspan.corpora import catalogue, inputs
@@ -40,6 +40,10 @@ def calibrate(
     ] = None,
     lenient: Annotated[bool, typer.Option("--lenient", help="Leave wrong annotations out and go on.")] = False,
     limit: Annotated[int | None, typer.Option(min=4, help="Learn from the first N documents alone.")] = None,
+    tagged: Annotated[
+        Path | None,
+        typer.Option(help="What `clinspan tag --calibration none` found in this gold; nothing is then decoded."),
+    ] = None,
     scores_alone: Annotated[
         bool, typer.Option("--scores-alone", help="Leave the dial alone, which decodes each document once, not thrice.")
     ] = False,
@@ -55,21 +59,23 @@ def calibrate(
     refuse_existing(output, force=force)
     read = catalogue.read(gold, format=gold_from, labels=renamings(renamed or ()), lenient=lenient)
     documents = list(inputs.strict(read) if not lenient else (d for d in read if isinstance(d, Document)))[:limit]
-    with opening(quiet=False):
-        wanted = parts.labels(labels)
-        tagger = Tagger(
-            parts.llm(llm, wanted, parts.form(form), adapter=adapter), labels=wanted, form=form, dictionary=dictionary
-        )
-    biases = () if scores_alone else OPEN_BIASES
-    rounds = len(documents) * (len(biases) if biases and tagger.llm is not None and tagger.llm.constrains else 1)
     console = Console(stderr=True, highlight=False)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Decoding", total=rounds)
-        learned = learn(tagger, documents, open_biases=biases, done=lambda: bar.advance(task))
+    wanted, answers = parts.labels(labels), parts.form(form)
+    with opening(quiet=False):
+        model = parts.llm(llm, wanted, answers, adapter=adapter)
+    if tagged is not None:
+        learned = learn_from(documents, list(inputs.strict(catalogue.read(tagged))))
+    else:
+        tagger = Tagger(model, labels=wanted, form=answers, dictionary=dictionary)
+        biases = () if scores_alone else OPEN_BIASES
+        rounds = len(documents) * (len(biases) if biases and model is not None and model.constrains else 1)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("Decoding", total=rounds)
+            learned = learn(tagger, documents, open_biases=biases, done=lambda: bar.advance(task))
     source = {
-        "model": tagger.llm.name if tagger.llm else "none",
-        "labels": tagger.labels.name,
-        "format": tagger.form.name,
+        "model": model.name if model else "none",
+        "labels": wanted.name,
+        "format": answers.name,
         "documents": f"{len(documents)} of {gold.name}, checksum {checksum(documents)}",
         "clinspan": version("clinspan"),
     }
