@@ -53,8 +53,6 @@ KS = (4, 8, 16)
 COMPARED = (Strategy.RANDOM, Strategy.KNN, Strategy.ENTITY)
 SEED = 20240411
 RESAMPLES = 2000
-BIASED_ON = 12
-"""Training sentences that the bias is chosen on."""
 
 
 def gold(path: Path, labels: LabelSet, names: dict[str, str]) -> list[Document]:
@@ -254,7 +252,7 @@ def llm_cells(args: argparse.Namespace, labels: LabelSet, names: dict[str, str])
         bias = next((line["bias"] for line in lines(args.out) if line["cell"] == "bias"), None)
         if bias is None:
             train = [sentence for sentence in sentences(gold(args.train, labels, names), 400) if sentence.entities]
-            bias = open_bias(llm, pool, labels, by, train[:BIASED_ON])
+            bias = open_bias(llm, pool, labels, by, train[: args.biased_on])
             write(cell="bias", id="", bias=bias, by=by)
         taggers = {
             f"{strategy.value}-{k}": Tagger(
@@ -330,6 +328,7 @@ def main() -> None:
     parser.add_argument("--by", nargs="+", default=["lexical"])
     parser.add_argument("--out", type=Path, default=Path("cells.jsonl"))
     parser.add_argument("--sentences", type=int, default=200)
+    parser.add_argument("--biased-on", type=int, default=12, help="sentences of --train that the bias is chosen on")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     names = dict(item.split("=", 1) for item in args.map)

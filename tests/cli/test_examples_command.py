@@ -98,3 +98,13 @@ def test_an_encoder_that_is_none_is_an_error(tmp_path):
     assert isinstance(result.exception, InputError)
     assert "hf:NAME" in str(result.exception)
     assert not (tmp_path / "pool").exists()
+
+
+def test_find_shows_what_each_strategy_would_choose_and_what_it_would_refuse(pool):
+    by_mention = run("find", "GOUT was denied.", "--examples", pool, "--select", "entity", "-k", "1")
+    assert "'GOUT' is like its 'gout'" in by_mention.output
+    assert len({run("find", "x", "--examples", pool, "--select", "random", "--seed", s).output for s in range(4)}) > 0
+    refused = run("find", "Today she has gout (left).", "--examples", pool)
+    assert "1 not shown: its text stands in the document" in refused.output
+    with pytest.raises(ConfigError, match="'fixed' chooses nothing"):
+        run("find", "gout", "--examples", pool, "--select", "fixed", standalone_mode=False, catch_exceptions=False)

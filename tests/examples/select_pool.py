@@ -33,6 +33,9 @@ class Cosine:
             result.append(sorted(hits, key=lambda hit: (-hit.similarity, hit.index))[:k])
         return result
 
+    def similarities(self, text: str, indices: Sequence[int]) -> np.ndarray:
+        return np.array([cosine(text, self.examples[i].text) for i in indices])
+
     def between(self, indices: Sequence[int]) -> np.ndarray:
         texts = [self.examples[i].text for i in indices]
         return np.array([[cosine(a, b) for b in texts] for a in texts], np.float32).reshape(len(texts), len(texts))

@@ -22,6 +22,9 @@ from clinspan.examples.check import Gate, Rules, label_set, read
 from clinspan.examples.embed import LEXICAL, MINILM, open_encoder
 from clinspan.examples.example import SENTENCE, PoolExample
 from clinspan.examples.pool import Pool
+from clinspan.examples.select.mentions import MentionIndex
+from clinspan.examples.select.selector import Selector, Wish
+from clinspan.examples.select.settings import Order, SelectSettings, Strategy
 from clinspan.examples.vectors import Progress as Report
 from clinspan.formats.table import by_name
 from clinspan.labels import LabelSet
@@ -126,24 +129,35 @@ def find(
     by: Annotated[
         str | None, typer.Option(help=f"{LEXICAL}, or the pool's encoder; the encoder when not given.")
     ] = None,
+    select: Annotated[
+        Strategy, typer.Option(help="How `clinspan tag --select` would choose them; `entity` by the pool's mentions.")
+    ] = Strategy.KNN,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
 ) -> None:
-    """Shows the examples that resemble a text most, how much they do, and which words they share with it.
+    """Shows the examples that would be shown with a text, how much each resembles it, and why it is there.
 
     Example: `clinspan examples find "She was treated for gout." --examples pool`
     """
     pool = Pool.open(examples)
-    (hits,) = pool.retriever(by).nearest([text], k)
+    settings = SelectSettings(strategy=select, k=k, order=Order.SIMILAR_FIRST, retriever=by, seed=seed)
+    index = MentionIndex(pool.mentions()) if select is Strategy.ENTITY else None
+    selector = Selector(pool, pool.retriever(by), settings, index)
+    (near,) = selector.near("", text, [text])
+    selection = selector.choose(near, Wish(pool.labels, index.standing_in(text) if index is not None else ()))
     console = Console(highlight=False, soft_wrap=True)
-    if not hits:
+    if not selection.chosen:
         console.print("no example of the pool has a word in common with the text")
-        raise typer.Exit(1)
     asked = set(lexical.terms(text))
-    for hit in hits:
-        example = pool[hit.index]
-        console.print(f"[bold]{hit.similarity:.2f}[/]  {escape(example.document)} at {example.start}")
+    for chosen in selection.chosen:
+        example = pool[chosen.index]
+        console.print(f"[bold]{chosen.similarity:.2f}[/]  {escape(example.document)} at {example.start}")
         console.print(f"      {marked(example)}")
         shared = [term for term in dict.fromkeys(lexical.terms(example.text)) if term in asked]
-        console.print(f"      [dim]shared words: {escape(', '.join(shared)) or 'none'}[/]")
+        console.print(f"      [dim]{escape(chosen.why)}; shared words: {escape(', '.join(shared)) or 'none'}[/]")
+    for why, count in selection.refused.items():
+        console.print(f"{count} not shown: {why}")
+    if not selection.chosen:
+        raise typer.Exit(1)
 
 
 def marked(example: PoolExample) -> str:

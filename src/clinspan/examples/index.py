@@ -5,6 +5,8 @@ Hierarchical Navigable Small World graphs", 2018) over vectors in half precision
 beside it there is no other copy of them. docs/decisions/examples.md has the measurements behind the settings.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +29,8 @@ _SEARCH_WIDTH = 192
 _MOST_WANTED = 4096
 """Neighbours from which on comparing with all is quicker than a walk through the graph."""
 _STEP = 20_000
+_RECENT = 1024
+"""Texts whose vectors are kept, since one text is asked about several times."""
 _PURPOSE = f"searching a pool of {GRAPH_FROM:,} examples or more"
 
 
@@ -155,12 +159,30 @@ class EncoderRetriever:
         self.name = encoder.name
         self._encoder = encoder
         self._vectors = vectors
+        self._recent: OrderedDict[str, Floats] = OrderedDict()
+        self._lock = threading.Lock()
 
     def nearest(self, texts: Sequence[str], k: int, *, allowed: Allowed | None = None) -> list[list[Hit]]:
         """See `Retriever.nearest`."""
-        return [self._vectors.search(query, k, allowed) for query in self._encoder.encode(texts)]
+        return [self._vectors.search(query, k, allowed) for query in self._encoded(texts)]
+
+    def similarities(self, text: str, indices: Sequence[int]) -> Floats:
+        """See `Retriever.similarities`."""
+        return np.asarray(self._vectors.rows(indices) @ self._encoded([text])[0])
 
     def between(self, indices: Sequence[int]) -> Floats:
         """See `Retriever.between`."""
         rows = self._vectors.rows(indices)
         return np.asarray(rows @ rows.T)
+
+    def _encoded(self, texts: Sequence[str]) -> list[Floats]:
+        with self._lock:
+            known = {text: self._recent[text] for text in texts if text in self._recent}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known |= zip(new, self._encoder.encode(new), strict=True)
+            with self._lock:
+                self._recent |= {text: known[text] for text in new}
+                while len(self._recent) > _RECENT:
+                    self._recent.popitem(last=False)
+        return [known[text] for text in texts]

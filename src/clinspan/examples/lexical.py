@@ -90,6 +90,10 @@ class LexicalRetriever:
         """See `Retriever.nearest`; an example that shares no word with the text is not among them."""
         return [best(self._scores(text), k, allowed=allowed, above=0.0) for text in texts]
 
+    def similarities(self, text: str, indices: Sequence[int]) -> Floats:
+        """See `Retriever.similarities`."""
+        return np.asarray(self._scores(text)[list(indices)])
+
     def between(self, indices: Sequence[int]) -> Floats:
         """See `Retriever.between`: the score of the one as a query for the other, each relative to itself, averaged."""
         chosen = list(indices)

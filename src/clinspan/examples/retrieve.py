@@ -36,6 +36,10 @@ class Retriever(Protocol):
         """
         ...
 
+    def similarities(self, text: str, indices: Sequence[int]) -> Floats:
+        """How much the examples with these indices resemble a text, in their order, `(n,)`."""
+        ...
+
     def between(self, indices: Sequence[int]) -> Floats:
         """How much the examples with these indices resemble one another, n x n, symmetric, the diagonal 1."""
         ...

@@ -77,11 +77,12 @@ class Near:
 
     def among(self, indices: Collection[int]) -> list[Hit]:
         """Some examples from the most to the least similar; those that may not be shown are left out."""
-        wanted = {index for index in indices if self.allows(index)}
-        hits = self._retriever.nearest([self.text], len(wanted), allowed=wanted.__contains__)[0] if wanted else []
-        # A retriever leaves out what has nothing in common with the text.
-        rest = wanted.difference(hit.index for hit in hits)
-        return [*hits, *(Hit(index, 0.0) for index in sorted(rest))]
+        wanted = sorted(index for index in set(indices) if self.allows(index))
+        if not wanted:
+            return []
+        found = self._retriever.similarities(self.text, wanted).tolist()
+        hits = [Hit(index, similarity) for index, similarity in zip(wanted, found, strict=True)]
+        return sorted(hits, key=lambda hit: (-hit.similarity, hit.index))
 
     def nearest_of(self, k: int, wanted: Callable[[int], bool]) -> list[Hit]:
         """The `k` most similar of the examples that are `wanted` and may be shown."""
