@@ -70,3 +70,8 @@ def test_any_text_can_be_written_out(text):
         assert whole is None or whole[0].end <= len(text)
     if not abbreviations(text):
         assert expansion.text == text
+
+
+def test_a_unit_in_each_row_of_a_table_is_no_short_form() -> None:
+    table = "Sodium (mmol/L)   137   136\nPotassium (mmol/L)   3.4   3.3\nBicarbonate (mmol/L)   24\n"
+    assert abbreviations(table) == ()

@@ -65,7 +65,10 @@ def _long_before(before: str, short: str, short_start: int) -> Abbreviation | No
     if not words:
         return None
     start = _align(short, before, words[0].start())
-    if start is None or len(before) - start <= len(short) or short in before[start:].split():
+    if start is None or len(before) - start <= len(short):
+        return None
+    # What holds the short form itself is no long form of it: a unit in brackets in each row of a table, for one.
+    if re.search(rf"(?<![^\W_]){re.escape(short)}(?![^\W_])", before[start:]):
         return None
     span = Span(start, len(before))
     return Abbreviation(short, Span(short_start, short_start + len(short)), span.of(before), span)

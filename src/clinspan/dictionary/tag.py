@@ -7,6 +7,7 @@ from functools import partial
 
 from clinspan.dictionary.abbreviations import Abbreviation, abbreviations, expand
 from clinspan.dictionary.decision import Decision, learn
+from clinspan.dictionary.everyday import everyday
 from clinspan.dictionary.grammar import extend_left, persons
 from clinspan.dictionary.kinds import LabelTypes
 from clinspan.dictionary.match import Match, longest_apart
@@ -81,6 +82,7 @@ class Tagger:
         if self._extend:
             found = [self._extended(text, f) for f in longest_apart(self._kept(text, found))]
             found.extend(self._persons(text, defined))
+        found = [f for f in found if not everyday().heading(text, f.span)]
         return tuple(self._entity(text, f) for f in longest_apart(self._kept(text, found)))
 
     def _label(self, text: str, match: Match) -> _Found | None:
@@ -89,6 +91,8 @@ class Tagger:
                 return None
             if is_acronym(match.text) and re.match(r"-\w", text[match.span.end : match.span.end + 2]):
                 return None  # a part of a longer name, most often of a gene or a protein
+            if everyday().another_sense(text, match.span):
+                return None
         label = self._types.decide(match.senses)
         return _Found(match.span, label, self._types.senses(match.senses, label)) if label else None
 
