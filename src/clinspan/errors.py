@@ -96,6 +96,10 @@ class ContextOverflow(LLMError):
     """A request and its answer do not fit into the model's context; its window is split and asked about again."""
 
 
+class BudgetError(LLMError):
+    """A request was not made, since the budget is spent; its window ends in the state `over-budget`."""
+
+
 class PrivacyError(ClinspanError):
     """Notes would leave this machine without the user's word."""
 

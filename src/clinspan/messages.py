@@ -54,6 +54,14 @@ class CopyConstraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The window that a request is about: its document's id and the part of it that the window answers for."""
+
+    document: str
+    core: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One question to an LLM.
 
@@ -63,12 +71,14 @@ class Request:
             `constraint`, which its text bounds.
         constraint: honoured by LLMs that can; the others answer freely and the reader checks the copy.
         json_schema: likewise, for formats that answer in JSON.
+        about: for records; it is neither sent nor part of what tells two requests apart.
     """
 
     messages: tuple[Message, ...]
     max_tokens: int = 512
     constraint: CopyConstraint | None = None
     json_schema: Mapping[str, object] | None = None
+    about: Place | None = field(default=None, compare=False)
 
 
 class FinishReason(StrEnum):

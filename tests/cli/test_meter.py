@@ -66,3 +66,31 @@ def test_a_terminal_sees_windows_before_the_first_note_is_done() -> None:
     os.close(leader)
     assert b"0 notes, 1 windows" in said
     assert b"window 7 of 900" in said
+
+
+def test_what_is_left_is_foretold_from_the_last_minute() -> None:
+    said, now = io.StringIO(), 0.0
+    with Meter(
+        Console(file=said, width=200), total=1000, spent=lambda: "5 tokens", clock=lambda: now, every=30
+    ) as meter:
+        for _ in range(400):  # taken up: ten a second
+            now += 0.1
+            meter.document(Document("a", TEXT))
+        for _ in range(100):  # then one in two seconds
+            now += 2
+            meter.document(Document("a", TEXT))
+        meter.window(WindowRead("a", 0, 1, Span(0, 5), WindowState.FAILED, (), 5))
+        now += 30
+        meter.window(window(0))
+    last = said.getvalue().splitlines()[-1]
+    assert "500 of 1,000 notes" in last
+    assert "1 windows not read, 5 tokens, about 17 min left" in last
+
+
+def test_a_total_that_is_passed_is_no_longer_believed() -> None:
+    said, now = io.StringIO(), 0.0
+    with Meter(Console(file=said, width=200), total=1, clock=lambda: now, every=30) as meter:
+        for _ in range(2):
+            now += 40
+            meter.document(Document("a", TEXT))
+    assert said.getvalue().splitlines()[-1].startswith("2 notes,")

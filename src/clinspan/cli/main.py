@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from clinspan.cli import (
+    cache,
     calibrate,
     convert,
     demo,
@@ -19,6 +20,7 @@ from clinspan.cli import (
     ground,
     labels,
     models,
+    runs,
     tag,
     tune,
     tune_encoder,
@@ -37,6 +39,8 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
 app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(examples.app, name="examples")
+app.add_typer(runs.app, name="runs")
+app.add_typer(cache.app, name="cache")
 app.command()(tag.tag)
 app.command()(demo.demo)
 app.command()(calibrate.calibrate)

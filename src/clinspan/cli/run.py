@@ -18,7 +18,13 @@ from clinspan.document import READ_STATES, Document
 from clinspan.errors import InputError
 from clinspan.pipeline.summary import Summary
 from clinspan.pipeline.tagger import Tagger
+from clinspan.runs.session import Session
 from clinspan.view.report import ReportWriter
+
+BUDGET_SPENT = 4
+STOPPED = 130
+_TOLD = 50
+"""Windows that were not read, as the run names them one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,8 @@ class RunFiles:
     output: Path
     report: Path | None
     force: bool
+    owner: str | None = None
+    """The id of the run that they are written for, where there is one."""
 
     def check(self) -> None:
         """Before any work is done.
@@ -45,13 +53,25 @@ def run(
     inputs: Iterable[Document | InputError],
     files: RunFiles,
     *,
+    session: Session | None = None,
+    total: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
     """Tags every document, writes each when it is done, and says what came of it all.
 
+    Args:
+        tagger: finds the entities.
+        inputs: documents, and what could not be read.
+        files: where the results go.
+        session: what else is kept.
+        total: documents that are expected, where that is known.
+        quiet: nothing but errors is said.
+        verbose: each document is told of.
+
     Returns:
-        The exit status: 0 when everything was read, 3 when an input or a window was not, 130 after Ctrl-C.
+        The exit status: 0 when everything was read, 3 when an input or a window was not, 4 when the budget was spent,
+        130 after Ctrl-C.
 
     Raises:
         OutputError: when a result cannot be written; what was written before is kept, and the error says where.
@@ -59,27 +79,32 @@ def run(
     console = Console(stderr=True, quiet=quiet, highlight=False)
     summary = Summary()
     settings = tagger.describe()
+    session = session or Session(None)
     started = time.monotonic()
     stopped = False
     try:
         with ExitStack() as stack:
-            writer = stack.enter_context(JsonlWriter(files.output, force=files.force))
+            writer = stack.enter_context(JsonlWriter(files.output, force=files.force, owner=files.owner))
             report = stack.enter_context(_report(tagger, files.report, settings)) if files.report else None
-            meter = stack.enter_context(Meter(console))
+            meter = stack.enter_context(Meter(console, total=total, spent=session.brief))
             for document in tagger.tag_many(_readable(inputs, summary), progress=meter.window):
                 writer.write(document)
                 if report is not None:
                     report.add(document)
+                session.finish(document)
                 summary.add(document)
                 meter.document(document)
-                _tell(console, document, verbose=verbose)
+                _tell(console, document, summary, verbose=verbose)
+            session.end()
             # The page's head is written last, and shows the settings with what the run has to say of them.
             settings.update((remark.name, remark.value) for remark in tagger.remarks())
     except KeyboardInterrupt:
         stopped = True
     if not quiet:
-        _show(console, tagger, summary, time.monotonic() - started, files, stopped=stopped)
-    return 130 if stopped else summary.exit_status
+        _show(console, tagger, summary, session, time.monotonic() - started, files, stopped=stopped)
+    status = STOPPED if stopped else BUDGET_SPENT if session.exhausted else summary.exit_status
+    session.tell(status)
+    return status
 
 
 def _readable(inputs: Iterable[Document | InputError], summary: Summary) -> Iterator[Document]:
@@ -93,12 +118,16 @@ def _readable(inputs: Iterable[Document | InputError], summary: Summary) -> Iter
             yield found
 
 
-def _tell(console: Console, document: Document, *, verbose: bool) -> None:
-    for window in document.windows:
-        if window.state not in READ_STATES:
-            place = f"{document.id}, characters {window.span.start}-{window.span.end}"
-            said = f"{place}: {window.detail or ''}"
-            console.print(f"[bold yellow]{window.state.value}:[/]", escape(said), soft_wrap=True)
+def _tell(console: Console, document: Document, summary: Summary, *, verbose: bool) -> None:
+    bad = [window for window in document.windows if window.state not in READ_STATES]
+    # Of a server that is down or a budget that is spent a million windows have nothing new to tell.
+    room = len(bad) if verbose else max(0, _TOLD - (summary.unread_windows - len(bad)))
+    for window in bad[:room]:
+        place = f"{document.id}, characters {window.span.start}-{window.span.end}"
+        said = f"{place}: {window.detail or ''}"
+        console.print(f"[bold yellow]{window.state.value}:[/]", escape(said), soft_wrap=True)
+    if 0 < room < len(bad):
+        console.print("further windows that were not read are named in the output alone")
     if verbose:
         found = f"{document.id}: {len(document.entities)} entities in {len(document.windows)} windows"
         console.print(escape(found), soft_wrap=True)
@@ -118,7 +147,14 @@ def versions(tagger: Tagger) -> Mapping[str, str]:
 
 
 def _show(
-    console: Console, tagger: Tagger, summary: Summary, seconds: float, files: RunFiles, *, stopped: bool
+    console: Console,
+    tagger: Tagger,
+    summary: Summary,
+    session: Session,
+    seconds: float,
+    files: RunFiles,
+    *,
+    stopped: bool,
 ) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -144,8 +180,8 @@ def _show(
     if summary.problems:
         rows["inputs not read"] = str(summary.problems)
     if summary.unread_windows:
-        rows["windows not read"] = f"{summary.unread_windows} (named above and in the output)"
-    for name, value in rows.items():
+        rows["windows not read"] = f"{summary.unread_windows} (named in the output with the reason)"
+    for name, value in (rows | session.rows()).items():
         table.add_row(name, escape(value))
     for remark in tagger.remarks():
         style = "[bold yellow]" if remark.warns else "[not bold]"
@@ -156,3 +192,5 @@ def _show(
             console.print(f"written: {escape(str(path))}", soft_wrap=True)
     if stopped:
         console.print("[bold yellow]stopped by Ctrl-C[/]; what was done is written")
+    for hint in session.hints(summary, stopped=stopped):
+        console.print(escape(hint), soft_wrap=True)

@@ -1,5 +1,7 @@
 """`clinspan tag`: notes in, verified entities out."""
 
+from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,20 +9,27 @@ from typing import Annotated
 import typer
 
 from clinspan.cli import selection
+from clinspan.cli.estimate import estimate
 from clinspan.cli.evaluate import renamings, say_recognised
+from clinspan.cli.recording import Keep, arguments
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
 from clinspan.corpora import catalogue
 from clinspan.corpora import inputs as corpora
+from clinspan.corpora.expected import expected
 from clinspan.dictionary.facts import FactsMode
+from clinspan.errors import ConfigError
 from clinspan.llms import spec
 from clinspan.llms.base import closing
 from clinspan.pipeline import parts
 from clinspan.pipeline.example_choice import ExampleChoice
 from clinspan.pipeline.recipe import Choice, TaggerRecipe
+from clinspan.runs.folder import Description
+from clinspan.runs.settings import settings_of
 
 TAGGING = "How to tag"
 MODEL = "The model"
+LONG = "Long runs"
 
 
 class Ask(StrEnum):
@@ -47,13 +56,14 @@ class FactsFrom(StrEnum):
 
 
 def tag(
+    command: typer.Context,
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Files, folders, JSONL, CSV, or `-` for standard input.")
     ],
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option("-o", "--output", help="The JSONL file, a document a line; `-` for standard output."),
-    ],
+    ] = None,
     labels: Annotated[
         str, typer.Option(help="A label set (`clinspan labels list`) or the path of a labels.toml.")
     ] = "disease",
@@ -188,19 +198,67 @@ def tag(
     window_tokens: Annotated[
         int | None, typer.Option(min=4, help="The longest window, in tokens.", rich_help_panel=TAGGING)
     ] = None,
+    run_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            help="A folder that keeps every answer, so that the same command goes on where it was broken off.",
+            rich_help_panel=LONG,
+        ),
+    ] = None,
+    cache: Annotated[
+        bool | None,
+        typer.Option(
+            "--cache/--no-cache",
+            help="Take answers of earlier runs, and keep those of this one; on for servers if nothing is said.",
+            rich_help_panel=LONG,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what it would take in requests, tokens and money.", rich_help_panel=LONG),
+    ] = False,
+    prices: Annotated[
+        Path | None,
+        typer.Option(envvar="CLINSPAN_PRICES", help="A TOML file of prices per million tokens.", rich_help_panel=LONG),
+    ] = None,
+    max_tokens_total: Annotated[
+        int | None, typer.Option(min=0, help="Stop before more tokens than this are used.", rich_help_panel=LONG)
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, help="Stop before it costs more than this.", rich_help_panel=LONG)
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Append what happens as JSON lines, without a word of any note.", rich_help_panel=LONG),
+    ] = None,
 ) -> None:
     """Finds the entities in notes and writes those that the text bears out.
 
     Exit status: 0 when every part of every note was read, 3 when something was not (the summary names it),
-    2 when the run could not be made, 130 after Ctrl-C (what was done is written).
+    4 when the budget was spent before the end, 2 when the run could not be made, 130 after Ctrl-C (what was done is
+    written).
 
     Example: `clinspan tag notes/ -o entities.jsonl --labels problem-treatment-test --report report.html`
 
     Example: `clinspan tag notes.csv --text-column note --id-column row -o entities.jsonl --llm none`
 
     Example: `clinspan tag notes.jsonl -o entities.jsonl --llm openai:llama3.1 --base-url http://localhost:11434/v1`
+
+    Example: `clinspan tag notes/ -o entities.jsonl --llm openai:qwen --base-url http://localhost:8000/v1 --run run-1`
     """
-    files = RunFiles(output=output, report=report, force=force)
+    if output is None and not dry_run:
+        raise ConfigError("--output is missing", expected="-o FILE, or -o - for standard output")
+    keep = Keep(
+        folder=run_folder,
+        cache=cache,
+        log=log,
+        prices=prices,
+        max_tokens=max_tokens_total,
+        max_cost=max_cost,
+        outputs=tuple(path for path in (output, report) if path is not None),
+    )
+    files = RunFiles(output=output or Path("-"), report=report, force=force or keep.owns_outputs())
     files.check()
     options: dict[str, object] = {
         "base_url": base_url,
@@ -259,5 +317,17 @@ def tag(
         encoding=encoding,
         told=None if quiet else say_recognised,
     )
-    with closing(tagger.llm):
-        raise typer.Exit(run(tagger, documents, files, quiet=quiet, verbose=verbose))
+    paths = [path if path == corpora.STDIN else str(Path(path).absolute()) for path in inputs]
+    told = {"paths": paths, "from": source, "text column": text_column, "id column": id_column, "encoding": encoding}
+    description = Description(
+        settings_of(tagger, recipe), told, arguments(command), str(Path.cwd()), keep.output_names()
+    )
+    with ExitStack() as stack:
+        stack.enter_context(closing(tagger.llm))
+        if dry_run:
+            estimate(tagger, documents, keep)
+            return
+        session = keep.open(tagger, description, stack)
+        files = replace(files, owner=session.owner)
+        total = None if quiet else expected(inputs, format=source)
+        raise typer.Exit(run(tagger, documents, files, session=session, total=total, quiet=quiet, verbose=verbose))

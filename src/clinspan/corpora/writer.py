@@ -23,12 +23,14 @@ class JsonlWriter:
     Args:
         path: the output; `-` for standard output.
         force: replace an output that exists.
+        owner: names the file beside it, and what an earlier writer of that name left is written over, which is for
+            callers who see to it that there is only one; None takes a name that nobody else has.
 
     Raises:
         OutputError: when the output exists and `force` is not set, or cannot be written to; then what is saved is said.
     """
 
-    def __init__(self, path: str | Path, *, force: bool = False):
+    def __init__(self, path: str | Path, *, force: bool = False, owner: str | None = None):
         self.path = Path(path)
         self.force = force
         self.written = 0
@@ -40,8 +42,8 @@ class JsonlWriter:
             return
         refuse_existing(self.path, force=force)
         try:
-            self._part = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}.part")
-            self._file = self._part.open("xb", buffering=0)
+            self._part = self.path.with_name(f"{self.path.name}.{owner or secrets.token_hex(4)}.part")
+            self._file = self._part.open("wb" if owner else "xb", buffering=0)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 

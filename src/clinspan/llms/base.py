@@ -1,6 +1,6 @@
 """What every LLM can do."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -40,6 +40,18 @@ class LLM(Protocol):
     def count_tokens(self, text: str) -> int:
         """How many tokens `text` takes, by the model's own tokenizer, or an upper estimate where it is not at hand."""
         ...
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """An LLM with several requests under way, whose answers may be known long before their turn.
+
+    Attributes:
+        listener: is told each request and its result as soon as it is known, from the LLM's own thread, so that it can
+            be kept before its turn. None: nobody is told.
+    """
+
+    listener: Callable[[Request, Completion | LLMError], None] | None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clinspan.document import Entity, WindowState
-from clinspan.errors import LLMError
+from clinspan.errors import BudgetError, LLMError
 from clinspan.formats.base import Format, Mention, Reading
 from clinspan.formats.fidelity import DriftKind, align_copy
 from clinspan.grounding.align import GroundingSettings, ground
@@ -47,6 +47,8 @@ def read(
     settings: GroundingSettings,
 ) -> Outcome:
     """Reads and verifies one answer about the window `text`. Never raises, whatever the answer."""
+    if isinstance(answer, BudgetError):
+        return Outcome(WindowState.OVER_BUDGET, detail=str(answer))
     if isinstance(answer, LLMError):
         return Outcome(WindowState.FAILED, detail=str(answer))
     reading = form.parse(answer.text, question.labels)

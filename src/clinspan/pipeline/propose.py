@@ -10,7 +10,7 @@ from clinspan.dictionary.match import Match
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import LLMError
 from clinspan.labels import LabelSet
-from clinspan.messages import Completion, FinishReason, Message, Request
+from clinspan.messages import Completion, FinishReason, Message, Place, Request
 from clinspan.prompt import template
 
 UNREAD = "the list of candidates was not read"
@@ -39,10 +39,10 @@ class Proposer:
     labels: LabelSet
     dictionary: Dictionary
 
-    def request(self, text: str) -> Request:
+    def request(self, text: str, about: Place | None = None) -> Request:
         """Asks for the list of candidates in a window."""
         asked = template("propose").render(labels=self.labels.labels, text=text)
-        return Request((Message("user", asked),), _LIST_TOKENS)
+        return Request((Message("user", asked),), _LIST_TOKENS, about=about)
 
     def read(self, answer: Completion | LLMError) -> Proposed:
         """Looks up what the answer lists. Never raises: what goes wrong is said in `fault`."""

@@ -3,14 +3,14 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import TracebackType
 
 from clinspan.document import Document
 from clinspan.errors import LLMError
 from clinspan.llms.base import LLM, asking
-from clinspan.messages import Completion, Request
+from clinspan.messages import Completion, Place, Request
 from clinspan.pipeline.outcome import Outcome
 from clinspan.pipeline.propose import Proposed, Proposer
 from clinspan.pipeline.question import Question
@@ -100,7 +100,9 @@ class Stream:
         waiting: Question | None = None
         with closing(self._proposed(source)) as shown:
             for underway, window, proposed in shown:
-                questions = self._steps.ask(underway, window, proposed)
+                about = Place(underway.document.id, window.core)
+                asked = self._steps.ask(underway, window, proposed)
+                questions = [Question(replace(each.request, about=about), each.labels) for each in asked]
                 underway.plan(len(questions), proposed.fault)
                 for question in questions:
                     # One behind, so that a document is known to be done when the last question about it is answered,
@@ -125,7 +127,7 @@ class Stream:
         def requests() -> Generator[Request, None, None]:
             for underway, window in self._begun(source):
                 shown.append((underway, window))
-                yield proposer.request(window.span.of(underway.document.text))
+                yield proposer.request(window.span.of(underway.document.text), Place(underway.document.id, window.core))
 
         with asking(self._llm, requests()) as answers:
             # Some together, since a model in this process evaluates what consecutive prompts share only once.

@@ -1,0 +1,138 @@
+"""What keeping a run costs: `python benchmarks/runs.py [--windows 3000] [--long 100000]`.
+
+1. The same notes to a local server that answers after a set delay, with and without a ledger (the rival is the run
+   without one), in turn.
+2. What a window takes outside the LLM, in time of the processor, with an LLM in this process that answers at once.
+3. The memory of a long run, and what taking it up again takes when all is answered.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from slow_server import serving
+
+from clinspan import samples
+from clinspan.document import Document
+from clinspan.llms.base import LLM
+from clinspan.llms.openai import OpenAILLM, OpenAISettings
+from clinspan.messages import Completion, Request
+from clinspan.pipeline.tagger import Tagger
+from clinspan.runs.folder import Description, RunFolder
+from clinspan.runs.session import Session
+
+
+class Instant:
+    """Repeats the text at once."""
+
+    name = "instant"
+    context = None
+    constrains = False
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        for request in requests:
+            yield Completion(request.constraint.text, prompt_tokens=500, completion_tokens=100)
+
+    def count_tokens(self, text: str) -> int:
+        return len(text) // 4
+
+
+def notes(windows: int) -> Iterator[Document]:
+    """Notes of one window each, no two alike."""
+    texts = [document.text for document in samples.load()]
+    pieces = [text[at : at + 600] for text in texts for at in range(0, len(text) - 600, 600)]
+    for number in range(windows):
+        yield Document(f"note-{number}", f"Case {number}. {pieces[number % len(pieces)]}")
+
+
+def tag(
+    llm: LLM,
+    windows: int,
+    folder: Path | None,
+    dictionary: str = "none",
+    clock: Callable[[], float] = time.process_time,
+) -> tuple[float, int]:
+    """Seconds by the clock, and windows read."""
+    tagger = Tagger(llm, dictionary=dictionary)
+    run = RunFolder(folder) if folder is not None else None
+    if run is not None:
+        run.describe(Description({}, {}, [], "", []))
+    session = Session(tagger.llm, folder=run)
+    if run is not None:
+        tagger.llm = session.recorded
+    started, read = clock(), 0
+    for document in tagger.tag_many(notes(windows)):
+        session.finish(document)
+        read += len(document.windows)
+    session.end()
+    if run is not None:
+        run.close()
+    return clock() - started, read
+
+
+def with_and_without(windows: int, delay: float, concurrency: int) -> None:
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    with serving(delay) as url, tempfile.TemporaryDirectory() as folder:
+        for turn in range(3):
+            for keeps in (False, True):
+                with OpenAILLM("m", OpenAISettings(base_url=url, concurrency=concurrency)) as llm:
+                    took, read = tag(llm, windows, Path(folder) / str(turn) if keeps else None, clock=time.perf_counter)
+                    seconds[keeps].append(took)
+    plain, kept = min(seconds[False]), min(seconds[True])
+    print(
+        f"server, {delay * 1000:.0f} ms, {concurrency} at once   without ledger {read / plain:7.0f} windows/s",
+        end="   ",
+    )
+    print(f"with {read / kept:7.0f} windows/s   ratio {kept / plain:.3f}")
+
+
+def per_window(windows: int) -> None:
+    for dictionary in ("none", "open"):
+        plain, read = min(tag(Instant(), windows, None, dictionary) for _ in range(2))
+        with tempfile.TemporaryDirectory() as folder:
+            kept, _ = min(tag(Instant(), windows, Path(folder) / str(turn), dictionary) for turn in range(2))
+        print(
+            f"outside the LLM, dictionary {dictionary}   without ledger {plain / read * 1000:.2f} ms a window   "
+            f"with {kept / read * 1000:.2f} ms   ledger {(kept - plain) / read * 1000:.2f} ms"
+        )
+
+
+def long(windows: int) -> None:
+    """In processes of their own, so that each one's peak is its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("new", "taken up"):
+            command = [sys.executable, __file__, "--one", folder, "--long", str(windows)]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+            print(f"{windows:,} windows, {name:8}   {said}")
+        size = (Path(folder) / "run" / "ledger.sqlite").stat().st_size
+        print(f"the ledger takes {size / 1e6:.0f} MB, {size / windows:.0f} bytes a window")
+
+
+def one(folder: Path, windows: int) -> None:
+    took, read = tag(Instant(), windows, folder / "run")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{took:.0f} s of the processor, {took / read * 1000:.2f} ms a window, peak memory {peak:.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--windows", type=int, default=3000)
+    parser.add_argument("--long", type=int, default=100_000)
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.one is not None:
+        one(chosen.one, chosen.long)
+        return
+    with_and_without(chosen.windows, 0.05, 16)
+    with_and_without(chosen.windows, 0.05, 64)
+    per_window(chosen.windows)
+    long(chosen.long)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What `clinspan tag` keeps beside its results: the run's folder, the cache, the log."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import typer
+
+from clinspan.errors import ConfigError, did_you_mean
+from clinspan.llms.base import LLM
+from clinspan.llms.served import ServedLLM
+from clinspan.pipeline.tagger import Tagger
+from clinspan.runs.budget import Limits, Price, price_of, read_prices
+from clinspan.runs.cache import Cache
+from clinspan.runs.folder import DESCRIPTION, Description, RunFolder, read_description
+from clinspan.runs.log import RunLog
+from clinspan.runs.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """What the user wants kept, and what may be spent."""
+
+    folder: Path | None
+    cache: bool | None
+    log: Path | None
+    prices: Path | None
+    max_tokens: int | None
+    max_cost: float | None
+    outputs: Sequence[Path]
+
+    def output_names(self) -> list[str]:
+        """The outputs, wherever the next command is given."""
+        return [str(path) if str(path) == "-" else str(path.absolute()) for path in self.outputs]
+
+    def owns_outputs(self) -> bool:
+        """Whether the outputs are those of a run that is taken up again, and so may be replaced."""
+        if self.folder is None or not (self.folder / DESCRIPTION).exists():
+            return False
+        return list(read_description(self.folder).outputs) == self.output_names()
+
+    def price(self, llm: LLM | None) -> Price | None:
+        """What the LLM's tokens cost, where the user has told.
+
+        Raises:
+            ConfigError: when the table cannot be read; or a cost is limited, and it does not name the model.
+        """
+        if llm is None or self.prices is None:
+            return None
+        table = read_prices(self.prices)
+        price = price_of(table, llm.name)
+        if price is None and self.max_cost is not None:
+            model = llm.name.partition(":")[2].partition("@")[0]
+            fix = did_you_mean(model, table)
+            raise ConfigError(f"there is no price for {llm.name}", where=str(self.prices), fix=fix)
+        return price
+
+    def uses_cache(self, llm: LLM | None) -> bool:
+        """Whether answers are taken from the cache: where nothing is said, those of servers, which cost money or the
+        time of others; a model in this process costs neither, and its answers are kept by the run that needs them."""
+        if llm is None:
+            return False
+        return isinstance(llm, ServedLLM) if self.cache is None else self.cache
+
+    def open(self, tagger: Tagger, description: Description, stack: ExitStack) -> Session:
+        """Begins or takes up the run, and lets the tagger's LLM be recorded.
+
+        Args:
+            tagger: its LLM is wrapped.
+            description: of the run.
+            stack: closes all that is opened.
+
+        Raises:
+            ConfigError: when the run was begun differently.
+            OutputError: when something cannot be written, or another process is at work on the run.
+        """
+        limits = Limits(tokens=self.max_tokens, cost=self.max_cost, price=self.price(tagger.llm))
+        folder = None
+        if self.folder is not None:
+            folder = stack.enter_context(RunFolder(self.folder))
+            folder.describe(description)
+        cache = stack.enter_context(Cache()) if self.uses_cache(tagger.llm) else None
+        log = stack.enter_context(RunLog(self.log)) if self.log is not None else None
+        session = Session(tagger.llm, folder=folder, cache=cache, limits=limits, log=log)
+        if session.recorded is not None:
+            tagger.llm = session.recorded
+        return session
+
+
+def arguments(context: typer.Context) -> list[str]:
+    """The command's arguments as they were given, environment included, in an order of their own."""
+    given: list[str] = []
+    inputs: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is None or source.name not in ("COMMANDLINE", "ENVIRONMENT"):
+            continue
+        value = context.params[name]
+        values = value if isinstance(value, list | tuple) else [value]
+        if parameter.param_type_name == "argument":
+            inputs += [str(item) for item in values]
+        elif isinstance(value, bool):
+            given.append((parameter.opts if value else parameter.secondary_opts)[-1])
+        else:
+            for item in values:
+                given += [parameter.opts[-1], str(item.value if isinstance(item, Enum) else item)]
+    return [*given, "--", *inputs]

@@ -1,0 +1,120 @@
+"""`clinspan runs`: what became of a run, what can be asked again, and how to be rid of it."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clinspan.cli import tag
+from clinspan.document import READ_STATES
+from clinspan.runs.budget import price_of, read_prices
+from clinspan.runs.cache import Cache, cache_path
+from clinspan.runs.folder import RunFolder, read_description
+
+app = typer.Typer(help="Look at runs, ask again what was not read, and delete what they keep.", no_args_is_help=True)
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder given to `clinspan tag --run`.")]
+
+
+@app.command()
+def show(
+    run: Run,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    prices: Annotated[
+        Path | None, typer.Option(envvar="CLINSPAN_PRICES", help="A TOML file of prices per million tokens.")
+    ] = None,
+) -> None:
+    """Shows the windows by state, why some were not read, tokens, cost and settings of a run.
+
+    Example: `clinspan runs show run-1`
+    """
+    found = _told(run, prices)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in found.items():
+        table.add_row(name, escape(_words(value)))
+    Console(highlight=False).print(table)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_words(inner)}" for key, inner in value.items()) or "none"
+    if isinstance(value, list):
+        return "\n".join(map(_words, value))
+    return f"{value:,}" if isinstance(value, int) else "none" if value is None else str(value)
+
+
+def _told(run: Path, prices: Path | None) -> dict[str, Any]:
+    description = read_description(run)
+    with RunFolder(run) as folder:
+        ledger = folder.ledger
+        states, spent = ledger.states(), ledger.spent()
+        told: dict[str, Any] = {
+            "run": str(run),
+            "documents": ledger.documents(),
+            "windows": {state.value: count for state, count in sorted(states.items())},
+            "not read": sum(count for state, count in states.items() if state not in READ_STATES),
+            "why": dict(ledger.failures().most_common()),
+            "requests": dict(ledger.requests()),
+            "tokens": {"in": spent.prompt, "of these evaluated before": spent.cached, "out": spent.completion},
+        }
+    if prices is not None:
+        price = price_of(read_prices(prices), description.settings["model"])
+        told["cost"] = price.show(price.of(spent)) if price is not None else "no price for this model"
+    settings = {"clinspan": description.clinspan, **description.settings}
+    return {**told, "inputs": dict(description.inputs), "outputs": list(description.outputs), "settings": settings}
+
+
+@app.command()
+def retry(run: Run) -> None:
+    """Asks again about the windows of a run that were not read, and writes its outputs anew.
+
+    It is the run's own command in the folder that it was given in: inputs are read again, and what was answered is
+    taken from the ledger. Exit status as for `clinspan tag`.
+
+    Example: `clinspan runs retry run-1`
+    """
+    description = read_description(run)
+    with RunFolder(run) as folder:
+        windows = folder.ledger.ask_again()
+    console = Console(stderr=True, highlight=False)
+    if not windows:
+        console.print("every window was read: there is nothing to ask again")
+        return
+    console.print(f"asking again about {windows} windows")
+    here = str(run.absolute())
+    os.chdir(description.directory)
+    alone = typer.Typer(add_completion=False)
+    alone.command()(tag.tag)
+    # The folder may have been moved since.
+    arguments = ["--run", here, *_without(description.command, "--run")]
+    raise typer.Exit(typer.main.get_command(alone).main(arguments, prog_name="clinspan tag", standalone_mode=False))
+
+
+def _without(arguments: Sequence[str], option: str) -> list[str]:
+    at = list(arguments).index(option)
+    return [*arguments[:at], *arguments[at + 2 :]]
+
+
+@app.command()
+def forget(run: Run) -> None:
+    """Deletes what a run keeps: its ledger, and its answers in the cache. Outputs stay.
+
+    Example: `clinspan runs forget run-1`
+    """
+    read_description(run)
+    folder = RunFolder(run)
+    if cache_path().exists():
+        with Cache() as cache:
+            cache.forget(folder.ledger.answers.keys())
+    folder.forget()

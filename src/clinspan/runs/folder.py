@@ -1,0 +1,202 @@
+"""A run's folder: what the run is, its ledger, and the lock that keeps it to one process."""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from clinspan.errors import ConfigError, OutputError
+from clinspan.runs.database import private_folder
+from clinspan.runs.ledger import Ledger
+
+DESCRIPTION = "run.json"
+LEDGER = "ledger.sqlite"
+LOCK = ".lock"
+_OURS = frozenset({DESCRIPTION, f"{DESCRIPTION}.part", LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", LOCK})
+_SHOWN = 3
+"""Settings that differ, as an error names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a run is.
+
+    Attributes:
+        settings: everything that its results depend on but the inputs' text, by name.
+        inputs: what is read, and how.
+        command: the arguments of the command, so that it can be repeated by the folder alone.
+        directory: in which it was given.
+        outputs: where its results go.
+        id: names what it writes beside its outputs.
+        clinspan: the version it was begun with.
+    """
+
+    settings: Mapping[str, str]
+    inputs: Mapping[str, Any]
+    command: Sequence[str]
+    directory: str
+    outputs: Sequence[str]
+    id: str = ""
+    clinspan: str = ""
+
+    @property
+    def checksum(self) -> str:
+        """Of settings, inputs and version."""
+        told = json.dumps([self.settings, self.inputs, self.clinspan], sort_keys=True)
+        return hashlib.sha256(told.encode("ascii")).hexdigest()
+
+    def differences(self, other: "Description") -> list[str]:
+        """Where this differs from another in what results depend on, each as `NAME: THERE in the run, HERE now`."""
+        ours, theirs = self._named(), other._named()
+        return [
+            f"{name}: {theirs.get(name, 'nothing')} in the run, {ours.get(name, 'nothing')} now"
+            for name in dict.fromkeys([*theirs, *ours])
+            if ours.get(name) != theirs.get(name)
+        ]
+
+    def _named(self) -> dict[str, str]:
+        inputs = {f"inputs' {name}": str(value) for name, value in self.inputs.items()}
+        return {"clinspan": self.clinspan, **self.settings, **inputs}
+
+
+class RunFolder:
+    """Opens a run for this process alone, or begins it.
+
+    Args:
+        path: the folder; it is made, readable by the user alone.
+
+    Raises:
+        OutputError: when another process has it, it holds other files than a run's, or it cannot be written.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.id = ""
+        """Of the run, once it is described."""
+        try:
+            private_folder(path)
+            held = sorted(file.name for file in path.iterdir() if file.name not in _OURS)
+            if held and not (path / DESCRIPTION).exists():
+                raise OutputError(
+                    f"is no run's folder: it holds {held[0]}", where=str(path), fix="Name a folder that is not there."
+                )
+            self._lock = FileLock(path / LOCK, mode=0o600)
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise OutputError(
+                "another process is at work on this run", where=str(path), fix="Wait for its end, or stop it."
+            ) from None
+        except OSError as error:
+            raise OutputError(f"cannot be used: {error.strerror}", where=str(path)) from error
+        try:
+            self.ledger = Ledger(path / LEDGER)
+        except OutputError:
+            self._lock.release()
+            raise
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run in it already."""
+        return (self.path / DESCRIPTION).exists()
+
+    def describe(self, now: Description) -> None:
+        """Writes down what the run is; or, where it was begun before, checks that it is the same.
+
+        Raises:
+            ConfigError: naming what differs from the run as it was begun.
+            OutputError: when it cannot be written.
+        """
+        now = replace(now, clinspan=version("clinspan"))
+        if not self.begun:
+            self._write(replace(now, id=secrets.token_hex(4)))
+            return
+        was = read_description(self.path)
+        differences = now.differences(was)
+        if differences:
+            more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+            raise ConfigError(
+                f"the run was begun differently: {'; '.join(differences[:_SHOWN])}{more}",
+                where=str(self.path),
+                fix="Repeat the command that began it, or begin another run: what is in the cache costs nothing.",
+            )
+        self._write(replace(now, id=was.id))
+
+    def _write(self, description: Description) -> None:
+        self.id = description.id
+        path = self.path / DESCRIPTION
+        part = path.with_name(f"{DESCRIPTION}.part")
+        told = json.dumps({**asdict(description), "checksum": description.checksum}, indent=2, ensure_ascii=False)
+        try:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                file.write(told + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+    def close(self) -> None:
+        """Puts everything on disk and lets others have the run.
+
+        Raises:
+            OutputError: when the ledger cannot be written.
+        """
+        try:
+            self.ledger.close()
+        finally:
+            self._lock.release()
+
+    def forget(self) -> None:
+        """Closes the run and deletes its files; the folder goes with them if nothing else is in it.
+
+        Raises:
+            OutputError: when that cannot be done.
+        """
+        self.ledger.close()
+        try:
+            for name in sorted(_OURS - {LOCK}):
+                (self.path / name).unlink(missing_ok=True)
+            self._lock.release()
+            (self.path / LOCK).unlink(missing_ok=True)
+            if not any(self.path.iterdir()):
+                self.path.rmdir()
+        except OSError as error:
+            raise OutputError(f"cannot be deleted: {error.strerror}", where=str(self.path)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_description(folder: Path) -> Description:
+    """What the run in a folder is.
+
+    Raises:
+        ConfigError: when there is none, or its description was changed.
+    """
+    path = folder / DESCRIPTION
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        checksum = data.pop("checksum")
+        description = Description(**data)
+    except FileNotFoundError:
+        raise ConfigError("there is no run here", where=str(folder), expected=f"a folder with {DESCRIPTION}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"is no description of a run: {error}", where=str(path)) from error
+    if checksum != description.checksum:
+        raise ConfigError("was changed by hand", where=str(path), fix="Put it back, or begin another run.")
+    return description
