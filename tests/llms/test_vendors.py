@@ -57,7 +57,7 @@ def test_a_request_as_azure_sees_it(server, azure):
     assert seen.path == "/openai/deployments/ward-gpt/chat/completions?api-version=2024-10-21"
     assert seen.headers["api-key"] == KEY
     assert (seen.body["max_tokens"], seen.body["temperature"]) == (33, 0)
-    assert azure.name == f"azure:ward-gpt@127.0.0.1:{server.port}"
+    assert azure.name == f"azure:ward-gpt@127.0.0.1:{server.port}/2024-10-21"
 
 
 def test_azures_filter_is_a_refusal(server, azure):

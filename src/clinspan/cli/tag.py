@@ -21,8 +21,10 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError
 from clinspan.llms import spec
 from clinspan.llms.base import closing
+from clinspan.llms.replay import Recorder
 from clinspan.pipeline import parts
 from clinspan.pipeline.example_choice import ExampleChoice
+from clinspan.pipeline.profiles import profile_name
 from clinspan.pipeline.recipe import Choice, TaggerRecipe
 from clinspan.runs.folder import Description
 from clinspan.runs.settings import settings_of
@@ -125,6 +127,13 @@ def tag(
         typer.Option(help="A server's sampling; 0, the default, takes the likeliest answer.", rich_help_panel=MODEL),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of a server's sampling.", rich_help_panel=MODEL)] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the LLM's answers to this file, for `--llm replay:FILE`. It holds text of the notes.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     adapter: Annotated[
         str | None,
         typer.Option(
@@ -309,6 +318,10 @@ def tag(
         )
         tagger = recipe.make()
         tagger.check()
+    if record is not None:
+        if tagger.llm is None:
+            raise ConfigError("--record has nothing to record", expected="an LLM", fix="Leave out --llm none.")
+        tagger.llm = Recorder(tagger.llm, record, profile=profile_name(tagger.llm))
     documents = corpora.read(
         inputs,
         format=source,

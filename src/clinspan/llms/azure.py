@@ -57,18 +57,19 @@ class AzureLLM(ServedLLM):
         address = permitted(url, allow_remote=settings.allow_remote)
         token = os.environ.get(TOKEN_VARIABLE, "")
         key = "" if token else required_key(KEY_VARIABLE, address)
+        version = settings.api_version or os.environ.get(VERSION_VARIABLE) or DEFAULT_VERSION
         sdk = openai_sdk("Azure OpenAI")
         http = client(address, timeout=settings.timeout, connections=settings.concurrency, extra="openai")
         asked = sdk.AsyncAzureOpenAI(
             azure_endpoint=address.url,
             azure_deployment=deployment,
-            api_version=settings.api_version or os.environ.get(VERSION_VARIABLE) or DEFAULT_VERSION,
+            api_version=version,
             api_key=None if token else key or "none",
             azure_ad_token=token or None,
             timeout=http.timeout,
             max_retries=0,
             http_client=http,
         )
-        name = f"azure:{deployment}@{host(address)}" + sampling(settings.temperature, settings.seed)
+        name = f"azure:{deployment}@{host(address)}/{version}" + sampling(settings.temperature, settings.seed)
         endpoint = ChatEndpoint(deployment, asked, address, token or key, settings, KEY_VARIABLE)
         super().__init__(name, endpoint, settings)

@@ -76,7 +76,7 @@ class OpenAILLM(ServedLLM):
         asked = sdk.AsyncOpenAI(
             api_key=key or "none", base_url=address.url, timeout=http.timeout, max_retries=0, http_client=http
         )
-        name = f"openai:{model}@{host(address)}" + sampling(settings.temperature, settings.seed)
+        name = f"openai:{model}@{host(address)}" + sampling(settings.temperature, settings.seed, settings.grammar)
         super().__init__(name, ChatEndpoint(model, asked, address, key, settings), settings)
 
 
@@ -169,8 +169,9 @@ def host(address: Address) -> str:
     return address.socket or urlsplit(address.url).netloc
 
 
-def sampling(temperature: float, seed: int | None = None) -> str:
+def sampling(temperature: float, seed: int | None = None, grammar: Grammar = "none") -> str:
     """How an LLM's name says what changes its answers; empty for the likeliest answer."""
     said = [f"temperature={temperature:g}"] if temperature else []
     said += [f"seed={seed}"] if seed is not None else []
+    said += [f"grammar={grammar}"] if grammar != "none" else []
     return f"[{','.join(said)}]" if said else ""

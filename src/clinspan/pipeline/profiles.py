@@ -9,6 +9,7 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM
 from clinspan.llms.encoder import EncoderLLM
+from clinspan.llms.replay import ReplayLLM
 from clinspan.models import adapters
 from clinspan.pipeline.settings import NO_FACTS, FactSettings, TagSettings
 from clinspan.prompt import PromptSettings
@@ -47,6 +48,23 @@ SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
 """A larger model behind a server: long windows, facts in the prompt, its own judgement."""
 
 
+NAMED = {"prompted": PROMPTED, "small": SMALL, "tuned": TUNED, "told": TOLD, "served": SERVED}
+
+
+def profile_name(llm: LLM) -> str:
+    """Which of the settings of `NAMED` suit an LLM; a replay is asked what the recorded LLM was asked."""
+    if isinstance(llm, ReplayLLM):
+        return llm.profile if llm.profile in NAMED else "served"
+    if isinstance(llm, EncoderLLM):
+        return "tuned"
+    if not isinstance(llm, EmbeddedLLM):
+        return "served"
+    if llm.adapter is None:
+        return "small" if llm.small else "prompted"
+    adapter = adapters.beside(llm.adapter)
+    return "told" if adapter is not None and adapter.facts else "tuned"
+
+
 def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
     """The settings for an LLM.
 
@@ -57,13 +75,9 @@ def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
     """
     if llm is None:
         return NO_LLM
-    if isinstance(llm, EncoderLLM):
-        return TUNED
-    if not isinstance(llm, EmbeddedLLM):
-        return SERVED
-    if llm.adapter is not None:
-        adapter = adapters.beside(llm.adapter)
-        chosen = TOLD if adapter is not None and adapter.facts else TUNED
-    else:
-        chosen = SMALL if llm.small and proposals else PROMPTED
-    return chosen if proposals else replace(chosen, ask="always", candidates="off", candidate_bias=0.0)
+    chosen = NAMED[profile_name(llm)]
+    if chosen is SERVED or proposals:
+        return chosen
+    # A small model that decides alone needs the definitions after all.
+    chosen = PROMPTED if chosen is SMALL else chosen
+    return replace(chosen, ask="always", candidates="off", candidate_bias=0.0)

@@ -1,0 +1,138 @@
+"""Recordings through the command itself: what was answered once is answered again, without the LLM."""
+
+import json
+import stat
+
+import pytest
+from llm_server import Answer, reply
+from typer.testing import CliRunner
+
+from clinspan.cli.main import app
+from clinspan.errors import InputError, LLMError, OutputError
+from clinspan.llms.openai import OpenAILLM, OpenAISettings
+from clinspan.llms.replay import Recorder, ReplayLLM, request_key
+from clinspan.messages import Completion, FinishReason, Message, Request
+
+NOTES = "Two brothers had ataxia.\n\nNo gout was seen. " * 20
+
+
+def tag(tmp_path, name, *options):
+    out = tmp_path / f"{name}.jsonl"
+    arguments = ["tag", str(tmp_path / "note.txt"), "-o", str(out), "--dictionary", "none", "-q", *map(str, options)]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return out.read_text()
+
+
+def copied(seen):
+    return Answer(reply(seen.window.replace("ataxia", "[ ataxia | disease ]")))
+
+
+def test_a_server_is_needed_once_only(tmp_path, server):
+    (tmp_path / "note.txt").write_text(NOTES)
+    server.script = copied
+    recording = tmp_path / "answers.jsonl"
+    asked = ["--window-tokens", "40"]
+    first = tag(tmp_path, "a", "--llm", "openai:tiny", "--base-url", server.url, "--record", recording, *asked)
+    assert first.count('"ataxia"') == 20
+    questions = len(server.seen)
+    assert questions > 5
+    assert tag(tmp_path, "b", "--llm", f"replay:{recording}", *asked) == first
+    assert len(server.seen) == questions
+    assert stat.S_IMODE(recording.stat().st_mode) == 0o600
+
+
+@pytest.mark.model
+def test_the_embedded_model_is_replayed_with_its_own_windows_and_prompts(tmp_path, smollm2):
+    (tmp_path / "note.txt").write_text(NOTES[:200])
+    recording = tmp_path / "answers.jsonl"
+    first = tag(tmp_path, "a", "--llm", "embedded", "--adapter", "none", "--threads", 1, "--record", recording)
+    assert tag(tmp_path, "b", "--llm", f"replay:{recording}") == first
+
+
+def ask(text="Is it flu?", **rest):
+    return Request((Message("user", text),), **rest)
+
+
+def test_everything_an_answer_says_comes_back(tmp_path):
+    answers = [
+        Completion("é\ud800", FinishReason.LENGTH, (0.25, 1.0), True, 11, 7, 5, 0.5, 3),
+        LLMError("boom", where="there", expected="peace", fix="Wait."),
+        Completion(""),
+    ]
+
+    class Scripted:
+        name, context, constrains = "scripted", 512, True
+
+        def complete(self, requests):
+            yield from (answer for _, answer in zip(requests, answers, strict=True))
+
+        def count_tokens(self, text):
+            return 3
+
+    requests = [ask("0", json_schema={"type": "object"}), ask("1"), ask("\ud800")]
+    with Recorder(Scripted(), tmp_path / "r.jsonl", profile="tuned") as recorder:
+        assert list(recorder.complete(requests)) == answers
+        assert recorder.count_tokens("a\ud800b") == 3
+    with ReplayLLM(tmp_path / "r.jsonl") as replay:
+        assert (replay.name, replay.context, replay.constrains) == ("replay:scripted", 512, True)
+        again = list(replay.complete(reversed(requests)))[::-1]
+        assert [again[0], again[2]] == [answers[0], answers[2]]
+        assert str(again[1]) == str(answers[1])
+        assert replay.count_tokens("a\ud800b") == 3
+        (unknown,) = replay.complete([ask("2")])
+        assert "no answer to this request" in str(unknown)
+
+
+def test_what_tells_requests_apart():
+    keys = {request_key(r) for r in (ask(), ask("Is it gout?"), ask(max_tokens=3), ask(json_schema={"a": 1}))}
+    assert len(keys) == 4
+
+
+def test_a_recording_is_never_written_over(tmp_path, server):
+    path = tmp_path / "r.jsonl"
+    path.write_text("mine")
+    with (
+        OpenAILLM("tiny", OpenAISettings(base_url=server.url)) as llm,
+        pytest.raises(OutputError, match="exists already"),
+    ):
+        Recorder(llm, path)
+    assert path.read_text() == "mine"
+
+
+HEAD = json.dumps({"recording": 1, "llm": "m", "context": None, "constrains": False, "profile": None})
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "is no recording"),
+        ("[1]\n", "line 1: is no line"),
+        ('{"recording": 2, "llm": "m", "context": 1, "constrains": true, "profile": null}\n', "is no recording"),
+        (HEAD + "\n{}\n", "line 2: is no line"),
+        (HEAD + "\nnot json\n" + '{"text": "a", "tokens": 1}\n', "line 2: is no line"),
+    ],
+)
+def test_what_is_no_recording_is_refused(tmp_path, content, fault):
+    path = tmp_path / "r.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match=fault):
+        ReplayLLM(path)
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text(HEAD + '\n{"text": "a", "tokens": 1}\n{"request": "ab", "answ')
+    ReplayLLM(path).close()
+
+
+def test_there_must_be_a_file(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        ReplayLLM(tmp_path / "absent.jsonl")
+
+
+def test_nothing_is_recorded_without_an_llm(tmp_path):
+    (tmp_path / "note.txt").write_text(NOTES)
+    arguments = ["tag", str(tmp_path / "note.txt"), "-o", str(tmp_path / "o.jsonl"), "--llm", "none"]
+    done = CliRunner().invoke(app, [*arguments, "--record", str(tmp_path / "r.jsonl")])
+    assert "--record has nothing to record" in str(done.exception)
