@@ -14,7 +14,7 @@ from clinspan.decoding.draft import Decoded, DraftSettings, decode
 from clinspan.decoding.pieces import answer_pieces
 from clinspan.decoding.plan import Plan, compile_plan
 from clinspan.document import Entity
-from clinspan.errors import ConfigError, LLMError
+from clinspan.errors import ConfigError, ContextOverflow, LLMError
 from clinspan.formats.tanl_syntax import render
 from clinspan.llms.chat import chat_tokens
 from clinspan.llms.llama import Llama, check_file
@@ -193,7 +193,7 @@ class EmbeddedLLM:
         """Refuses a window that cannot fit before any of it is evaluated."""
         answer = sum(len(slot.before) + len(slot.copy) for slot in plan.slots)
         if prompt + answer > self._model.n_ctx:
-            raise LLMError(
+            raise ContextOverflow(
                 f"the prompt of {prompt} tokens and its window of {answer} do not fit into the context of "
                 f"{self._model.n_ctx}",
                 fix="Use shorter windows or fewer examples, or set a larger context.",

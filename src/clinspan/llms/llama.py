@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.decoding.logits import Ask
-from clinspan.errors import LLMError, ModelError
+from clinspan.errors import ContextOverflow, LLMError, ModelError
 from clinspan.llms.llama_api import LOAD_MODE_MMAP, Api, load
 
 BATCH_TOKENS = 512
@@ -182,7 +182,7 @@ class Llama:
             LLMError: when the sequence is longer than the context, or llama.cpp fails.
         """
         if len(tokens) > self.n_ctx:
-            raise LLMError(
+            raise ContextOverflow(
                 f"{len(tokens)} tokens do not fit into the context of {self.n_ctx}",
                 fix="Use shorter windows or fewer examples, or set a larger context.",
             )

@@ -8,14 +8,16 @@ from itertools import islice
 from types import TracebackType
 
 from clinspan.document import Document
-from clinspan.errors import LLMError
+from clinspan.errors import ContextOverflow, LLMError
+from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM, asking
 from clinspan.messages import Completion, Place, Request
+from clinspan.pipeline.halves import Halves
 from clinspan.pipeline.outcome import Outcome
 from clinspan.pipeline.propose import Proposed, Proposer
 from clinspan.pipeline.question import Question
 from clinspan.pipeline.underway import Underway
-from clinspan.text.windows import Window
+from clinspan.text.windows import Window, WindowSettings
 
 _LISTED_TOGETHER = 8
 
@@ -30,12 +32,14 @@ class Steps:
         begin: cuts a document.
         ask: the questions about a window.
         read: what an answer to one of them says.
+        cut: how documents are cut, should a window have to be cut again.
         proposer: for a first call in which the LLM lists candidates for a window; None where there is none.
     """
 
     begin: Callable[[Document], Underway]
     ask: Callable[[Underway, Window, Proposed], tuple[Question, ...]]
     read: Callable[[str, Question, Completion | LLMError], Outcome]
+    cut: WindowSettings
     proposer: Proposer | None
 
 
@@ -59,7 +63,7 @@ class Stream:
         self._ahead = ahead
         self._held: deque[Underway] = deque()
         self._weight = 0
-        self._asked: deque[tuple[Underway, Window, Question]] = deque()
+        self._asked: deque[tuple[Underway, Window, Proposed, Question]] = deque()
         self._fault = _Fault()
         self._ended = False
 
@@ -85,8 +89,20 @@ class Stream:
     def _take(self, answer: Completion | LLMError) -> None:
         if not self._asked:
             raise LLMError("there was a result without a request", where=self._llm.name)
-        underway, window, question = self._asked.popleft()
-        underway.take(self._steps.read(window.span.of(underway.document.text), question, answer))
+        underway, window, proposed, question = self._asked.popleft()
+        text = underway.document.text
+        if isinstance(answer, ContextOverflow):
+            read = self._halves(underway, proposed).of(window, text, question.labels, answer)
+        else:
+            read = self._steps.read(window.span.of(text), question, answer)
+        underway.take(read)
+
+    def _halves(self, underway: Underway, proposed: Proposed) -> Halves:
+        def ask(part: Window, labels: LabelSet) -> Question | None:
+            questions = self._steps.ask(underway, part, proposed)
+            return next((question for question in questions if question.labels == labels), None)
+
+        return Halves(self._llm, self._steps.cut, ask, self._steps.read)
 
     def _news(self) -> Iterator[Underway]:
         while self._held and self._held[0].done:
@@ -109,7 +125,7 @@ class Stream:
                     # though windows about which nothing is asked follow.
                     if waiting is not None:
                         yield waiting.request
-                    self._asked.append((underway, window, question))
+                    self._asked.append((underway, window, proposed, question))
                     waiting = question
                 if waiting is not None and window.index == len(underway.windows) - 1:
                     yield waiting.request

@@ -109,7 +109,7 @@ class Tagger:
                 self._tell(underway, progress)
                 yield self._finish(underway)
             return
-        steps = Steps(self._begin, self._questions, self._read, self._proposer())
+        steps = Steps(self._begin, self._questions, self._read, self.settings.windows, self._proposer())
         with closing(Stream(self.llm, steps, ahead=self.settings.ahead).run(documents)) as stream:
             for underway in stream:
                 self._tell(underway, progress)
