@@ -46,6 +46,38 @@ def llm(llama_server):
         yield llm
 
 
+def test_the_command_reads_notes_through_the_server(llama_server, tmp_path):
+    """Under the grammar each answer is a copy, so that every window is read, whatever so small a model marks."""
+    text = "Two brothers had breast cancer.\n\nNo gout was seen in the sister.\n"
+    (tmp_path / "note.txt").write_text(text)
+    out = tmp_path / "out.jsonl"
+    command = ["tag", tmp_path / "note.txt", "-o", out, "--llm", "openai:smollm2", "--base-url", f"{llama_server}/v1"]
+    command += ["--grammar", "llamacpp", "--facts", "none", "--dictionary", "none", "--concurrency", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "clinspan", *map(str, command)], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = (json.loads(line) for line in out.read_text().splitlines())
+    assert {window["state"] for window in line["windows"]} <= {"ok", "empty"}
+    assert all(text[entity["start"] : entity["end"]] == entity["text"] for entity in line["entities"])
+
+
+def test_what_does_not_fit_into_the_servers_context_is_asked_about_in_parts(llama_server, tmp_path):
+    """Its context is of 1024 tokens for each of two slots."""
+    text = "She had gout and was given colchicine. " * 80
+    (tmp_path / "note.txt").write_text(text)
+    out = tmp_path / "out.jsonl"
+    command = ["tag", tmp_path / "note.txt", "-o", out, "--llm", "openai:smollm2", "--base-url", f"{llama_server}/v1"]
+    command += ["--facts", "none", "--dictionary", "none", "--window-tokens", "1500", "--format", "json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "clinspan", *map(str, command)], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode in (0, 3), done.stderr
+    (line,) = (json.loads(line) for line in out.read_text().splitlines())
+    assert line["windows"]
+    assert {window["state"] for window in line["windows"]} & {"failed", "over-budget"} == set(), done.stderr
+
+
 def ask(text, **rest):
     return Request((Message("user", text),), **rest)
 

@@ -1,4 +1,4 @@
-"""A real server that misbehaves on a script, and what a run makes of it: a named state for each window, and on it goes."""
+"""A real server that misbehaves on a script, and what a run makes of it: each window ends named, and the run goes on."""
 
 import threading
 import time
@@ -176,7 +176,11 @@ def test_a_server_that_comes_back_is_found_and_nothing_is_lost(server):
     assert {document.windows[0].state for document in done} == {OK}
 
 
-LONG = "He had gout in May. " * 12 + "Then he fell\u2014and had gout again \U0001f600 in \u00e9t\u00e9. " + "She had no gout. " * 12
+LONG = (
+    "He had gout in May. " * 12
+    + "Then he fell\u2014and had gout again \U0001f600 in \u00e9t\u00e9. "
+    + "She had no gout. " * 12
+)
 
 
 def test_a_window_that_is_too_long_is_asked_about_in_parts(server):
