@@ -1,4 +1,4 @@
-"""A real server that misbehaves on a script, and what a run makes of it: each window ends named, and the run goes on."""
+"""A real server that misbehaves on a script, and what a run makes of it: each window ends named, and it goes on."""
 
 import threading
 import time
