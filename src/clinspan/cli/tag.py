@@ -260,7 +260,8 @@ def tag(
         raise ConfigError("--output is missing", expected="-o FILE, or -o - for standard output")
     keep = Keep(
         folder=run_folder,
-        cache=cache,
+        # What the cache knows is not asked, and would be missing in a recording.
+        cache=cache if record is None else False,
         log=log,
         prices=prices,
         max_tokens=max_tokens_total,

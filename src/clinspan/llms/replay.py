@@ -143,8 +143,9 @@ class ReplayLLM:
             self._file: BinaryIO = self._path.open("rb")
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from error
+        self._content = hashlib.blake2b(digest_size=6)
         head = self._index()
-        self.name = f"replay:{head['llm']}"
+        self.name = f"replay:{head['llm']}#{self._content.hexdigest()}"
         self.context: int | None = head["context"]
         self.constrains: bool = head["constrains"]
         self.profile: str | None = head["profile"]
@@ -193,6 +194,7 @@ class ReplayLLM:
                     where=f"{self._path}, line {number}",
                     expected="a file made by --record",
                 ) from error
+            self._content.update(raw)
             at += len(raw)
         if head is None or head["recording"] != VERSION:
             self._file.close()
