@@ -100,6 +100,10 @@ class BudgetError(LLMError):
     """A request was not made, since the budget is spent; its window ends in the state `over-budget`."""
 
 
+class ClusterError(ClinspanError):
+    """A cluster cannot be reached, or broke down."""
+
+
 class PrivacyError(ClinspanError):
     """Notes would leave this machine without the user's word."""
 

@@ -30,6 +30,20 @@ class Keep:
     max_tokens: int | None
     max_cost: float | None
     outputs: Sequence[Path]
+    elsewhere: bool = False
+    """Whether other processes ask the LLM, so that what it says cannot be kept, and what it costs not be held."""
+
+    def __post_init__(self) -> None:
+        asked = {
+            "--run": self.folder,
+            "--cache": self.cache or None,
+            "--max-tokens-total": self.max_tokens,
+            "--max-cost": self.max_cost,
+        }
+        for option, value in asked.items() if self.elsewhere else ():
+            if value is not None:
+                fix = "Cut a large corpus into files, one command each: what is done is done."
+                raise ConfigError(f"{option} has no use with --engine ray", fix=fix)
 
     def output_names(self) -> list[str]:
         """The outputs, wherever the next command is given."""
@@ -76,14 +90,15 @@ class Keep:
             ConfigError: when the run was begun differently.
             OutputError: when something cannot be written, or another process is at work on the run.
         """
-        limits = Limits(tokens=self.max_tokens, cost=self.max_cost, price=self.price(tagger.llm))
+        llm = None if self.elsewhere else tagger.llm
+        limits = Limits(tokens=self.max_tokens, cost=self.max_cost, price=self.price(llm))
         folder = None
         if self.folder is not None:
             folder = stack.enter_context(RunFolder(self.folder))
             folder.describe(description)
-        cache = stack.enter_context(Cache()) if self.uses_cache(tagger.llm) else None
+        cache = stack.enter_context(Cache()) if self.uses_cache(llm) else None
         log = stack.enter_context(RunLog(self.log)) if self.log is not None else None
-        session = Session(tagger.llm, folder=folder, cache=cache, limits=limits, log=log)
+        session = Session(llm, folder=folder, cache=cache, limits=limits, log=log)
         if session.recorded is not None:
             tagger.llm = session.recorded
         return session

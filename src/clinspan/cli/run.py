@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from clinspan.cli.engine import TagMany
 from clinspan.cli.meter import Meter
+from clinspan.corpora.parquet_writer import ENDING, ParquetWriter
 from clinspan.corpora.writer import JsonlWriter, refuse_existing
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
@@ -53,6 +55,7 @@ def run(
     inputs: Iterable[Document | InputError],
     files: RunFiles,
     *,
+    tag_many: TagMany | None = None,
     session: Session | None = None,
     total: int | None = None,
     quiet: bool = False,
@@ -64,6 +67,7 @@ def run(
         tagger: finds the entities.
         inputs: documents, and what could not be read.
         files: where the results go.
+        tag_many: tags in the tagger's stead, in the same way.
         session: what else is kept.
         total: documents that are expected, where that is known.
         quiet: nothing but errors is said.
@@ -84,10 +88,11 @@ def run(
     stopped = False
     try:
         with ExitStack() as stack:
-            writer = stack.enter_context(JsonlWriter(files.output, force=files.force, owner=files.owner))
+            writer = _writer(files)
+            stack.enter_context(writer)
             report = stack.enter_context(_report(tagger, files.report, settings)) if files.report else None
             meter = stack.enter_context(Meter(console, total=total, spent=session.brief))
-            for document in tagger.tag_many(_readable(inputs, summary), progress=meter.window):
+            for document in (tag_many or tagger.tag_many)(_readable(inputs, summary), progress=meter.window):
                 writer.write(document)
                 if report is not None:
                     report.add(document)
@@ -105,6 +110,12 @@ def run(
     status = STOPPED if stopped else BUDGET_SPENT if session.exhausted else summary.exit_status
     session.tell(status)
     return status
+
+
+def _writer(files: RunFiles) -> JsonlWriter | ParquetWriter:
+    if files.output.suffix.lower() == ENDING:
+        return ParquetWriter(files.output, force=files.force, owner=files.owner)
+    return JsonlWriter(files.output, force=files.force, owner=files.owner)
 
 
 def _readable(inputs: Iterable[Document | InputError], summary: Summary) -> Iterator[Document]:

@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from clinspan.cli import selection
+from clinspan.cli.engine import Engine, tagging
 from clinspan.cli.estimate import estimate
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.cli.recording import Keep, arguments
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
+from clinspan.cluster.engine import ClusterSettings
 from clinspan.corpora import catalogue
 from clinspan.corpora import inputs as corpora
 from clinspan.corpora.expected import expected
@@ -32,6 +34,7 @@ from clinspan.runs.settings import settings_of
 TAGGING = "How to tag"
 MODEL = "The model"
 LONG = "Long runs"
+CLUSTER = "More than one process"
 
 
 class Ask(StrEnum):
@@ -64,7 +67,9 @@ def tag(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The JSONL file, a document a line; `-` for standard output."),
+        typer.Option(
+            "-o", "--output", help="The JSONL file, a document a line, or NAME.parquet; `-` for standard output."
+        ),
     ] = None,
     labels: Annotated[
         str, typer.Option(help="A label set (`clinspan labels list`) or the path of a labels.toml.")
@@ -241,6 +246,28 @@ def tag(
         Path | None,
         typer.Option(help="Append what happens as JSON lines, without a word of any note.", rich_help_panel=LONG),
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="Tag in this process, or on Ray: the same results in the same order.", rich_help_panel=CLUSTER
+        ),
+    ] = Engine.local,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="HOST:PORT of a Ray cluster that this machine belongs to; without it one is started on this machine "
+            "alone.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    ray_workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that each hold model and dictionary; one for each processor if not given.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
 ) -> None:
     """Finds the entities in notes and writes those that the text bears out.
 
@@ -255,6 +282,8 @@ def tag(
     Example: `clinspan tag notes.jsonl -o entities.jsonl --llm openai:llama3.1 --base-url http://localhost:11434/v1`
 
     Example: `clinspan tag notes/ -o entities.jsonl --llm openai:qwen --base-url http://localhost:8000/v1 --run run-1`
+
+    Example: `clinspan tag notes.parquet -o entities.parquet --llm none --engine ray --ray-workers 4`
     """
     if output is None and not dry_run:
         raise ConfigError("--output is missing", expected="-o FILE, or -o - for standard output")
@@ -267,12 +296,14 @@ def tag(
         max_tokens=max_tokens_total,
         max_cost=max_cost,
         outputs=tuple(path for path in (output, report) if path is not None),
+        elsewhere=engine is Engine.ray,
     )
     files = RunFiles(output=output or Path("-"), report=report, force=force or keep.owns_outputs())
     files.check()
     options: dict[str, object] = {
         "base_url": base_url,
-        "allow_remote": allow_remote,
+        # The word may be for the cluster alone.
+        "allow_remote": allow_remote and (engine is Engine.local or spec.takes(llm, "allow_remote")),
         "concurrency": concurrency,
         "timeout": timeout,
         "context": context,
@@ -331,6 +362,7 @@ def tag(
         encoding=encoding,
         told=None if quiet else say_recognised,
     )
+    cluster = ClusterSettings(address=ray_address, allow_remote=allow_remote, workers=ray_workers)
     paths = [path if path == corpora.STDIN else str(Path(path).absolute()) for path in inputs]
     told = {"paths": paths, "from": source, "text column": text_column, "id column": id_column, "encoding": encoding}
     description = Description(
@@ -341,7 +373,10 @@ def tag(
         if dry_run:
             estimate(tagger, documents, keep)
             return
+        tag_many = stack.enter_context(tagging(engine, tagger, recipe, cluster))
         session = keep.open(tagger, description, stack)
         files = replace(files, owner=session.owner)
         total = None if quiet else expected(inputs, format=source)
-        raise typer.Exit(run(tagger, documents, files, session=session, total=total, quiet=quiet, verbose=verbose))
+        raise typer.Exit(
+            run(tagger, documents, files, tag_many=tag_many, session=session, total=total, quiet=quiet, verbose=verbose)
+        )

@@ -3,9 +3,9 @@
 Any table with a column `text` is read; a column that is none of the format's own becomes metadata.
 """
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,43 @@ def write(documents: Iterable[Document], path: str | Path) -> None:
         TypeError: when the metadata hold what JSON cannot say.
         MissingExtra: when pyarrow is not installed.
     """
-    arrow, parquet = _pyarrow()
-    schema = _schema(arrow)
-    rows = map(_row, documents)
-    with parquet.ParquetWriter(path, schema) as writer:
-        while batch := list(itertools.islice(rows, _ROWS)):
-            writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+    with closing(Rows(path)) as rows:
+        for document in documents:
+            rows.add(document)
+
+
+class Rows:
+    """A new file that takes documents one at a time.
+
+    Raises:
+        MissingExtra: when pyarrow is not installed.
+    """
+
+    def __init__(self, path: str | Path):
+        self._arrow, parquet = _pyarrow()
+        self._schema = _schema(self._arrow)
+        self._waiting: list[dict[str, Any]] = []
+        self._writer = parquet.ParquetWriter(path, self._schema)
+
+    def add(self, document: Document) -> None:
+        """Takes one more.
+
+        Raises:
+            TypeError: when its metadata hold what JSON cannot say.
+        """
+        self._waiting.append(_row(document))
+        if len(self._waiting) == _ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Writes what is waiting and the file's end."""
+        if self._waiting:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        self._writer.write_table(self._arrow.Table.from_pylist(self._waiting, schema=self._schema))
+        self._waiting = []
 
 
 def _row(document: Document) -> dict[str, Any]:

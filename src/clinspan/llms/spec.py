@@ -67,6 +67,12 @@ def spec_forms() -> list[str]:
     return ["none", *(f"{name}[:{k.argument}]" if k.default else f"{name}:{k.argument}" for name, k in KINDS.items())]
 
 
+def takes(spec: str, option: str) -> bool:
+    """Whether the kind of LLM that `spec` names has such a setting."""
+    kind = KINDS.get(spec.partition(":")[0])
+    return kind is not None and option in kind.options
+
+
 def load(spec: str, **options: object) -> LLM | None:
     """The LLM that `spec` names, or None for `none`.
 

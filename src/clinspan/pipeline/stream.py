@@ -64,7 +64,7 @@ class Stream:
         self._held: deque[Underway] = deque()
         self._weight = 0
         self._asked: deque[tuple[Underway, Window, Proposed, Question]] = deque()
-        self._fault = _Fault()
+        self._fault = Fault()
         self._ended = False
 
     def run(self, documents: Iterable[Document]) -> Generator[Underway, None, None]:
@@ -175,7 +175,7 @@ def _weight(underway: Underway) -> int:
     return len(underway.windows) + 1
 
 
-class _Fault:
+class Fault:
     """Keeps what is raised inside it, to be raised in its turn; Ctrl-C and the like go through."""
 
     error: Exception | None = None

@@ -1,0 +1,52 @@
+"""Where documents are tagged: in this process, or on a cluster."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Protocol
+
+from clinspan.cluster.engine import ClusterSettings, RayCluster
+from clinspan.document import Document
+from clinspan.errors import ConfigError
+from clinspan.pipeline.progress import Progress
+from clinspan.pipeline.recipe import TaggerRecipe
+from clinspan.pipeline.tagger import Tagger
+
+
+class TagMany(Protocol):
+    """As `Tagger.tag_many`."""
+
+    def __call__(self, documents: Iterable[Document], *, progress: Progress | None = None) -> Iterator[Document]:
+        """Each document with its entities, in order."""
+        ...
+
+
+class Engine(StrEnum):
+    """Where documents are tagged."""
+
+    local = "local"
+    ray = "ray"
+
+
+@contextmanager
+def tagging(engine: Engine, tagger: Tagger, recipe: TaggerRecipe, settings: ClusterSettings) -> Iterator[TagMany]:
+    """What tags the documents, in order.
+
+    Args:
+        engine: where.
+        tagger: does it in this process.
+        recipe: of the same tagger, made anew in each worker.
+        settings: of the cluster.
+
+    Raises:
+        ConfigError: when a cluster's settings are given and none is wanted.
+        ClinspanError: when the cluster cannot be had, see `RayCluster`.
+    """
+    if engine is Engine.local:
+        for option, value in (("address", settings.address), ("workers", settings.workers)):
+            if value is not None:
+                raise ConfigError(f"--ray-{option} has no use without a cluster", fix="Add --engine ray.")
+        yield tagger.tag_many
+        return
+    with RayCluster(recipe.anchored(), settings) as cluster:
+        yield cluster.tag_many

@@ -1,0 +1,1 @@
+"""Tagging on more than one process or machine."""
