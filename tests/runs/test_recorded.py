@@ -85,9 +85,12 @@ def test_order_is_kept_however_known_and_new_are_mixed(known, ahead, room):
                 pulled = n + 1
                 yield ask(f"t{n}")
 
+        given = 0
         for n, result in enumerate(wrapped.complete(requests())):
             assert result.text == (f"kept {n}" if known[n] else f"T{n}")
             assert pulled <= n + 1 + ahead + room
+            given = n + 1
+        assert given == len(known)
         assert len(llm.seen) == known.count(False)
     finally:
         recorded.AHEAD = database

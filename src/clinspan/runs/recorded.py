@@ -225,6 +225,8 @@ class _Queue:
                 self._recorded.call_off(self._asked.popleft())
         if left:
             raise ModelError(f"{self._recorded.name} left {left} requests without an answer")
+        # What was known already and was taken after the last answer came.
+        yield from self._ready()
 
     def _unknown(self, first: _Slot) -> Generator[Request, None, None]:
         """What the LLM is to be asked, up to where it must have answered before more can be taken."""
