@@ -65,6 +65,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         (["--ray-address", "127.0.0.1:1"], "--engine ray"),
         (["--engine", "ray", "--ray-address", "10.0.0.1:6379"], "--allow-remote"),
         (["--engine", "ray", "--run", "kept"], "--run has no use with --engine ray"),
+        (["--engine", "ray", "--record", "r.jsonl"], "--record has no use with --engine ray"),
         (["--engine", "ray", "--max-cost", "1"], "--max-cost has no use with --engine ray"),
     ],
 )

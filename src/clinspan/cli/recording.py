@@ -30,12 +30,14 @@ class Keep:
     max_tokens: int | None
     max_cost: float | None
     outputs: Sequence[Path]
+    record: Path | None = None
     elsewhere: bool = False
     """Whether other processes ask the LLM, so that what it says cannot be kept, and what it costs not be held."""
 
     def __post_init__(self) -> None:
         asked = {
             "--run": self.folder,
+            "--record": self.record,
             "--cache": self.cache or None,
             "--max-tokens-total": self.max_tokens,
             "--max-cost": self.max_cost,

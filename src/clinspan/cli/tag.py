@@ -296,6 +296,7 @@ def tag(
         max_tokens=max_tokens_total,
         max_cost=max_cost,
         outputs=tuple(path for path in (output, report) if path is not None),
+        record=record,
         elsewhere=engine is Engine.ray,
     )
     files = RunFiles(output=output or Path("-"), report=report, force=force or keep.owns_outputs())

@@ -10,13 +10,14 @@ from clinspan.document import Document
 from clinspan.examples.pool import Pool
 from clinspan.examples.temporary import documents_of, temporary
 from clinspan.labels import LabelSet
+from clinspan.llms.spec import KINDS
 from clinspan.messages import CandidateMode
 from clinspan.pipeline import parts
 from clinspan.pipeline.example_choice import ExampleChoice
 from clinspan.pipeline.settings import FactSettings, TagSettings
 from clinspan.pipeline.tagger import Tagger
 
-_IN_A_FILE = "llamacpp:"
+_PATHS = frozenset({"PATH", "FOLDER", "FILE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +121,9 @@ class TaggerRecipe:
     def anchored(self) -> Self:
         """The same with absolute paths, for a process that works in another folder."""
         llm = self.llm
-        if llm.startswith(_IN_A_FILE):
-            llm = _IN_A_FILE + str(Path(llm.removeprefix(_IN_A_FILE)).absolute())
+        kind, _, argument = llm.partition(":")
+        if argument and kind in KINDS and KINDS[kind].argument in _PATHS:
+            llm = f"{kind}:{Path(argument).absolute()}"
         return replace(
             self,
             llm=llm,
