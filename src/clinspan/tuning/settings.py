@@ -29,7 +29,7 @@ class LoraSettings:
     alpha: int = 32
     loss: LossKind = "choices"
     batch: int = 16
-    tokens: int = 4096
+    tokens: int = 2048
     clip: float = 1.0
     weight_decay: float = 0.0
     seed: int = 1
