@@ -103,7 +103,7 @@ def blocks(*languages: str) -> list[Any]:
             line = text.count("\n", 0, match.start()) + 1
             code = re.sub(rf"^{match[1]}", "", match[2], flags=re.M)
             if language == "console":
-                code = "\n".join(re.findall(r"^\$ (.*(?:\\\n.*)*)$", code, flags=re.M))
+                code = "\n".join(re.findall(r"^\$ ((?:.*\\\n)*.*)$", code, flags=re.M))
             found.append(pytest.param(code, id=f"{page.relative_to(ROOT)}:{line}"))
     return found
 
