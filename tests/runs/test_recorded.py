@@ -1,6 +1,8 @@
 """The wrapper that asks nothing twice."""
 
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -33,6 +35,16 @@ def test_answers_come_in_order_and_equal_requests_are_made_once(tmp_path, llm):
         results = Recorded(llm, ledger=ledger).complete(ask(text) for text in ["a", "b", "a", "fail", "c", "fail", "a"])
         assert said(results) == ["A", "B", "A", "LLMError", "C", "LLMError", "A"]
     assert texts(llm) == ["a", "b", "fail", "c"]
+
+
+def test_every_window_is_linked_to_its_request(tmp_path, llm):
+    with Ledger(tmp_path / "l") as ledger:
+        places = [("a", "x", 0), ("a", "x", 9), ("b", "y", 0), ("a", "z", 0), ("fail", "z", 9)]
+        list(Recorded(llm, ledger=ledger).complete(ask(*place) for place in places))
+    with closing(sqlite3.connect(tmp_path / "l")) as db:
+        linked = db.execute("SELECT document, start, key FROM asked JOIN requests USING (key)").fetchall()
+    assert {(document, start) for document, start, _ in linked} == {place[1:] for place in places}
+    assert {key for *_, key in linked} == {content_key(llm, ask(text)) for text in ("a", "b", "fail")}
 
 
 def test_a_second_session_asks_what_is_new_alone_and_failures_stay(tmp_path, llm):

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from clinspan.errors import LLMError
 from clinspan.messages import Completion, FinishReason
-from clinspan.runs.database import Database, Value
+from clinspan.runs.database import Change, Database, Value
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -96,7 +96,7 @@ class Answers:
             result: its answer or failure.
             paid: False for an answer that was known already.
         """
-        self._db.write(_PUT, (key, *_columns(result), int(paid), time.time()))
+        self._db.write_all([change_of(key, result, paid=paid)])
 
     def keys(self) -> Iterator[bytes]:
         """Of all requests with a result."""
@@ -119,6 +119,11 @@ class Answers:
     def __len__(self) -> int:
         (row,) = self._db.rows("SELECT count(*) FROM requests")
         return int(row[0] or 0)
+
+
+def change_of(key: bytes, result: Completion | LLMError, *, paid: bool = True) -> Change:
+    """The change of rows that `Answers.put` makes, to be made together with others."""
+    return _PUT, (key, *_columns(result), int(paid), time.time())
 
 
 def _columns(result: Completion | LLMError) -> tuple[Value, ...]:

@@ -11,6 +11,8 @@ from typing import Self
 from clinspan.errors import ClinspanError, OutputError
 
 Value = str | bytes | int | float | None
+Change = tuple[str, Sequence[Value]]
+"""A statement and its values."""
 
 _LAG = 0.05
 """Seconds that rows may wait for others to be committed with: what kill -9 can lose."""
@@ -74,7 +76,7 @@ class Database:
         """Changes rows; see `write_all`."""
         self.write_all([(sql, values)])
 
-    def write_all(self, changes: Iterable[tuple[str, Sequence[Value]]]) -> None:
+    def write_all(self, changes: Iterable[Change]) -> None:
         """Changes rows; seen at once by every reader here, and committed together within a moment.
 
         Raises:

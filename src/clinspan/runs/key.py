@@ -20,12 +20,16 @@ def content_key(llm: LLM, request: Request) -> bytes:
         "version": _VERSION,
         "model": llm.name,
         "constrains": llm.constrains,
-        "messages": [(message.role, message.content) for message in request.messages],
+        "messages": [(message.role, len(message.content)) for message in request.messages],
         "max_tokens": request.max_tokens,
         # Sent or not, each changes nothing for an LLM that does not heed it but the key.
         "constraint": asdict(request.constraint) if request.constraint is not None and llm.constrains else None,
         "json_schema": request.json_schema,
     }
     # ASCII keeps halves of surrogate pairs, which UTF-8 has no bytes for.
-    text = json.dumps(question, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    return hashlib.blake2b(text.encode("ascii"), digest_size=16).digest()
+    told = json.dumps(question, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    key = hashlib.blake2b(told.encode("ascii"), digest_size=16)
+    # The long texts are not put through JSON; their lengths above say where each ends.
+    for message in request.messages:
+        key.update(message.content.encode("utf-8", "surrogatepass"))
+    return key.digest()

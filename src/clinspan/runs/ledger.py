@@ -1,17 +1,18 @@
 """A run's ledger: what became of every window, and every request that was made for it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 import regex
 
 from clinspan.document import READ_STATES, Document, WindowState
-from clinspan.messages import Place
+from clinspan.errors import LLMError
+from clinspan.messages import Completion, Place
 from clinspan.runs import answers
-from clinspan.runs.answers import Answers, Tokens
-from clinspan.runs.database import Database, Value
+from clinspan.runs.answers import Answers, Tokens, change_of
+from clinspan.runs.database import Change, Database
 
 _VERSION = 1
 _NUMBER = regex.compile(r"\d+(?:[.,]\d+)*")
@@ -52,17 +53,24 @@ class Ledger:
     def __init__(self, path: Path):
         self._db = Database(path, _SCHEMA, version=_VERSION, fix="Begin another run: --run with another folder.")
         self.answers = Answers(self._db)
+        (last,) = self._db.rows("SELECT max(number) FROM windows")
+        self._before = int(last[0]) + 1 if last[0] is not None else 0
+        """Documents whose windows an earlier session noted."""
 
-    def ask(self, place: Place, key: bytes) -> None:
+    def ask(self, place: Place | None, key: bytes) -> None:
         """Notes that a request is about a window."""
-        self._db.write(
-            "INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (_storable(place.document), place.core.start, key)
-        )
+        self._db.write_all(_asked(place, key))
+
+    def keep(self, place: Place | None, key: bytes, result: Completion | LLMError) -> None:
+        """Notes the result of a request that was made, and which window it is about."""
+        self._db.write_all([*_asked(place, key), change_of(key, result)])
 
     def finish(self, number: int, document: Document) -> None:
         """Notes the states of a document's windows, in place of those that it had."""
         id = _storable(document.id)
-        rows: list[tuple[str, Sequence[Value]]] = [("DELETE FROM windows WHERE number = ?", (number,))]
+        rows: list[Change] = []
+        if number < self._before:
+            rows.append(("DELETE FROM windows WHERE number = ?", (number,)))
         for window in document.windows:
             detail = None if window.detail is None else _storable(window.detail)
             span = window.span
@@ -140,6 +148,12 @@ def reason(said: str) -> str:
     """The kind of a failure: its first clause, without numbers but a status, and so without a server's own words."""
     clause = said.partition(":")[0]
     return clause if clause.startswith("HTTP ") else _NUMBER.sub("N", clause)
+
+
+def _asked(place: Place | None, key: bytes) -> list[Change]:
+    if place is None:
+        return []
+    return [("INSERT OR IGNORE INTO asked VALUES (?, ?, ?)", (_storable(place.document), place.core.start, key))]
 
 
 def _storable(text: str) -> str:

@@ -107,16 +107,20 @@ class Recorded:
         """The request with its result, where that is known."""
         slot = _Slot(request, content_key(self.llm, request))
         if self._ledger is not None:
-            if request.about is not None:
-                self._ledger.ask(request.about, slot.key)
             slot.result = self._ledger.answers.get(slot.key)
         if slot.result is None:
             slot.result = self._from_cache(slot.key)
         if slot.result is not None:
             self.tally.known += 1
+            self.place(slot, request)
             if self._told is not None:
                 self._told(slot.result, known=True)
         return slot
+
+    def place(self, slot: _Slot, request: Request) -> None:
+        """Notes which window a request is about that is not made, since its result is there or on its way."""
+        if self._ledger is not None:
+            self._ledger.ask(request.about, slot.key)
 
     def _from_cache(self, key: bytes) -> Result | None:
         if self._cache is None or (self._ledger is not None and self._ledger.answers.wanted_again(key)):
@@ -182,7 +186,7 @@ class Recorded:
         if isinstance(result, LLMError) and result.attempts == 0:
             return
         if self._ledger is not None:
-            self._ledger.answers.put(slot.key, result)
+            self._ledger.keep(slot.request.about, slot.key, result)
         if self._cache is not None and not isinstance(result, LLMError):
             self._cache.put(slot.key, result)
 
@@ -254,7 +258,11 @@ class _Queue:
         if request is None:
             return None
         slot = self._recorded.slot(request)
-        return slot if slot.result is not None else self._open.get(slot.key, slot)
+        first = None if slot.result is not None else self._open.get(slot.key)
+        if first is None:
+            return slot
+        self._recorded.place(first, request)
+        return first
 
     def _hand(self, slot: _Slot) -> Request:
         self._order.append(slot)
