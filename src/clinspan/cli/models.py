@@ -9,6 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Column, Table
 
+from clinspan.errors import ConfigError
+from clinspan.models import hub
 from clinspan.models.pull import pull as pull_model
 from clinspan.models.registry import Model, entries, find
 
@@ -81,11 +83,26 @@ def pull(
 
     Example: `clinspan models pull smollm2-135m-instruct`
 
+    A model of the Hugging Face hub is fetched into the hub's own cache, and the commit to pin is said:
+    `clinspan models pull hf:Qwen/Qwen2.5-0.5B-Instruct`
+
     On a machine without network, bring the file and give its path:
     `clinspan models pull smollm2-135m-instruct --from SmolLM2-135M-Instruct.Q4_1.gguf`
     """
+    if name.startswith(hub.PREFIX):
+        _pull_from_hub(hub.HubModel.parse(name.removeprefix(hub.PREFIX)), source)
+        return
     model = find(name)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         path = pull_model(model, source=source, progress=_Bars(bars))
     typer.echo(f"{name}: {path}")
+
+
+def _pull_from_hub(model: hub.HubModel, source: Path | None) -> None:
+    if source is not None:
+        raise ConfigError("--from has no use for a model of the hub", expected="a folder, as --llm hf:FOLDER")
+    found = hub.fetch(model)
+    typer.echo(f"{hub.PREFIX}{model}: {found.path}")
+    pinned = hub.HubModel(model.repository, found.commit, model.file)
+    typer.echo(f"to use this very one: --llm {hub.PREFIX}{pinned}")

@@ -48,6 +48,12 @@ KINDS: Mapping[str, Kind] = {
         frozenset({"batch", "threads"}),
         "FOLDER",
     ),
+    "hf": Kind(
+        "clinspan.llms.huggingface:opened",
+        "clinspan.llms.huggingface:HuggingFaceSettings",
+        frozenset({"context", "threads"}),
+        "OWNER/NAME[@REV]",
+    ),
     "openai": Kind(
         "clinspan.llms.openai:OpenAILLM",
         "clinspan.llms.openai:OpenAISettings",
