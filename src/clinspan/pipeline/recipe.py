@@ -122,7 +122,10 @@ class TaggerRecipe:
         """The same with absolute paths, for a process that works in another folder."""
         llm = self.llm
         kind, _, argument = llm.partition(":")
-        if argument and kind in KINDS and KINDS[kind].argument in _PATHS:
+        # What follows `hf:` may be a folder of this machine or a name of the hub.
+        if (kind == "hf" and Path(argument).is_dir()) or (
+            argument and kind in KINDS and KINDS[kind].argument in _PATHS
+        ):
             llm = f"{kind}:{Path(argument).absolute()}"
         return replace(
             self,
