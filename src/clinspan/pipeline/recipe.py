@@ -123,9 +123,8 @@ class TaggerRecipe:
         llm = self.llm
         kind, _, argument = llm.partition(":")
         # What follows `hf:` may be a folder of this machine or a name of the hub.
-        if (kind == "hf" and Path(argument).is_dir()) or (
-            argument and kind in KINDS and KINDS[kind].argument in _PATHS
-        ):
+        local = kind in KINDS and KINDS[kind].argument in _PATHS
+        if argument and (local or (kind == "hf" and Path(argument).is_dir())):
             llm = f"{kind}:{Path(argument).absolute()}"
         return replace(
             self,
