@@ -75,3 +75,15 @@ def test_any_text_can_be_written_out(text):
 def test_a_unit_in_each_row_of_a_table_is_no_short_form() -> None:
     table = "Sodium (mmol/L)   137   136\nPotassium (mmol/L)   3.4   3.3\nBicarbonate (mmol/L)   24\n"
     assert abbreviations(table) == ()
+
+
+def test_what_stands_far_before_changes_nothing():
+    text = "Both had Huntington disease (HD) and hypertrophic cardiomyopathy (HCM). LMNA (lamin A) was not changed. "
+    near = abbreviations(text)
+    assert [pair.short for pair in near][:2] == ["HD", "HCM"]
+    long = "The table of values follows here " * 400 + text
+    base = len(long) - len(text)
+    assert [
+        (pair.short, pair.short_span.shift(-base), pair.long, pair.long_span.shift(-base))
+        for pair in abbreviations(long)
+    ] == [(pair.short, pair.short_span, pair.long, pair.long_span) for pair in near]

@@ -7,7 +7,7 @@ The method of Schwartz and Hearst, "A simple algorithm for identifying abbreviat
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clinspan.document import Span
 
@@ -15,6 +15,8 @@ _BRACKET = re.compile(r"\(([^()\[\]]{2,80})\)|\[([^()\[\]]{2,80})\]")
 _WORD = re.compile(r"\S+")
 _SENTENCE_END = re.compile(r"[.;:!?]\s")
 _LONGEST_SHORT = 10
+_REACH = 1000
+"""Characters before a bracket in which its long form is looked for, so that a long note costs no more by the word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,17 @@ def abbreviations(text: str) -> tuple[Abbreviation, ...]:
         group = 1 if bracket.group(1) is not None else 2
         inner = re.split(r"[;,]\s|\s(?:or|see|and)\s", bracket.group(group))[0].rstrip()
         start = bracket.start(group)
-        before = text[: bracket.start()].rstrip()
+        base = max(0, bracket.start() - _REACH)
+        before = text[base : bracket.start()].rstrip()
         if not before:
             continue
         pair = None
         if _is_short(inner):
-            pair = _long_before(before, inner, start)
+            pair = _long_before(before, inner, start - base)
         if pair is None and len(inner.split()) > 1:
-            pair = _short_before(before, inner, start)
+            pair = _short_before(before, inner, start - base)
         if pair is not None:
-            found.append(pair)
+            found.append(replace(pair, short_span=pair.short_span.shift(base), long_span=pair.long_span.shift(base)))
     return tuple(found)
 
 
