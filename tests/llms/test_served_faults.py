@@ -244,7 +244,7 @@ def test_no_more_than_a_few_set_out_before_the_first_answer(server):
         results = llm.complete(requests)
         assert isinstance(next(results), Completion)
         assert server.most_inside == 4
-        assert all(isinstance(result, Completion) for result in results)
+        assert [result for result in results if not isinstance(result, Completion)] == []
     assert server.most_inside <= 16
 
 

@@ -57,14 +57,13 @@ class AnthropicLLM(ServedLLM):
         )
         vendor = Vendor(
             anthropic,
+            path="/v1/messages",
             model=model,
             address=address,
             variable=KEY_VARIABLE,
             timeout=settings.timeout,
             optional=("output_config", "temperature"),
             renamed={},
-            # Older models take one still.
-            extra=frozenset({"temperature"}),
         )
         name = f"anthropic:{model}@{host(address)}" + sampling(settings.temperature)
         super().__init__(name, MessagesEndpoint(model, asked, vendor, address, key, settings), settings)
@@ -101,7 +100,7 @@ class MessagesEndpoint:
     async def ask(self, request: Request) -> Completion:
         """See `Endpoint.ask`."""
         start = time.perf_counter()
-        text = await self._vendor.text(self._asked.messages.with_raw_response.create, self._body(request))
+        text = await self._vendor.text(self._asked.post, self._body(request))
         return read_message(text, where=str(self.address), seconds=time.perf_counter() - start)
 
     async def close(self) -> None:
@@ -119,6 +118,7 @@ class MessagesEndpoint:
                 for message in request.messages
                 if message.role != "system"
             ],
+            # Older models take one; newer ones are asked again without.
             "temperature": self._settings.temperature,
         }
         if system:

@@ -108,21 +108,20 @@ class ChatEndpoint:
         self._settings = settings
         self._vendor = Vendor(
             openai_sdk("an OpenAI-compatible server"),
+            path="/chat/completions",
             model=model,
             address=address,
             variable=variable,
             timeout=settings.timeout,
             optional=("response_format", "seed", "temperature"),
             renamed={"max_tokens": "max_completion_tokens"},
-            # Neither name is OpenAI's: each server takes a grammar in a field of its own.
-            extra=frozenset({"grammar", "structured_outputs"}),
         )
 
     async def ask(self, request: Request) -> Completion:
         """See `Endpoint.ask`."""
         start = time.perf_counter()
         body = self._body(request)
-        text = await self._vendor.text(self._asked.chat.completions.with_raw_response.create, body)
+        text = await self._vendor.text(self._asked.post, body)
         constrained = request.constraint is not None and self._settings.grammar != "none"
         seconds = time.perf_counter() - start
         return read_reply(text, where=str(self.address), constrained=constrained, seconds=seconds)
@@ -143,6 +142,7 @@ class ChatEndpoint:
             body["seed"] = self._settings.seed
         if request.constraint is not None and self._settings.grammar != "none":
             grammar = answer_grammar(request.constraint)
+            # Neither name is OpenAI's: each server takes a grammar in a field of its own.
             llamacpp = self._settings.grammar == "llamacpp"
             body |= {"grammar": grammar} if llamacpp else {"structured_outputs": {"grammar": grammar}}
         elif request.json_schema is not None:
