@@ -198,6 +198,26 @@ def test_the_best_adapter_is_kept_and_patience_ends_the_run(opened, corpus, monk
     assert kept["strict"]["all"]["recall"] == 0.75
 
 
+def test_validation_after_so_many_passes(opened, corpus, monkeypatch):
+    from clinspan.tuning import validate
+
+    monkeypatch.setattr(validate, "strict_score", lambda *_, **__: score(corpus.documents, corpus.documents))
+    run = opened(settings=replace(SETTINGS, passes=3, validate_at=(0.5, 2), validate_minutes=1e-9))
+    run.held, run.gguf = validate.Held(corpus), Path("base.gguf")
+    list(run.train())
+    rows = [json.loads(line) for line in (run.output / "log.jsonl").read_text().splitlines()]
+    validated = [row["passes"] for row in rows if "f1" in row]
+    steps = -(-run.windows // run.settings.lora.batch)
+    # The first step that reaches each, and the end; the clock, which is always due here, is not asked.
+    assert validated == [round(-(-steps // 2) / steps, 3), 2.0, 3.0]
+    assert run.passes == 3
+
+
+def test_validation_before_the_start_is_refused():
+    with pytest.raises(ConfigError, match="after -1 passes"):
+        replace(SETTINGS, validate_at=(-1.0,))
+
+
 def test_an_output_folder_is_not_overwritten(opened, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("")

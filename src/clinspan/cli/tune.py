@@ -66,7 +66,14 @@ def tune(
         list[str] | None,
         typer.Option(help="Learn from so many documents of the examples, or a share (25%), drawn by the seed."),
     ] = None,
+    dev_documents: Annotated[
+        str | None, typer.Option(help="Validate on so many documents of --dev, or a share, drawn by the seed.")
+    ] = None,
     validate_every: Annotated[float, typer.Option(help="Minutes between two validations on --dev.")] = 20.0,
+    validate_at: Annotated[
+        list[float] | None,
+        typer.Option(help="Validate after so many passes (0.25), not by the clock; repeatable. The end always is."),
+    ] = None,
     patience: Annotated[int, typer.Option(help="Stop after so many validations without a gain; 0: never.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the adapter's start and the order of windows.")] = 1,
 ) -> None:
@@ -83,6 +90,10 @@ def tune(
     held = None if dev is None else read_gold(dev, sets[0], names)
     others = [read_gold(path, sets[0], names, strict=False) for path in hold_out or []]
     corpora = without(gold, [doc for other in [*([held] if held else []), *others] for doc in other.documents])
+    if dev_documents is not None:
+        if held is None:
+            raise ConfigError("--dev-documents says how many of --dev, which is missing", fix="Give --dev too.")
+        held = drawn(held, dev_documents, seed=seed)
     if documents:
         corpora = _drawn(corpora, documents, seed)
     for corpus in corpora:
@@ -102,6 +113,7 @@ def tune(
         passes=epochs,
         shape=_one_of("schedule", schedule, "linear", "cosine"),
         validate_minutes=validate_every,
+        validate_at=tuple(validate_at or ()),
         patience=patience,
     )
     run = _part("run:open_run")(

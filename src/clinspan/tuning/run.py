@@ -10,6 +10,7 @@ from typing import Any
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.evaluation.score import Score
+from clinspan.evaluation.significance import intervals
 from clinspan.formats.base import Format
 from clinspan.llms.embedded import DEFAULT_MODEL
 from clinspan.models import adapters
@@ -67,8 +68,9 @@ class Run:
         self.epochs = Epochs(corpora, form=form, tokenizer=base.tokenizer, settings=limits, facts=facts)
         first = self.epochs(0)
         self.windows, self.too_long = len(first.pairs), first.too_long
-        steps = -(-len(first.pairs) // settings.lora.batch)
-        self.trainer = Trainer(attach(base.model, settings.lora), settings.lora, settings.schedule(steps))
+        self.steps = -(-self.windows // settings.lora.batch)
+        """Of a pass."""
+        self.trainer = Trainer(attach(base.model, settings.lora), settings.lora, settings.schedule(self.steps))
         self.chief = parallel.rank() == 0
         self._kept: Score | None = None
 
@@ -107,8 +109,10 @@ class Run:
         """
         trainer, progress = self.trainer, self.trainer.progress
         saved = validated = logged = time.monotonic()
+        before = self.passes
         for progress in trainer.train(self._pairs):
             yield progress
+            begun, before = before, self.passes
             now = time.monotonic()
             if not self.chief:
                 continue
@@ -118,11 +122,7 @@ class Run:
             if now - saved > 60 * self.settings.checkpoint_minutes:
                 self._save()
                 saved = time.monotonic()
-            if (
-                self.held is not None
-                and self.gguf is not None
-                and now - validated > 60 * self.settings.validate_minutes
-            ):
+            if self.held is not None and self.gguf is not None and self._due(begun, now - validated):
                 self._validate(self.held, self.gguf)
                 validated = time.monotonic()
         if self.chief:
@@ -134,6 +134,17 @@ class Run:
     def stop(self) -> None:
         """Ends training after the step that is under way; the adapter is still written."""
         self.trainer.stopping = True
+
+    @property
+    def passes(self) -> float:
+        """Over the documents, so far."""
+        return self.trainer.progress.epoch + self.trainer.progress.batch / self.steps
+
+    def _due(self, begun: float, seconds: float) -> bool:
+        """Whether a validation is due after a step that began at `begun` passes, `seconds` after the last one."""
+        if self.settings.validate_at:
+            return any(begun < at <= self.passes for at in self.settings.validate_at)
+        return seconds > 60 * self.settings.validate_minutes
 
     def _pairs(self, number: int) -> Sequence[Tokens]:
         return self.epochs(number).pairs
@@ -162,8 +173,10 @@ class Run:
         path = self._export(self.output / "candidate")
         found = validate.strict_score(gguf, path, held)
         best = max((row["f1"] for row in self.trainer.progress.history if "f1" in row), default=-1.0)
-        f1 = found.micro.f1
-        self._log({"step": self.trainer.progress.step, "f1": f1, "p": found.micro.precision, "r": found.micro.recall})
+        f1, between = found.micro.f1, intervals(found)[0].f1
+        row = {"step": self.trainer.progress.step, "passes": round(self.passes, 3), "f1": f1}
+        row |= {"p": found.micro.precision, "r": found.micro.recall, "low": between.low, "high": between.high}
+        self._log(row)
         if f1 > best:
             self._kept = found
             path.replace(self.output / ADAPTER_FILE)
@@ -198,7 +211,7 @@ class Run:
             settings=asdict(self.settings),
             progress={
                 "steps": progress.step,
-                "passes": round(progress.epoch + progress.batch / max(1, self._steps()), 2),
+                "passes": round(self.passes, 2),
                 "minutes": round(progress.seconds / 60, 1),
                 "tokens": progress.tokens,
                 "loss": round(progress.loss, 4),
@@ -207,9 +220,6 @@ class Run:
             facts=self.settings.epochs.facts > 0,
         )
         card.write(made, self.output)
-
-    def _steps(self) -> int:
-        return -(-self.windows // self.settings.lora.batch)
 
 
 def open_run(

@@ -52,6 +52,7 @@ class RunSettings:
         shape: how the rate falls.
         checkpoint_minutes: between two checkpoints.
         validate_minutes: between two validations; the best adapter by F1 is kept, the last one where none was taken.
+        validate_at: passes after which is validated, instead of by the clock; the end is validated in any case.
         patience: training ends after so many validations without a new best; 0 never.
     """
 
@@ -63,6 +64,7 @@ class RunSettings:
     shape: Shape = "linear"
     checkpoint_minutes: float = 5.0
     validate_minutes: float = 20.0
+    validate_at: tuple[float, ...] = ()
     patience: int = 0
 
     def __post_init__(self) -> None:
@@ -70,6 +72,8 @@ class RunSettings:
             raise ConfigError("a run's length is given in minutes or in epochs, one of the two")
         if min(self.checkpoint_minutes, self.validate_minutes) <= 0 or self.patience < 0:
             raise ConfigError("minutes between checkpoints and validations must be above 0, patience 0 or more")
+        if min(self.validate_at, default=1.0) <= 0:
+            raise ConfigError(f"validation after {min(self.validate_at):g} passes", expected="more than 0")
 
     def schedule(self, steps_a_pass: int) -> Schedule:
         """The schedule over a run whose passes have so many steps."""
