@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from clinspan.cli import (
+    ablate,
     cache,
     calibrate,
     convert,
@@ -50,6 +51,7 @@ app.command()(evaluate.evaluate)
 app.command()(tune.tune)
 app.command()(tune_encoder.tune_encoder)
 app.command()(convert.convert)
+app.command()(ablate.ablate)
 
 
 def _show_version(asked: bool) -> None:

@@ -49,6 +49,22 @@ def cut(document: Document, settings: WindowSettings = SENTENCE) -> Iterator[Poo
         yield PoolExample(document.id, span.start, span.of(document.text), inside)
 
 
+PART_OF = "part of"
+"""The metadata of a document that is a part of another: the other's id."""
+
+
+def sentences(document: Document) -> Iterator[Document]:
+    """Each example that `cut` gives as a document of its own; `whole` names the one that it was cut from."""
+    for example in cut(document):
+        id = f"{example.document}:{example.start}"
+        yield Document(id, example.text, example.entities, metadata={PART_OF: example.document})
+
+
+def whole(document: Document) -> str:
+    """The id of the document that this one is a part of; its own where it is none."""
+    return str(document.metadata.get(PART_OF, document.id))
+
+
 def _joined(spans: list[Span], entities: tuple[Entity, ...]) -> Iterator[Span]:
     if not spans:
         return

@@ -5,6 +5,7 @@ from functools import cached_property, lru_cache
 
 from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
+from clinspan.examples.example import whole
 from clinspan.examples.pool import Pool
 from clinspan.examples.select.mentions import MentionIndex
 from clinspan.examples.select.near import Near
@@ -38,7 +39,7 @@ class Nearby:
         if window.index not in self._held:
             text = self._document.text
             part = self._windows[window.index : window.index + _TOGETHER]
-            near = self._selector.near(self._document.id, text, [w.span.of(text) for w in part])
+            near = self._selector.near(whole(self._document), text, [w.span.of(text) for w in part])
             self._held = {w.index: found for w, found in zip(part, near, strict=True)}
         return self._held[window.index]
 

@@ -16,6 +16,7 @@ from clinspan.pipeline.halves import Halves
 from clinspan.pipeline.outcome import Outcome
 from clinspan.pipeline.propose import Proposed, Proposer
 from clinspan.pipeline.question import Question
+from clinspan.pipeline.times import Stopwatch, Times
 from clinspan.pipeline.underway import Underway
 from clinspan.text.windows import Window, WindowSettings
 
@@ -90,12 +91,16 @@ class Stream:
         if not self._asked:
             raise LLMError("there was a result without a request", where=self._llm.name)
         underway, window, proposed, question = self._asked.popleft()
-        text = underway.document.text
+        text, times = underway.document.text, underway.times
+        _add(times, answer)
+        lap = Stopwatch()
         if isinstance(answer, ContextOverflow):
             read = self._halves(underway, proposed).of(window, text, question.labels, answer)
+            times.llm += lap()
         else:
             read = self._steps.read(window.span.of(text), question, answer)
         underway.take(read)
+        times.reading += lap()
 
     def _halves(self, underway: Underway, proposed: Proposed) -> Halves:
         def ask(part: Window, labels: LabelSet) -> Question | None:
@@ -149,7 +154,12 @@ class Stream:
             # Some together, since a model in this process evaluates what consecutive prompts share only once.
             while lists := list(islice(answers, _LISTED_TOGETHER)):
                 for answer in lists:
-                    yield *shown.popleft(), proposer.read(answer)
+                    underway, window = shown.popleft()
+                    _add(underway.times, answer)
+                    lap = Stopwatch()
+                    listed = proposer.read(answer)
+                    underway.times.dictionary += lap()
+                    yield underway, window, listed
 
     def _begun(self, source: Iterator[Document]) -> Iterator[tuple[Underway, Window]]:
         while self._room() and (document := self._next(source)) is not None:
@@ -168,6 +178,11 @@ class Stream:
             document = next(source, None)
         self._ended = document is None
         return document
+
+
+def _add(times: Times, answer: Completion | LLMError) -> None:
+    if isinstance(answer, Completion):
+        times.llm += answer.seconds
 
 
 def _weight(underway: Underway) -> int:

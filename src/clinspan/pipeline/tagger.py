@@ -31,6 +31,7 @@ from clinspan.pipeline.remark import Remark
 from clinspan.pipeline.settings import TagSettings
 from clinspan.pipeline.sharing import Sharing
 from clinspan.pipeline.stream import Steps, Stream
+from clinspan.pipeline.times import Stopwatch, Timed, Times
 from clinspan.pipeline.underway import Underway
 from clinspan.prompt import build
 from clinspan.text.windows import Window, windows
@@ -93,7 +94,9 @@ class Tagger:
         (done,) = self.tag_many([document])
         return done
 
-    def tag_many(self, documents: Iterable[Document], *, progress: Progress | None = None) -> Iterator[Document]:
+    def tag_many(
+        self, documents: Iterable[Document], *, progress: Progress | None = None, timed: Timed | None = None
+    ) -> Iterator[Document]:
         """Each document with its entities, in order, given as soon as its last window is read.
 
         A document is taken from `documents` when the LLM has room for its first question, so both may be endless;
@@ -102,19 +105,20 @@ class Tagger:
         Args:
             documents: entities and windows that they have already are replaced.
             progress: called with each window as soon as it is read, in order, by the thread that asks for documents.
+            timed: called with each document's id and what it took, just before it is given.
         """
         if self.llm is None:
             for document in documents:
                 underway = self._begin(document)
                 self._tell(underway, progress)
-                yield self._finish(underway)
+                yield self._finish(underway, timed)
             return
         steps = Steps(self._begin, self._questions, self._read, self.settings.windows, self._proposer())
         with closing(Stream(self.llm, steps, ahead=self.settings.ahead).run(documents)) as stream:
             for underway in stream:
                 self._tell(underway, progress)
                 if underway.done:
-                    yield self._finish(underway)
+                    yield self._finish(underway, timed)
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.
@@ -162,9 +166,14 @@ class Tagger:
         unscanned = (FactsMode.NONE, FactsMode.LABELS)
         scans = self.llm is not None and facts.mode not in unscanned and facts.source != "propose"
         count = self.llm.count_tokens if self.llm is not None else None
+        shown = self.demonstrations
+        lap = Stopwatch()
         cut = windows(document.text, self.settings.windows, count=count)
-        nearby = self.demonstrations.nearby(document, cut) if self.demonstrations is not None else None
-        underway = Underway(document, cut, self._lookup.knowledge(document.text, matches=scans), nearby)
+        cutting = lap()
+        known = self._lookup.knowledge(document.text, matches=scans)
+        underway = Underway(document, cut, known, shown.nearby(document, cut) if shown is not None else None)
+        underway.times.windows += cutting
+        underway.times.dictionary += lap()
         if self.llm is None:
             for _ in cut:
                 underway.plan(0)
@@ -197,23 +206,33 @@ class Tagger:
     def _questions(self, underway: Underway, window: Window, listed: Proposed) -> tuple[Question, ...]:
         if self.llm is None:
             return ()
-        text, knowledge, place = underway.document.text, underway.knowledge, window.span
+        text, knowledge, place, times = underway.document.text, underway.knowledge, window.span, underway.times
+        lap = Stopwatch()
         candidates = knowledge.candidates(place)
         if self.settings.ask == "candidates" and not candidates:
             return ()
         matches = [*knowledge.matches_in(place), *listed.matches]
         proposals = knowledge.proposals_within(place)
         facts = self._lookup.facts(matches, proposals, self.settings.facts, self.llm.count_tokens)
+        times.dictionary += lap()
         near = underway.nearby.of(window) if underway.nearby is not None else None
+        times.retrieval += lap()
         return tuple(
-            Question(self._request(place.of(text), labels, facts, candidates, near), labels)
+            Question(self._request(place.of(text), labels, facts, candidates, near, times), labels)
             for labels in per_type.split(self.form, self.labels)
         )
 
     def _request(
-        self, text: str, labels: LabelSet, facts: Sequence[str], candidates: Sequence[Candidate], near: Near | None
+        self,
+        text: str,
+        labels: LabelSet,
+        facts: Sequence[str],
+        candidates: Sequence[Candidate],
+        near: Near | None,
+        times: Times,
     ) -> Request:
         settings = self.settings
+        lap = Stopwatch()
         count = self.llm.count_tokens if self.llm is not None else len
         room = _LEAST_ANSWER + round(settings.answer_tokens * count(text))
         candidates = _of(candidates, labels)
@@ -222,12 +241,14 @@ class Tagger:
         if self.demonstrations is not None:
             context = self.llm.context if self.llm is not None else None
             taken = sum(count(message.content) for message in bare) + markup(len(bare)) + room
+            times.prompt += lap()
             examples = self.demonstrations.choose(
                 near,
                 labels,
                 mentions=[candidate.span.of(text) for candidate in candidates],
                 room=None if context is None else max(0, context - taken),
             )
+            times.retrieval += lap()
             messages = build(
                 text, labels=labels, form=self.form, examples=examples, facts=facts, settings=settings.prompt
             )
@@ -243,11 +264,14 @@ class Tagger:
                 open_bias=settings.open_bias + self.calibration.open_bias,
                 candidate_bias=settings.candidate_bias,
             )
-        return Request(messages, room, constraint, self.form.json_schema(labels))
+        request = Request(messages, room, constraint, self.form.json_schema(labels))
+        times.prompt += lap()
+        return request
 
-    def _finish(self, underway: Underway) -> Document:
+    def _finish(self, underway: Underway, timed: Timed | None) -> Document:
         """Merges what the windows of a document said."""
         document = underway.document
+        lap = Stopwatch()
         read = list(zip(underway.windows, underway.outcomes, underway.asked, underway.faults, strict=True))
         if self.llm is None:
             found = underway.knowledge.proposals
@@ -277,7 +301,13 @@ class Tagger:
             )
             for window, result, asked, fault in read
         ]
-        return self._lookup.linked(replace(document, entities=entities, windows=tuple(reports)))
+        merged = replace(document, entities=entities, windows=tuple(reports))
+        underway.times.reading += lap()
+        linked = self._lookup.linked(merged)
+        underway.times.dictionary += lap()
+        if timed is not None:
+            timed(document.id, underway.times)
+        return linked
 
     def _read(self, text: str, question: Question, answer: Completion | LLMError) -> Outcome:
         if self.sharing is not None and isinstance(answer, Completion):

@@ -7,6 +7,7 @@ from clinspan.pipeline import outcome
 from clinspan.pipeline.demonstrations import Nearby
 from clinspan.pipeline.knowledge import Knowledge
 from clinspan.pipeline.outcome import Outcome
+from clinspan.pipeline.times import Times
 from clinspan.text.windows import Window
 
 
@@ -22,6 +23,7 @@ class Underway:
         asked: for each window that was planned, whether the LLM is asked about it.
         told: how many of the windows read were told of.
         faults: for each window that was planned, why facts are missing from its questions; None where none are.
+        times: what it took so far.
     """
 
     document: Document
@@ -32,6 +34,7 @@ class Underway:
     asked: list[bool] = field(default_factory=list)
     faults: list[str | None] = field(default_factory=list)
     told: int = 0
+    times: Times = field(default_factory=Times)
     _open: list[int] = field(default_factory=list)
     _read: list[Outcome] = field(default_factory=list)
 

@@ -1,0 +1,140 @@
+"""The parts that the cells of a plan share: LLMs, dictionaries and the pool are opened once."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from clinspan.ablation.corpus import Examples
+from clinspan.ablation.grid import Cell
+from clinspan.ablation.metered import Metered
+from clinspan.ablation.plan import Plan
+from clinspan.ablation.settings import AUTO, Settings, over
+from clinspan.dictionary.store import Dictionary
+from clinspan.document import Document
+from clinspan.examples.temporary import documents_of
+from clinspan.labels import LabelSet
+from clinspan.llms import spec
+from clinspan.llms.base import LLM, closing
+from clinspan.llms.served import ServedLLM
+from clinspan.pipeline import parts
+from clinspan.pipeline.tagger import Tagger
+from clinspan.runs.answers import Answers
+from clinspan.runs.budget import Budget
+from clinspan.runs.ledger import Ledger
+
+
+class Parts:
+    """Makes the cells' taggers.
+
+    Args:
+        plan: names the parts.
+        labels: what is asked for.
+        examples: the pool; None where there is none.
+        allow_remote: whether notes may leave this machine for the addresses of the plan.
+    """
+
+    def __init__(self, plan: Plan, labels: LabelSet, examples: Examples | None, *, allow_remote: bool = False):
+        self._plan = plan
+        self._labels = labels
+        self._examples = examples
+        self._allow_remote = allow_remote
+        self._llms: dict[tuple[str, str], LLM | None] = {}
+        self._dictionaries: dict[str, Dictionary | None] = {}
+        self._open = ExitStack()
+
+    def llm(self, cell: Cell) -> LLM | None:
+        """The LLM of a cell, as the plan has it.
+
+        Raises:
+            ClinspanError: when it cannot be had.
+        """
+        name, form = str(cell.settings["llm"]), str(cell.settings.get("format", "tanl"))
+        wanted = self._plan.llm(name)
+        # Which adapter comes along by itself depends on the format, and so does what an encoder can do.
+        known = (name, form)
+        if known not in self._llms:
+            options = dict(wanted.options)
+            if self._allow_remote and spec.takes(wanted.spec, "allow_remote"):
+                options["allow_remote"] = True
+            made = parts.llm(wanted.spec, self._labels, parts.form(form), adapter=wanted.adapter, **options)
+            self._llms[known] = self._shared(made)
+        return self._llms[known]
+
+    def _shared(self, made: LLM | None) -> LLM | None:
+        """One that was opened before under another format, if it is the same."""
+        for other in self._llms.values():
+            if made is not None and other is not None and other.name == made.name:
+                with closing(made):
+                    return other
+        self._open.enter_context(closing(made))
+        return made
+
+    def tagger(self, cell: Cell, bias: float | None = None) -> Tagger:
+        """The tagger of a cell.
+
+        Args:
+            cell: its settings.
+            bias: in place of `open-bias = "auto"`.
+
+        Raises:
+            ClinspanError: when a part cannot be had, or the settings ask for what the parts cannot give.
+        """
+        settings = dict(cell.settings)
+        if settings.get("open-bias") == AUTO:
+            settings["open-bias"] = 0.0 if bias is None else bias
+        named = self._dictionary(str(settings.get("dictionary", "open")))
+        tagger = Tagger(
+            self.llm(cell),
+            labels=self._labels,
+            form=str(settings.get("format", "tanl")),
+            dictionary=named,
+            calibration=_text(settings, "calibration"),
+            pool=self._taught(),
+            examples=self._examples.pool if self._examples is not None else None,
+        )
+        tagger.settings = over(settings, tagger.settings)
+        tagger.check()
+        return tagger
+
+    def close(self) -> None:
+        """Closes the LLMs."""
+        self._open.close()
+
+    def _dictionary(self, name: str) -> Dictionary | None:
+        if name not in self._dictionaries:
+            self._dictionaries[name] = parts.dictionary(name)
+        return self._dictionaries[name]
+
+    def _taught(self) -> Sequence[Document]:
+        if self._examples is None or not self._plan.teach:
+            return ()
+        return self._examples.documents or tuple(documents_of(self._examples.pool))
+
+
+def _text(settings: Settings, key: str) -> str | None:
+    return str(settings[key]) if key in settings else None
+
+
+class Asking:
+    """Lets taggers ask through one ledger.
+
+    Args:
+        ledger: of the run.
+        cache: answers of other runs; None for none.
+        budget: of the run.
+        use_cache: for all LLMs or none; None: for servers, whose answers cost money or the time of others.
+    """
+
+    def __init__(self, ledger: Ledger, cache: Answers | None, budget: Budget, *, use_cache: bool | None):
+        self._ledger = ledger
+        self._cache = cache
+        self._budget = budget
+        self._use_cache = use_cache
+        self._metered: dict[str, Metered] = {}
+
+    def of(self, llm: LLM) -> Metered:
+        """The LLM, recorded and metered; the same for the same LLM."""
+        if llm.name not in self._metered:
+            wanted = isinstance(llm, ServedLLM) if self._use_cache is None else self._use_cache
+            cache = self._cache if wanted else None
+            self._metered[llm.name] = Metered(llm, ledger=self._ledger, cache=cache, budget=self._budget)
+        return self._metered[llm.name]

@@ -1,0 +1,128 @@
+"""Reads a plan from its TOML file, described in docs/reference/ablation.md."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from clinspan.ablation.plan import LLMPlan, Plan, Source, Unit
+from clinspan.ablation.section import Section
+from clinspan.ablation.settings import KEYS, Value
+from clinspan.corpora import catalogue
+from clinspan.errors import ConfigError, did_you_mean
+from clinspan.llms.spec import KINDS
+
+SECTIONS = ("title", "seed", "corpus", "pool", "opening", "llms", "tag", "grid")
+CORPUS = ("gold", "from", "map", "ignore", "lenient", "labels", "unit", "limit")
+POOL = ("examples", "from", "map", "ignore", "lenient", "teach")
+OPENING = ("sentences",)
+_UNITS = ("document", "sentence")
+_SPEC = ("spec", "adapter")
+_PATHS = ("dictionary", "calibration")
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan of a file.
+
+    Raises:
+        ConfigError: naming file, section and key, and the nearest right name, when it is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is no TOML: {error}", where=str(path)) from error
+    top = Section(data, path, "", SECTIONS)
+    corpus = Section(data.get("corpus", {}), path, "corpus", CORPUS)
+    pool = Section(data["pool"], path, "pool", POOL) if "pool" in data else None
+    opening = Section(data.get("opening", {}), path, "opening", OPENING)
+    llms = _llms(data.get("llms", {}), path)
+    fixed, axes = _tag(data, path, llms), _grid(data, path, llms)
+    for key in axes:
+        if key in fixed:
+            raise ConfigError(f"{key!r} is in [tag] and in [grid]", where=str(path), expected="either")
+    return Plan(
+        title=top.text("title", path.stem),
+        seed=top.whole("seed", 0) or 0,
+        gold=_source(corpus, "gold"),
+        labels=_label_set(corpus),
+        unit=cast(Unit, corpus.one_of("unit", _UNITS, "document")),
+        limit=corpus.whole("limit", least=1),
+        pool=_source(pool, "examples") if pool is not None else None,
+        teach=pool.flag("teach", default=False) if pool is not None else False,
+        opening=opening.whole("sentences", 12, least=1) or 12,
+        llms=llms,
+        fixed=fixed,
+        axes=axes,
+        text=text,
+    )
+
+
+def _source(section: Section, key: str) -> Source:
+    format = section.optional_text("from")
+    if format is not None and format not in catalogue.FORMATS:
+        raise ConfigError(f"from is {format!r}", where=section.where, fix=did_you_mean(format, catalogue.FORMATS))
+    return Source(
+        path=section.path(key),
+        format=format,
+        names=section.names("map"),
+        ignored=section.texts("ignore"),
+        lenient=section.flag("lenient", default=False),
+    )
+
+
+def _label_set(section: Section) -> str:
+    name = section.text("labels", "disease")
+    return section.expanded("labels", name) if name.endswith(".toml") else name
+
+
+def _llms(data: Any, path: Path) -> dict[str, LLMPlan]:
+    found = {}
+    for name, entry in Section(data, path, "llms", None).data.items():
+        spec = Section(entry, path, f"llms.{name}", None).text("spec")
+        kind = spec.partition(":")[0]
+        if kind not in KINDS and spec != "none":
+            where = f"{path}, [llms.{name}]"
+            raise ConfigError(f"spec is {spec!r}", where=where, fix=did_you_mean(kind, ["none", *KINDS]))
+        options = {option.replace("_", "-") for option in KINDS[kind].options} if kind in KINDS else set()
+        # An adapter is given by its folder or `none`; consent is the user's word and no part of a plan.
+        options -= {"adapter", "allow-remote"}
+        section = Section(entry, path, f"llms.{name}", (*_SPEC, *sorted(options)))
+        adapter = section.optional_text("adapter")
+        if adapter not in (None, "none"):
+            adapter = section.expanded("adapter", str(adapter))
+        given = {key.replace("-", "_"): value for key, value in section.data.items() if key not in _SPEC}
+        found[name] = LLMPlan(spec=spec, adapter=adapter, options=given)
+    return found
+
+
+def _tag(data: Mapping[str, Any], path: Path, llms: Mapping[str, LLMPlan]) -> dict[str, Value]:
+    section = Section(data.get("tag", {}), path, "tag", KEYS)
+    return {key: _value(section, key, value, llms) for key, value in section.data.items()}
+
+
+def _grid(data: Mapping[str, Any], path: Path, llms: Mapping[str, LLMPlan]) -> dict[str, tuple[Value, ...]]:
+    section = Section(data.get("grid", {}), path, "grid", KEYS)
+    axes = {}
+    for key, values in section.data.items():
+        if not isinstance(values, list) or not values:
+            raise section.wrong(key, values, "a list of values")
+        checked = tuple(_value(section, key, value, llms) for value in values)
+        if len(set(checked)) < len(checked):
+            raise section.wrong(key, values, "each value once")
+        axes[key] = checked
+    return axes
+
+
+def _value(section: Section, key: str, value: object, llms: Mapping[str, LLMPlan]) -> Value:
+    found = KEYS[key].check(key, value, section.where)
+    if key == "llm" and found not in llms:
+        kind = str(found).partition(":")[0]
+        if kind not in ("none", *KINDS):
+            fix = did_you_mean(str(found), [*llms, "none", *KINDS])
+            raise ConfigError(f"llm is {found!r}", where=section.where, fix=fix)
+    if key in _PATHS and found not in ("open", "none"):
+        return section.expanded(key, str(found))
+    return found
