@@ -9,7 +9,7 @@ from typing import Any
 
 from clinspan.ablation.corpus import Corpus, Examples
 from clinspan.ablation.grid import Cell, Grid
-from clinspan.ablation.measured import CellFile
+from clinspan.ablation.measured import CellFile, Measured, read_cell
 from clinspan.ablation.plan import LLMPlan, Plan
 from clinspan.calibrate.opening import Opening
 from clinspan.errors import OutputError
@@ -66,6 +66,10 @@ class AblationFolder:
     def file(self, cell: Cell) -> CellFile:
         """The lines of a cell."""
         return CellFile(self.path / CELLS / cell.file(self._plan))
+
+    def read(self, cell: Cell) -> dict[str, Measured]:
+        """What was measured of a cell, by document."""
+        return read_cell(self.path / CELLS / cell.file(self._plan))
 
     def opening(self, llm: str) -> Opening | None:
         """The bias that was chosen for an LLM of the plan; None where none was yet."""

@@ -66,7 +66,7 @@ def grid(plan: Plan) -> Grid:
     for values in product(*plan.axes.values()):
         varied = dict(zip(plan.axes, values, strict=True))
         settings = {"llm": "embedded", "format": "tanl", **plan.fixed, **varied}
-        name = _name(varied)
+        name = name_of(varied)
         if contradiction := _contradiction(settings):
             skipped.append(Skipped(name, contradiction))
             continue
@@ -80,14 +80,14 @@ def grid(plan: Plan) -> Grid:
             )
         if same is None:
             kept = {key: value for key, value in varied.items() if key in effective}
-            cells[frozenset(effective.items())] = Cell(_name(kept), effective)
+            cells[frozenset(effective.items())] = Cell(name_of(kept), effective)
             continue
         reasons = dict.fromkeys(f"{key} has no effect {idle[key]}" for key in varied if key in idle)
         skipped.append(Skipped(name, f"{'; '.join(reasons)}: it is the cell {same.name!r}"))
     return Grid(tuple(cells.values()), tuple(skipped))
 
 
-def _name(varied: Settings) -> str:
+def name_of(varied: Settings) -> str:
     """As `tanl, knn k=4, facts types`."""
     parts = []
     for key in sorted(varied, key=list(KEYS).index):

@@ -89,15 +89,13 @@ class Ablation:
         finally:
             self.folder.write_index(self.grid, self.corpus, self.failed)
 
+    def known(self) -> list[tuple[Cell, dict[str, Measured]]]:
+        """Each cell with what was measured, by document."""
+        return [(cell, self.folder.read(cell)) for cell in self.grid.cells]
+
     def pending(self) -> int:
         """Documents by cells that are still to be measured."""
-        return sum(
-            1
-            for cell in self.grid.cells
-            for known in [_known(self.folder, cell)]
-            for document in self.corpus.documents
-            if not _is_done(known.get(document.id))
-        )
+        return sum(not _is_done(known.get(d.id)) for _, known in self.known() for d in self.corpus.documents)
 
     def _llm_number(self, cell: Cell) -> int:
         return list(dict.fromkeys(cell.settings["llm"] for cell in self.grid.cells)).index(cell.settings["llm"])
@@ -191,11 +189,6 @@ class Ablation:
         if not self._numbers:
             self._numbers.update((document.id, number) for number, document in enumerate(self.corpus.documents))
         return self._numbers[id] * len(self.grid.cells) + self.grid.cells.index(cell)
-
-
-def _known(folder: AblationFolder, cell: Cell) -> dict[str, Measured]:
-    with folder.file(cell) as file:
-        return file.known
 
 
 def _is_done(one: Measured | None) -> bool:

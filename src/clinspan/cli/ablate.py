@@ -1,5 +1,6 @@
 """`clinspan ablate`: what prompt, examples and knowledge bring, over a grid of settings."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +15,17 @@ from clinspan.ablation.grid import Grid, grid
 from clinspan.ablation.parts import Asking, Parts
 from clinspan.ablation.plan import Plan
 from clinspan.ablation.plan_file import read_plan
+from clinspan.ablation.report import Report, signature, write_markdown
+from clinspan.ablation.results import Results
 from clinspan.ablation.run import Ablation
+from clinspan.ablation.tables import tables
 from clinspan.cli.meter import Meter
 from clinspan.cli.recording import arguments
 from clinspan.cli.run import BUDGET_SPENT, STOPPED
 from clinspan.errors import InputError
+from clinspan.evaluation.match import Rule
 from clinspan.labels import LabelSet
-from clinspan.runs.budget import Budget, Limits
+from clinspan.runs.budget import Budget, Limits, Price, read_prices
 from clinspan.runs.cache import Cache
 from clinspan.runs.folder import RunFolder
 
@@ -43,6 +48,9 @@ def ablate(
     ] = None,
     max_tokens_total: Annotated[
         int | None, typer.Option(min=0, help="Stop before more tokens than this are used.")
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(envvar="CLINSPAN_PRICES", help="A TOML file of prices per million tokens.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Begin anew where the folder has an ablation.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
@@ -84,6 +92,7 @@ def ablate(
         stopped = _run(ablation, console)
         for name, reason in ablation.failed.items():
             console.print("[bold red]failed:[/]", escape(f"{name}: {reason}"), soft_wrap=True)
+        _report(ablation, read_prices(prices) if prices is not None else {}, output, console)
         left = ablation.pending()
         status = STOPPED if stopped else BUDGET_SPENT if budget.exhausted else 3 if left or ablation.failed else 0
         raise typer.Exit(status)
@@ -101,6 +110,26 @@ def _tell(console: Console, plan: Plan, cells: Grid, problems: tuple[InputError,
     for one in cells.skipped:
         console.print("skipped:", escape(f"{one.name}: {one.reason}"), soft_wrap=True)
     console.print(escape(f"{plan.title}: {len(cells.cells)} cells"))
+
+
+def _report(ablation: Ablation, prices: Mapping[str, Price], output: Path, console: Console) -> None:
+    plan, corpus = ablation.plan, ablation.corpus
+    results = Results(ablation.known(), corpus, ablation.labels.names, seed=plan.seed)
+    drawn = f"{results.documents} of {corpus.of} {plan.unit}s, drawn by the seed {plan.seed}"
+    about = {
+        "gold": f"{plan.gold.path.name}, {drawn}, checksum {corpus.checksum[:12]}",
+        "labels": ", ".join(results.labels),
+    }
+    report = Report(
+        plan.title,
+        about,
+        signature(plan, corpus, results),
+        tuple(tables(plan, ablation.grid, results, ablation.failed, prices)),
+    )
+    for one in results.cells:
+        sure = one.intervals[Rule.STRICT].micro.f1
+        console.print(escape(f"{one.f1:.3f} ({sure.low:.3f}-{sure.high:.3f})  {one.cell.name}"), soft_wrap=True)
+    console.print(f"written: {escape(str(write_markdown(output, report)))}", soft_wrap=True)
 
 
 def _run(ablation: Ablation, console: Console) -> bool:
