@@ -22,7 +22,8 @@ CELLS = "cells"
 INDEX = "cells.json"
 OPENINGS = "openings.json"
 PLAN = "plan.toml"
-_OURS = (INDEX, OPENINGS, PLAN)
+PAGE, MARKDOWN = "report.html", "report.md"
+_OURS = (INDEX, OPENINGS, PLAN, PAGE, MARKDOWN)
 
 
 class AblationFolder:

@@ -1,17 +1,23 @@
 """The report on an ablation: a page and the same tables as Markdown."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from clinspan.ablation.corpus import Corpus
-from clinspan.ablation.plan import Plan
-from clinspan.ablation.results import RESAMPLES, Results
-from clinspan.ablation.tables import Table
-from clinspan.errors import OutputError
+from markupsafe import Markup
 
-MARKDOWN = "report.md"
+from clinspan.ablation import plots
+from clinspan.ablation.corpus import Corpus
+from clinspan.ablation.folder import MARKDOWN, PAGE
+from clinspan.ablation.plan import Plan
+from clinspan.ablation.results import RESAMPLES, CellResult, Results
+from clinspan.ablation.tables import PER, Table, cost_of, per
+from clinspan.errors import OutputError
+from clinspan.runs.budget import Price
+from clinspan.view.page import asset, digest, sound, templates
+
+_TEMPLATES = templates("ablation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +54,69 @@ def signature(plan: Plan, corpus: Corpus, results: Results) -> str:
     )
 
 
-def write_markdown(folder: Path, report: Report) -> Path:
-    """Writes the report as Markdown.
+def write_report(
+    folder: Path, report: Report, results: Results, *, plan: Plan, prices: Mapping[str, Price]
+) -> tuple[Path, Path]:
+    """Writes the page, which asks the network for nothing, and the same tables as Markdown.
+
+    Returns:
+        The two files.
 
     Raises:
-        OutputError: when it cannot be written.
+        OutputError: when one cannot be written.
     """
-    path = folder / MARKDOWN
+    page, text = folder / PAGE, folder / MARKDOWN
+    for path, told in ((page, _page(report, results, plan, prices)), (text, _markdown(report))):
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.write_text(told, encoding="utf-8")
+            part.replace(path)
+        except OSError as error:
+            raise OutputError(f"the report cannot be written: {error.strerror}", where=str(path)) from error
+    return page, text
+
+
+def _page(report: Report, results: Results, plan: Plan, prices: Mapping[str, Price]) -> str:
+    style = asset("view", "report.css") + asset("ablation", "report.css")
+    html = _TEMPLATES.get_template("report.html.jinja").render(
+        report=report,
+        plan=plan.text,
+        style=Markup(style),
+        style_hash=digest(style),
+        box={
+            "width": plots.WIDTH,
+            "height": plots.HEIGHT,
+            "left": plots.LEFT,
+            "right": plots.RIGHT,
+            "bottom": plots.BOTTOM,
+        },
+        bars=list(plots.by_label(results)),
+        over_k=list(plots.over_k(results)),
+        costs=list(_costs(results, plan, prices)),
+    )
+    return sound(html)
+
+
+def _costs(results: Results, plan: Plan, prices: Mapping[str, Price]) -> Iterator[plots.Plot]:
+    def tokens(one: CellResult) -> float:
+        return per(one.asked.prompt + one.asked.completion, one)
+
+    def seconds(one: CellResult) -> float:
+        return per(sum(astuple(one.times)), one)
+
+    unit = f"per {PER:,} {plan.unit}s"
+    money = next((price.currency for price in prices.values()), "") or "money"
+    for across, cost in (
+        (f"tokens in and out {unit}", tokens),
+        (f"seconds of all stages {unit}", seconds),
+        (f"{money} {unit}", lambda one: cost_of(one, prices)),
+    ):
+        found = plots.against(results, across, cost)
+        if found is not None:
+            yield found
+
+
+def _markdown(report: Report) -> str:
     about = [f"- {name}: {value}" for name, value in report.about.items()]
     told = [f"# {report.title}", "", *about, "", *(table.markdown() for table in report.tables)]
-    try:
-        path.write_text("\n".join([*told, f"Signature: `{report.signature}`", ""]), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"the report cannot be written: {error.strerror}", where=str(path)) from error
-    return path
+    return "\n".join([*told, f"Signature: `{report.signature}`", ""])

@@ -180,8 +180,8 @@ def _tokens(results: Results, plan: Plan, prices: Mapping[str, Price]) -> Table:
     rows = []
     for one in results.cells:
         asked = one.asked
-        each = [_per(number, one) for number in (asked.requests, asked.prompt, asked.cached, asked.completion)]
-        rows.append((one.cell.name, *(f"{number:,.0f}" for number in each), cost_of(one, prices)))
+        each = [per(number, one) for number in (asked.requests, asked.prompt, asked.cached, asked.completion)]
+        rows.append((one.cell.name, *(f"{number:,.0f}" for number in each), _money(one, prices)))
     note = (
         "What the LLM counted, for a cell by itself: answers that another cell had paid for already are counted, too. "
         "Of the tokens in, those evaluated before are the part that a prefix cache saved."
@@ -192,16 +192,21 @@ def _tokens(results: Results, plan: Plan, prices: Mapping[str, Price]) -> Table:
     return _table(f"Tokens and money per {PER:,} {plan.unit}s", note, columns, rows)
 
 
-def cost_of(one: CellResult, prices: Mapping[str, Price]) -> str:
-    """What 1,000 documents cost, in words; nothing where the price is not known."""
+def cost_of(one: CellResult, prices: Mapping[str, Price]) -> float | None:
+    """What 1,000 documents cost; None where the price is not known."""
     price = price_of(prices, one.model)
     if price is None:
-        return ""
-    tokens = Tokens(one.asked.prompt, one.asked.completion, one.asked.cached)
-    return price.show(_per(price.of(tokens), one))
+        return None
+    return per(price.of(Tokens(one.asked.prompt, one.asked.completion, one.asked.cached)), one)
 
 
-def _per(total: float, one: CellResult) -> float:
+def _money(one: CellResult, prices: Mapping[str, Price]) -> str:
+    price, cost = price_of(prices, one.model), cost_of(one, prices)
+    return "" if price is None or cost is None else price.show(cost)
+
+
+def per(total: float, one: CellResult) -> float:
+    """A cell's total, for 1,000 documents."""
     return total * PER / one.documents
 
 
@@ -210,8 +215,8 @@ def _seconds(results: Results, plan: Plan) -> Table:
     rows = [
         (
             one.cell.name,
-            *(f"{_per(getattr(one.times, stage), one):,.2f}" for stage in stages),
-            f"{_per(one.clock, one):,.1f}",
+            *(f"{per(getattr(one.times, stage), one):,.2f}" for stage in stages),
+            f"{per(one.clock, one):,.1f}",
             f"{one.asked.known / one.asked.requests:.0%}" if one.asked.requests else "",
         )
         for one in results.cells

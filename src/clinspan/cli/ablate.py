@@ -15,7 +15,7 @@ from clinspan.ablation.grid import Grid, grid
 from clinspan.ablation.parts import Asking, Parts
 from clinspan.ablation.plan import Plan
 from clinspan.ablation.plan_file import read_plan
-from clinspan.ablation.report import Report, signature, write_markdown
+from clinspan.ablation.report import Report, signature, write_report
 from clinspan.ablation.results import Results
 from clinspan.ablation.run import Ablation
 from clinspan.ablation.tables import tables
@@ -129,7 +129,8 @@ def _report(ablation: Ablation, prices: Mapping[str, Price], output: Path, conso
     for one in results.cells:
         sure = one.intervals[Rule.STRICT].micro.f1
         console.print(escape(f"{one.f1:.3f} ({sure.low:.3f}-{sure.high:.3f})  {one.cell.name}"), soft_wrap=True)
-    console.print(f"written: {escape(str(write_markdown(output, report)))}", soft_wrap=True)
+    for path in write_report(output, report, results, plan=plan, prices=prices):
+        console.print(f"written: {escape(str(path))}", soft_wrap=True)
 
 
 def _run(ablation: Ablation, console: Console) -> bool:

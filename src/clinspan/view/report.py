@@ -1,35 +1,25 @@
 """Writes the report: one HTML file with its styles and script inside, that asks the network for nothing."""
 
-import base64
-import hashlib
 import json
 import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from io import StringIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from clinspan.document import READ_STATES, Document, MatchKind
 from clinspan.errors import OutputError
 from clinspan.labels import LabelSet
-from clinspan.view.marks import Lines, mark_up, plain
+from clinspan.view.marks import Lines, mark_up
+from clinspan.view.page import asset, digest, sound, templates
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("clinspan", "view"),
-    undefined=StrictUndefined,
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters["plain"] = plain
+_TEMPLATES = templates("view")
 _COLOURS = 8  # of report.css; further labels take them again with another line
 _LINES = 4
 
@@ -107,17 +97,17 @@ class _Body:
             },
             text=mark_up(document, anchor=anchor, classes=classes),
         )
-        self._out.write(_sound(html))
+        self._out.write(sound(html))
 
     def head(self, *, title: str, settings: Mapping[str, str], versions: Mapping[str, str], stopped: str) -> str:
         """The page up to the first document."""
-        style, script = _asset("report.css") + self._label_styles(), _asset("report.js")
+        style, script = asset("view", "report.css") + self._label_styles(), asset("view", "report.js")
         totals = {name: sum(note.counts.get(name, 0) for note in self.notes) for name in self.definitions}
         html = _TEMPLATES.get_template("head.html.jinja").render(
             title=title,
             style=Markup(style),
-            style_hash=_digest(style),
-            script_hash=_digest(script),
+            style_hash=digest(style),
+            script_hash=digest(script),
             settings=settings,
             versions=versions,
             stopped=stopped,
@@ -138,11 +128,11 @@ class _Body:
             ],
             total=sum(totals.values()),
         )
-        return _sound(html)
+        return sound(html)
 
     def tail(self) -> str:
         """The page after the last document."""
-        return _TEMPLATES.get_template("tail.html.jinja").render(script=Markup(_asset("report.js")))
+        return _TEMPLATES.get_template("tail.html.jinja").render(script=Markup(asset("view", "report.js")))
 
     def _label_styles(self) -> str:
         """Colour, line and filter of each label, as classes: the page's policy allows no style attributes."""
@@ -267,20 +257,6 @@ def render(
     for document in documents:
         body.add(document)
     return body.head(title=title, settings=settings, versions=versions, stopped="") + notes.getvalue() + body.tail()
-
-
-def _asset(name: str) -> str:
-    return (resources.files("clinspan") / "view" / name).read_text(encoding="utf-8")
-
-
-def _digest(source: str) -> str:
-    """As a Content-Security-Policy names an inline style or script, so that no other can take effect."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-
-
-def _sound(html: str) -> str:
-    """`html` without lone surrogates, which JSON can smuggle into a text and UTF-8 cannot hold."""
-    return html.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
