@@ -157,7 +157,8 @@ def description(
         "pool": pool,
         "taught by examples": str(plan.teach),
     }
-    return Description(settings, {}, command, str(Path.cwd()), [str(output.absolute())])
+    outputs = [str(output.absolute())]
+    return Description(settings, {}, command, str(Path.cwd()), outputs, program="ablate")
 
 
 def _llms(plan: Plan) -> tuple[object, ...]:

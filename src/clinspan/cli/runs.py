@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clinspan.cli import tag
+from clinspan.cli import ablate, tag
 from clinspan.document import READ_STATES
 from clinspan.runs.budget import price_of, read_prices
 from clinspan.runs.cache import Cache, cache_path
@@ -19,7 +19,14 @@ from clinspan.runs.folder import RunFolder, read_description
 
 app = typer.Typer(help="Look at runs, ask again what was not read, and delete what they keep.", no_args_is_help=True)
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder given to `clinspan tag --run`.")]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder given to `clinspan tag --run`, or of `clinspan ablate`.")
+]
+_PROGRAMS: dict[str, tuple[Callable[..., None], str]] = {
+    "tag": (tag.tag, "--run"),
+    "ablate": (ablate.ablate, "--output"),
+}
+"""What a run is repeated with, and the option that names its folder."""
 
 
 @app.command()
@@ -95,10 +102,12 @@ def retry(run: Run) -> None:
     here = str(run.absolute())
     os.chdir(description.directory)
     alone = typer.Typer(add_completion=False)
-    alone.command()(tag.tag)
+    program, option = _PROGRAMS[description.program]
+    alone.command()(program)
     # The folder may have been moved since.
-    arguments = ["--run", here, *_without(description.command, "--run")]
-    raise typer.Exit(typer.main.get_command(alone).main(arguments, prog_name="clinspan tag", standalone_mode=False))
+    arguments = [option, here, *_without(description.command, option)]
+    name = f"clinspan {description.program}"
+    raise typer.Exit(typer.main.get_command(alone).main(arguments, prog_name=name, standalone_mode=False))
 
 
 def _without(arguments: Sequence[str], option: str) -> list[str]:

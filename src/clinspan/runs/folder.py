@@ -37,6 +37,7 @@ class Description:
         outputs: where its results go.
         id: names what it writes beside its outputs.
         clinspan: the version it was begun with.
+        program: which of clinspan's commands it is.
     """
 
     settings: Mapping[str, str]
@@ -46,6 +47,7 @@ class Description:
     outputs: Sequence[str]
     id: str = ""
     clinspan: str = ""
+    program: str = "tag"
 
     @property
     def checksum(self) -> str:
