@@ -2,13 +2,13 @@
 
     python benchmarks/overhead.py --gold DEVELOPMENT --pool TRAIN MAP [--notes 10]
 
-DEVELOPMENT and TRAIN are corpora that clinspan reads, in diseases; MAP stands for any number of `--map FROM=TO`. Three ways
-are timed on the first notes of DEVELOPMENT: the dictionary alone, the embedded model as it is by default, and the embedded
-model without an adapter with the four nearest sentences of TRAIN in each prompt. What is opened and built before the
-first note (model, dictionary, pool) is in no row: one note more is tagged first and not counted.
+DEVELOPMENT and TRAIN are corpora that clinspan reads, in diseases; MAP stands for any number of `--map FROM=TO`. Three
+ways are timed on the first notes of DEVELOPMENT: the dictionary alone, the embedded model as it is by default, and the
+embedded model without an adapter with the four nearest sentences of TRAIN in each prompt. What is opened and built
+before the first note (model, dictionary, pool) is in no row: one note more is tagged first and not counted.
 
-The times of the stages and of the LLM's requests add up in these, for one request is under way at a time; what is left to the
-clock is the streaming between them.
+The times of the stages and of the LLM's requests add up in these, for one request is under way at a time; what is left
+to the clock is the streaming between them.
 """
 
 import argparse

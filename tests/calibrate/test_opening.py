@@ -1,0 +1,50 @@
+"""The bias on opening: the best by hand, and what the embedded model makes of real sentences."""
+
+import pytest
+
+from clinspan.calibrate.opening import _best, choose_opening
+from clinspan.document import Document, Entity, Span
+from clinspan.errors import ConfigError
+from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
+from clinspan.pipeline.settings import NO_FACTS, TagSettings
+from clinspan.pipeline.tagger import Tagger
+
+
+def test_the_bias_opens_where_f1_is_best():
+    # In order of their odds: open, open, not, open, not, not.
+    judged = [(-1.0, True), (-2.0, True), (-3.0, False), (-4.0, True), (-5.0, False), (-6.0, False)]
+    found = _best(judged)
+    # With four opened three of three are found: 2 * 3 / (4 + 3).
+    assert (found.bias, found.places, found.right) == (4.01, 6, 3)
+    assert found.f1 == pytest.approx(6 / 7)
+
+
+def test_places_with_the_same_odds_open_together():
+    found = _best([(-1.0, True), (-1.0, False), (-1.0, False), (-1.0, False), (-0.5, True)])
+    assert found.bias == 0.51
+    assert found.f1 == pytest.approx(2 / 3)
+
+
+def test_sentences_without_a_mention_teach_nothing():
+    with pytest.raises(ConfigError, match="no sentence has a mention"):
+        _best([(-1.0, False)])
+
+
+@pytest.mark.model
+def test_with_the_bias_the_model_opens_what_it_did_not(smollm2):
+    text = "He was treated for gout and for ataxia."
+    entities = tuple(Entity(Span(text.find(m), text.find(m) + len(m)), "disease", m) for m in ("gout", "ataxia"))
+    sentence = Document("s", text, entities)
+    settings = TagSettings(facts=NO_FACTS)
+    with EmbeddedLLM(smollm2, EmbeddedSettings(threads=1)) as llm:
+        tagger = Tagger(llm, labels="disease", dictionary=None, settings=settings)
+        found = choose_opening(llm, [tagger], [sentence])
+        assert tagger.llm is llm
+        assert found.right == 2
+        assert found.places > 5
+        before = tagger.tag(text).entities
+        tagger.settings = TagSettings(facts=NO_FACTS, open_bias=found.bias)
+        after = tagger.tag(text).entities
+    assert before == ()
+    assert found.bias > 0
+    assert {entity.start for entity in after} & {entity.start for entity in entities}
