@@ -11,32 +11,28 @@ from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, Entity, Span, WindowReport, WindowState
 from clinspan.errors import LLMError
 from clinspan.examples.pool import Pool
-from clinspan.examples.select.near import Near
-from clinspan.formats import per_type
 from clinspan.formats.base import Format
 from clinspan.grounding.merge import WindowEntities, merge
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
-from clinspan.messages import Candidate, Completion, CopyConstraint, Request
+from clinspan.messages import Completion
 from clinspan.pipeline import outcome, parts
+from clinspan.pipeline.asker import Asker
 from clinspan.pipeline.calibration import Calibration
-from clinspan.pipeline.demonstrations import Demonstrations, markup
+from clinspan.pipeline.demonstrations import Demonstrations
 from clinspan.pipeline.knowledge import Lookup
 from clinspan.pipeline.outcome import Outcome
 from clinspan.pipeline.profiles import profile
 from clinspan.pipeline.progress import Progress, WindowRead
-from clinspan.pipeline.propose import Proposed, Proposer
+from clinspan.pipeline.propose import Proposer
 from clinspan.pipeline.question import Question
 from clinspan.pipeline.remark import Remark
 from clinspan.pipeline.settings import TagSettings
 from clinspan.pipeline.sharing import Sharing
 from clinspan.pipeline.stream import Steps, Stream
-from clinspan.pipeline.times import Stopwatch, Timed, Times
+from clinspan.pipeline.times import Stopwatch, Timed
 from clinspan.pipeline.underway import Underway
-from clinspan.prompt import build
-from clinspan.text.windows import Window, windows
-
-_LEAST_ANSWER = 64
+from clinspan.text.windows import windows
 
 
 class Tagger:
@@ -113,7 +109,17 @@ class Tagger:
                 self._tell(underway, progress)
                 yield self._finish(underway, timed)
             return
-        steps = Steps(self._begin, self._questions, self._read, self.settings.windows, self._proposer())
+        asker = Asker(
+            llm=self.llm,
+            labels=self.labels,
+            form=self.form,
+            settings=self.settings,
+            open_bias=self.settings.open_bias + self.calibration.open_bias,
+            lookup=self._lookup,
+            demonstrations=self.demonstrations,
+            sharing=self.sharing,
+        )
+        steps = Steps(self._begin, asker.questions, self._read, self.settings.windows, self._proposer())
         with closing(Stream(self.llm, steps, ahead=self.settings.ahead).run(documents)) as stream:
             for underway in stream:
                 self._tell(underway, progress)
@@ -203,71 +209,6 @@ class Tagger:
             return None
         return Proposer(self.labels, self.dictionary)
 
-    def _questions(self, underway: Underway, window: Window, listed: Proposed) -> tuple[Question, ...]:
-        if self.llm is None:
-            return ()
-        text, knowledge, place, times = underway.document.text, underway.knowledge, window.span, underway.times
-        lap = Stopwatch()
-        candidates = knowledge.candidates(place)
-        if self.settings.ask == "candidates" and not candidates:
-            return ()
-        matches = [*knowledge.matches_in(place), *listed.matches]
-        proposals = knowledge.proposals_within(place)
-        facts = self._lookup.facts(matches, proposals, self.settings.facts, self.llm.count_tokens)
-        times.dictionary += lap()
-        near = underway.nearby.of(window) if underway.nearby is not None else None
-        times.retrieval += lap()
-        return tuple(
-            Question(self._request(place.of(text), labels, facts, candidates, near, times), labels)
-            for labels in per_type.split(self.form, self.labels)
-        )
-
-    def _request(
-        self,
-        text: str,
-        labels: LabelSet,
-        facts: Sequence[str],
-        candidates: Sequence[Candidate],
-        near: Near | None,
-        times: Times,
-    ) -> Request:
-        settings = self.settings
-        lap = Stopwatch()
-        count = self.llm.count_tokens if self.llm is not None else len
-        room = _LEAST_ANSWER + round(settings.answer_tokens * count(text))
-        candidates = _of(candidates, labels)
-        bare = build(text, labels=labels, form=self.form, facts=facts, settings=settings.prompt)
-        messages = bare
-        if self.demonstrations is not None:
-            context = self.llm.context if self.llm is not None else None
-            taken = sum(count(message.content) for message in bare) + markup(len(bare)) + room
-            times.prompt += lap()
-            examples = self.demonstrations.choose(
-                near,
-                labels,
-                mentions=[candidate.span.of(text) for candidate in candidates],
-                room=None if context is None else max(0, context - taken),
-            )
-            times.retrieval += lap()
-            messages = build(
-                text, labels=labels, form=self.form, examples=examples, facts=facts, settings=settings.prompt
-            )
-        if self.sharing is not None:
-            self.sharing.ask(messages)
-        constraint = None
-        if self.form.repeats_text:
-            constraint = CopyConstraint(
-                text,
-                labels.names,
-                candidates=candidates,
-                candidate_mode=settings.candidates,
-                open_bias=settings.open_bias + self.calibration.open_bias,
-                candidate_bias=settings.candidate_bias,
-            )
-        request = Request(messages, room, constraint, self.form.json_schema(labels))
-        times.prompt += lap()
-        return request
-
     def _finish(self, underway: Underway, timed: Timed | None) -> Document:
         """Merges what the windows of a document said."""
         document = underway.document
@@ -345,12 +286,6 @@ class Tagger:
             "open bias": f"{settings.open_bias + self.calibration.open_bias:g}",
             "calibration": learned or "none",
         }
-
-
-def _of(candidates: Sequence[Candidate], labels: LabelSet) -> tuple[Candidate, ...]:
-    """The candidates with those of their labels that are asked for."""
-    asked = ((c.span, tuple(label for label in c.labels if label in labels)) for c in candidates)
-    return tuple(Candidate(span, names) for span, names in asked if names)
 
 
 def _state(state: WindowState, core: Span, starts: Sequence[int]) -> WindowState:

@@ -1,0 +1,125 @@
+"""Makes what the LLM is asked about a window: facts, examples, chat, constraint."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clinspan.examples.select.near import Near
+from clinspan.formats import per_type
+from clinspan.formats.base import Format
+from clinspan.labels import Example, LabelSet
+from clinspan.llms.base import LLM
+from clinspan.messages import Candidate, CopyConstraint, Message, Request
+from clinspan.pipeline.demonstrations import Demonstrations, markup
+from clinspan.pipeline.knowledge import Lookup
+from clinspan.pipeline.propose import Proposed
+from clinspan.pipeline.question import Question
+from clinspan.pipeline.settings import TagSettings
+from clinspan.pipeline.sharing import Sharing
+from clinspan.pipeline.times import Stopwatch, Times
+from clinspan.pipeline.underway import Underway
+from clinspan.prompt import build
+from clinspan.text.windows import Window
+
+_LEAST_ANSWER = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Asks the same of the same window.
+
+    Attributes:
+        llm: will be asked; counts tokens here.
+        labels: what is asked for.
+        form: how it is to answer.
+        settings: how the stages work together.
+        open_bias: the settings' own with what was learned.
+        lookup: ranks facts.
+        demonstrations: the examples that the prompts show; None where they show none.
+        sharing: is told of each chat.
+    """
+
+    llm: LLM
+    labels: LabelSet
+    form: Format
+    settings: TagSettings
+    open_bias: float
+    lookup: Lookup
+    demonstrations: Demonstrations | None
+    sharing: Sharing | None
+
+    def questions(self, underway: Underway, window: Window, listed: Proposed) -> tuple[Question, ...]:
+        """What is asked about a window; nothing where no entity is possible.
+
+        Args:
+            underway: its document.
+            window: a window of it, or a part of one.
+            listed: what the LLM listed for it before.
+        """
+        text, knowledge, place, times = underway.document.text, underway.knowledge, window.span, underway.times
+        lap = Stopwatch()
+        candidates = knowledge.candidates(place)
+        if self.settings.ask == "candidates" and not candidates:
+            return ()
+        matches = [*knowledge.matches_in(place), *listed.matches]
+        proposals = knowledge.proposals_within(place)
+        facts = self.lookup.facts(matches, proposals, self.settings.facts, self.llm.count_tokens)
+        times.dictionary += lap()
+        near = underway.nearby.of(window) if underway.nearby is not None else None
+        times.retrieval += lap()
+        return tuple(
+            Question(self._request(place.of(text), labels, facts, _of(candidates, labels), near, times), labels)
+            for labels in per_type.split(self.form, self.labels)
+        )
+
+    def _request(
+        self,
+        text: str,
+        labels: LabelSet,
+        facts: Sequence[str],
+        candidates: Sequence[Candidate],
+        near: Near | None,
+        times: Times,
+    ) -> Request:
+        lap = Stopwatch()
+        room = _LEAST_ANSWER + round(self.settings.answer_tokens * self.llm.count_tokens(text))
+        messages = self._chat(text, labels, facts)
+        if self.demonstrations is not None:
+            left = self._left(messages, room)
+            times.prompt += lap()
+            mentions = [candidate.span.of(text) for candidate in candidates]
+            examples = self.demonstrations.choose(near, labels, mentions=mentions, room=left)
+            times.retrieval += lap()
+            messages = self._chat(text, labels, facts, examples)
+        if self.sharing is not None:
+            self.sharing.ask(messages)
+        constraint = None
+        if self.form.repeats_text:
+            constraint = CopyConstraint(
+                text,
+                labels.names,
+                candidates=tuple(candidates),
+                candidate_mode=self.settings.candidates,
+                open_bias=self.open_bias,
+                candidate_bias=self.settings.candidate_bias,
+            )
+        request = Request(messages, room, constraint, self.form.json_schema(labels))
+        times.prompt += lap()
+        return request
+
+    def _chat(
+        self, text: str, labels: LabelSet, facts: Sequence[str], examples: Sequence[Example] = ()
+    ) -> tuple[Message, ...]:
+        return build(text, labels=labels, form=self.form, examples=examples, facts=facts, settings=self.settings.prompt)
+
+    def _left(self, bare: Sequence[Message], room: int) -> int | None:
+        """Tokens of the context that a chat without examples and its answer leave; None where it is not known."""
+        if self.llm.context is None:
+            return None
+        taken = sum(self.llm.count_tokens(message.content) for message in bare) + markup(len(bare)) + room
+        return max(0, self.llm.context - taken)
+
+
+def _of(candidates: Sequence[Candidate], labels: LabelSet) -> tuple[Candidate, ...]:
+    """The candidates with those of their labels that are asked for."""
+    asked = ((c.span, tuple(label for label in c.labels if label in labels)) for c in candidates)
+    return tuple(Candidate(span, names) for span, names in asked if names)
