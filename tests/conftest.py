@@ -1,6 +1,7 @@
 """Fixtures that every test folder uses."""
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,18 @@ from clinspan.models.registry import path_of
 # A busy machine is no failure: nothing here is timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+# Chromium asks the network for nothing.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -117,3 +130,16 @@ def tiny_encoder(tmp_path_factory):
     )
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium as the machine has it, or a skip that says what is missing."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs Chromium on the PATH (Debian: apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
+    with api.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()

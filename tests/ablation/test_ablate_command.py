@@ -147,6 +147,26 @@ def test_another_corpus_in_the_same_folder_is_refused_but_by_force(server, clins
     assert {len(known) for known in lines(folder / "out").values()} == {2}
 
 
+def test_force_leaves_a_run_that_is_no_ablation_alone(server, clinspan, write_plan, folder):
+    options = ["--llm", "openai:m", "--base-url", server.url, "--dictionary", "none", "--run", "run"]
+    assert clinspan("tag", "gold.jsonl", "-o", "out.jsonl", *options).returncode == 0
+    refused = clinspan("ablate", write_plan(SERVED.format(url=server.url)), "-o", "run", "--force")
+    assert refused.returncode == 2
+    assert "holds a run that is no ablation" in refused.stderr
+    assert (folder / "run" / "ledger.sqlite").exists()
+
+
+def test_ctrl_c_leaves_a_report_on_what_was_done(server, clinspan, write_plan, folder):
+    server.delay = 0.3
+    process = clinspan("ablate", write_plan(SERVED.format(url=server.url)), "-o", "out", "--no-cache", wait=False)
+    while process.poll() is None and server.asked.total() < 7:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert "| no examples |" in (folder / "out" / "report.md").read_text()
+    assert "not measured yet" in (folder / "out" / "report.md").read_text()
+
+
 def test_an_address_elsewhere_is_refused_before_anything_is_asked(clinspan, write_plan, folder):
     plan = write_plan(SERVED.format(url="http://192.0.2.1:9/v1"))
     refused = clinspan("ablate", plan, "-o", "out")

@@ -1,7 +1,6 @@
 """The report: its page in a browser, and its tables."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from clinspan.runs.budget import Price
 
 LABELS = ("problem", "treatment")
 PRICES = {"m": Price(1.0, 2.0, cached_input=0.5, currency="USD")}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +29,6 @@ def made(tmp_path_factory) -> tuple[Path, str]:
     )
     page, text = write_report(tmp_path_factory.mktemp("page"), report, found, plan=plan, prices=PRICES)
     return page, text.read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("needs Chromium on the PATH (Debian: apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
-    with api.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -15,13 +15,14 @@ from clinspan.calibrate.opening import Opening
 from clinspan.errors import OutputError
 from clinspan.evaluation.pairing import checksum
 from clinspan.labels import LabelSet
-from clinspan.runs.folder import Description, RunFolder
+from clinspan.runs.folder import Description, RunFolder, read_description
 from clinspan.runs.settings import digest
 
 CELLS = "cells"
 INDEX = "cells.json"
 OPENINGS = "openings.json"
 PLAN = "plan.toml"
+PROGRAM = "ablate"
 PAGE, MARKDOWN = "report.html", "report.md"
 _OURS = (INDEX, OPENINGS, PLAN, PAGE, MARKDOWN)
 
@@ -54,6 +55,9 @@ class AblationFolder:
             OutputError: when another process is at work on it, or it is none.
         """
         run = RunFolder(path)
+        if run.begun and read_description(path).program != PROGRAM:
+            run.close()
+            raise OutputError("holds a run that is no ablation", where=str(path), fix="Name another folder.")
         try:
             if (path / CELLS).is_dir():
                 shutil.rmtree(path / CELLS)
@@ -121,13 +125,21 @@ class AblationFolder:
         return held
 
     def _write(self, name: str, told: str) -> None:
-        path = self.path / name
-        part = path.with_name(f"{name}.part")
-        try:
-            part.write_text(told, encoding="utf-8")
-            part.replace(path)
-        except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+        put(self.path / name, told)
+
+
+def put(path: Path, told: str) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        OutputError: when it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(told, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def description(
@@ -158,7 +170,7 @@ def description(
         "taught by examples": str(plan.teach),
     }
     outputs = [str(output.absolute())]
-    return Description(settings, {}, command, str(Path.cwd()), outputs, program="ablate")
+    return Description(settings, {}, command, str(Path.cwd()), outputs, program=PROGRAM)
 
 
 def _llms(plan: Plan) -> tuple[object, ...]:

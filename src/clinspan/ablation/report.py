@@ -9,11 +9,10 @@ from markupsafe import Markup
 
 from clinspan.ablation import plots
 from clinspan.ablation.corpus import Corpus
-from clinspan.ablation.folder import MARKDOWN, PAGE
+from clinspan.ablation.folder import MARKDOWN, PAGE, put
 from clinspan.ablation.plan import Plan
 from clinspan.ablation.results import RESAMPLES, CellResult, Results
 from clinspan.ablation.tables import PER, Table, cost_of, per
-from clinspan.errors import OutputError
 from clinspan.runs.budget import Price
 from clinspan.view.page import asset, digest, sound, templates
 
@@ -66,13 +65,8 @@ def write_report(
         OutputError: when one cannot be written.
     """
     page, text = folder / PAGE, folder / MARKDOWN
-    for path, told in ((page, _page(report, results, plan, prices)), (text, _markdown(report))):
-        part = path.with_name(f".{path.name}.part")
-        try:
-            part.write_text(told, encoding="utf-8")
-            part.replace(path)
-        except OSError as error:
-            raise OutputError(f"the report cannot be written: {error.strerror}", where=str(path)) from error
+    put(page, _page(report, results, plan, prices))
+    put(text, _markdown(report))
     return page, text
 
 

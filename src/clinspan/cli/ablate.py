@@ -65,6 +65,7 @@ def ablate(
     console = Console(stderr=True, quiet=quiet, highlight=False)
     chosen = read_plan(plan)
     cells = grid(chosen)
+    priced = read_prices(prices) if prices is not None else {}
     labels = LabelSet.load(chosen.labels)
     problems: list[InputError] = []
     corpus = read_corpus(chosen, labels, limit)
@@ -90,9 +91,8 @@ def ablate(
             budget=budget,
         )
         stopped = _run(ablation, console)
-        for name, reason in ablation.failed.items():
-            console.print("[bold red]failed:[/]", escape(f"{name}: {reason}"), soft_wrap=True)
-        _report(ablation, read_prices(prices) if prices is not None else {}, output, console)
+        _say_failed(ablation.failed)
+        _report(ablation, priced, output, console)
         left = ablation.pending()
         status = STOPPED if stopped else BUDGET_SPENT if budget.exhausted else 3 if left or ablation.failed else 0
         raise typer.Exit(status)
@@ -110,6 +110,13 @@ def _tell(console: Console, plan: Plan, cells: Grid, problems: tuple[InputError,
     for one in cells.skipped:
         console.print("skipped:", escape(f"{one.name}: {one.reason}"), soft_wrap=True)
     console.print(escape(f"{plan.title}: {len(cells.cells)} cells"))
+
+
+def _say_failed(failed: Mapping[str, str]) -> None:
+    # Said even when the user asked for quiet: what is not measured is never silent.
+    console = Console(stderr=True, highlight=False)
+    for name, reason in failed.items():
+        console.print("[bold red]failed:[/]", escape(f"{name}: {reason}"), soft_wrap=True)
 
 
 def _report(ablation: Ablation, prices: Mapping[str, Price], output: Path, console: Console) -> None:
