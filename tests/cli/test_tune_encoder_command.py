@@ -41,6 +41,9 @@ def error(result) -> ClinspanError:
         (("--labels", "disease", "--keep-empty", "-1"), ConfigError),
         (("--labels", "disease", "--batch", "0"), ConfigError),
         (("--labels", "disease", "--resume"), InputError),
+        (("--labels", "disease", "--documents", "7"), ConfigError),
+        (("--labels", "disease", "--documents", "some"), ConfigError),
+        (("--labels", "disease", "--documents", "1", "--documents", "2"), ConfigError),
     ],
 )
 def test_what_cannot_be_is_refused(corpus, tmp_path, options, kind):
@@ -72,3 +75,17 @@ def test_an_encoder_is_tuned_tags_and_is_scored(corpus, tmp_path, tiny_encoder):
     assert result.exit_code == 0, result.output
     card = json.loads((out / "card.json").read_text())
     assert json.loads(result.output)["micro"]["f1"] == card["scores"][0]["strict"]["all"]["f1"] == 1.0
+
+
+@pytest.mark.parametrize(("wanted", "count"), [("2", 2), ("40%", 2), ("100%", 5)])
+def test_some_of_the_documents_are_learned_from(tmp_path, tiny_encoder, wanted, count):
+    gold, dev, out = tmp_path / "gold.pubtator", tmp_path / "dev.pubtator", tmp_path / "out"
+    gold.write_text("".join(PUBTATOR.format(i) for i in range(6)))
+    dev.write_text(PUBTATOR.format(5))
+    given = ("--examples", gold, "--labels", "disease", "--dev", dev, "--base", tiny_encoder, "--epochs", 1, "-o", out)
+    result = clinspan("tune-encoder", *given, "--documents", wanted)
+    assert result.exit_code == 0, result.output
+    # What is held out is no part of what is drawn from.
+    assert f"gold.pubtator: {count} documents, {2 * count} mentions of disease; 1 left out" in result.output
+    data = json.loads((out / "card.json").read_text())["data"]
+    assert [(row["split"], row["documents"]) for row in data] == [("train", count), ("development", 1)]

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any
@@ -11,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clinspan.cli.gold import label_sets, read_gold, renamed
+from clinspan.cli.gold import gather
 from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.table import by_name
 from clinspan.pipeline import parts
-from clinspan.tuning.corpora import Gold, drawn, without
+from clinspan.tuning.corpora import drawn
 from clinspan.tuning.epochs import EpochSettings
 from clinspan.tuning.settings import LoraSettings, RunSettings
 
@@ -85,22 +84,22 @@ def tune(
     """
     # Of several processes that train one adapter, the first speaks.
     console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
-    sets, names = label_sets(labels, len(examples)), renamed(rename or [])
-    gold = [read_gold(path, own, names) for path, own in zip(examples, sets, strict=True)]
-    held = None if dev is None else read_gold(dev, sets[0], names)
-    others = [read_gold(path, sets[0], names, strict=False) for path in hold_out or []]
-    corpora = without(gold, [doc for other in [*([held] if held else []), *others] for doc in other.documents])
+    found = gather(
+        examples,
+        labels,
+        dev=[dev] if dev else [],
+        hold_out=hold_out or [],
+        rename=rename or [],
+        documents=documents or [],
+        seed=seed,
+    )
+    for line in found.told():
+        console.print(line)
+    held = found.held[0] if found.held else None
     if dev_documents is not None:
         if held is None:
             raise ConfigError("--dev-documents says how many of --dev, which is missing", fix="Give --dev too.")
         held = drawn(held, dev_documents, seed=seed)
-    if documents:
-        corpora = _drawn(corpora, documents, seed)
-    for corpus in corpora:
-        console.print(
-            f"{corpus.name}: {len(corpus.documents)} documents, {corpus.mentions} mentions of "
-            f"{', '.join(corpus.labels.names)}; {corpus.left_out} left out"
-        )
     written = by_name(form)
     kind = loss or ("choices" if written.name == "tanl" else "answer")
     settings = RunSettings(
@@ -118,7 +117,7 @@ def tune(
     )
     run = _part("run:open_run")(
         base,
-        corpora,
+        found.corpora,
         form=written,
         output=output,
         settings=settings,
@@ -130,12 +129,6 @@ def tune(
         four_bit=four_bit,
     )
     _train(run, console)
-
-
-def _drawn(corpora: Sequence[Gold], wanted: Sequence[str], seed: int) -> tuple[Gold, ...]:
-    if len(wanted) not in (1, len(corpora)):
-        raise ConfigError(f"{len(corpora)} --examples and {len(wanted)} --documents", expected="one, or as many")
-    return tuple(drawn(gold, wanted[i if len(wanted) > 1 else 0], seed=seed) for i, gold in enumerate(corpora))
 
 
 def _train(run: Any, console: Console) -> None:

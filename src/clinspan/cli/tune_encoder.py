@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clinspan.cli.gold import label_sets, read_gold, renamed
+from clinspan.cli.gold import gather
 from clinspan.errors import MissingExtra
-from clinspan.tuning.corpora import Gold, without
+from clinspan.tuning.corpora import Gold
 from clinspan.tuning.encoder.output import check_output
 from clinspan.tuning.encoder.settings import EncoderRunSettings
 
@@ -44,9 +44,15 @@ def tune_encoder(
     learning_rate: Annotated[float, typer.Option(help="At its highest; less for larger encoders.")] = 2e-4,
     batch: Annotated[int, typer.Option(help="Windows in one step.")] = 16,
     keep_empty: Annotated[float, typer.Option(help="Share of the windows without a mention that is used.")] = 1.0,
+    documents: Annotated[
+        list[str] | None,
+        typer.Option(help="Learn from so many documents of the examples, or a share (25%), drawn by the seed."),
+    ] = None,
     patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
-    seed: Annotated[int, typer.Option(help="Of the outputs' start, dropout and the order of windows.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Of the outputs' start, dropout, the order of windows and the documents drawn.")
+    ] = 1,
 ) -> None:
     """Tunes an encoder on gold documents to classify tokens, and writes it with its card.
 
@@ -64,18 +70,19 @@ def tune_encoder(
         checkpoint_minutes=checkpoint_minutes,
         seed=seed,
     )
-    sets, names = label_sets(labels, len(examples)), renamed(rename or [])
-    gold = [read_gold(path, own, names) for path, own in zip(examples, sets, strict=True)]
-    held = [read_gold(path, sets[min(i, len(sets) - 1)], names) for i, path in enumerate(dev or [])]
-    others = [read_gold(path, sets[0], names, strict=False) for path in hold_out or []]
-    corpora = without(gold, [doc for other in [*held, *others] for doc in other.documents])
-    for corpus in corpora:
-        console.print(
-            f"{corpus.name}: {len(corpus.documents)} documents, {corpus.mentions} mentions of "
-            f"{', '.join(corpus.labels.names)}; {corpus.left_out} left out"
-        )
+    found = gather(
+        examples,
+        labels,
+        dev=dev or [],
+        hold_out=hold_out or [],
+        rename=rename or [],
+        documents=documents or [],
+        seed=seed,
+    )
+    for line in found.told():
+        console.print(line)
     check_output(output, resume=resume, force=force)
-    _train(_open(base, corpora, output=output, settings=settings, held=held, resume=resume), console)
+    _train(_open(base, found.corpora, output=output, settings=settings, held=found.held, resume=resume), console)
 
 
 def _open(base: str, corpora: tuple[Gold, ...], **options: Any) -> Any:
