@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ JSON = '{"id": "1", "text": "MI"}'
 BIOC = '{"documents": [{"id": "1", "passages": [{"offset": 0, "text": "MI"}]}]}'
 XML = '<?xml version="1.0"?>\n<!-- made by hand -->\n<!DOCTYPE collection SYSTEM "BioC.dtd">\n<collection></collection>'
 STANDOFF, CONCEPT = "T1\tdisease 0 2\tMI\n", 'c="mi" 1:0 1:0||t="problem"\n'
+TRACK = "T1\tDrug 0 7\tlithium\nT2\tForm 8 11;12 16\ttab lets\nR1\tForm-Drug Arg1:T2 Arg2:T1\n"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,15 @@ STANDOFF, CONCEPT = "T1\tdisease 0 2\tMI\n", 'c="mi" 1:0 1:0||t="problem"\n'
         ("a.txt", "\ufeff<collection>", "bioc-xml"),
         ("a.txt", "id;text\n1;MI\n", "csv"),
         ("a.any", STANDOFF, "brat"),
+        ("a.any", TRACK, "n2c2"),
+        ("a.any", "T1\tADE 0 2\tMI\nT2\tDrug 3 4\tx\n", "n2c2"),
+        # its labels with anything that the track has not, or `Drug` alone
+        ("a.any", "T1\tDrug 0 2\tMI\n", "brat"),
+        ("a.any", TRACK + "T3\tDisease 0 2\tMI\n", "brat"),
+        ("a.any", TRACK + "A1\tNegated T1\n", "brat"),
+        ("a.any", TRACK + "#1\tAnnotatorNotes T1\tsure?\n", "brat"),
+        ("a.any", TRACK + "R2\tCauses-Drug Arg1:T2 Arg2:T1\n", "brat"),
+        ("a.any", TRACK + "R2\tDrug-Drug Arg1:T2 Arg2:T1\n", "brat"),
         ("a.any", CONCEPT, "i2b2"),
         ("a.any", b"PAR1\x15", "parquet"),
         # where it does not, the ending
@@ -70,13 +81,18 @@ DOCUMENTS = [
     Document("2", "no ill", (Entity(Span(3, 6), "GENE", "ill"),)),
 ]
 
+DRUGS = [
+    replace(doc, entities=tuple(replace(e, label="Drug" if e.start == 0 else "Reason") for e in doc.entities))
+    for doc in DOCUMENTS
+]
 
-@pytest.mark.parametrize("format", [name for name in catalogue.WRITABLE if name != "n2c2"])
+
+@pytest.mark.parametrize("format", catalogue.WRITABLE)
 def test_every_format_is_recognised_without_its_ending_and_serves_tagging_and_scoring_alike(tmp_path, format):
     if format in ("docbin", "parquet"):
         pytest.importorskip({"docbin": "spacy", "parquet": "pyarrow"}[format])
     path = tmp_path / "corpus"
-    catalogue.write(DOCUMENTS, path, format=format)
+    catalogue.write(DRUGS if format == "n2c2" else DOCUMENTS, path, format=format)
     said = []
     scored = list(catalogue.read(path, told=lambda path, sign: said.append((path, sign.format))))
     tagged = list(inputs.read([path], told=lambda path, sign: said.append((path, sign.format))))
@@ -105,6 +121,35 @@ def test_what_may_be_several_formats_is_an_error_that_names_them_and_the_option_
     assert [d.text for d in inputs.read([both], format="jsonl")] == ["MI"]
     # a text that is named itself is the note it is
     assert [(d.id, d.entities) for d in inputs.read([tmp_path / "a.txt"])] == [("a", ())]
+
+
+def test_n2c2_is_told_from_brat_by_all_that_lies_there(tmp_path):
+    (tmp_path / "train").mkdir()
+    for name, lines in (("a", "T1\tReason 0 7\tlithium\n"), ("b", TRACK)):
+        (tmp_path / "train" / f"{name}.txt").write_text("lithium tab\nlets")
+        (tmp_path / "train" / f"{name}.ann").write_text(lines)
+    said = []
+    read = list(catalogue.read(tmp_path, told=lambda _, sign: said.append(str(sign))))
+    # The parts that a line end alone parts are one, as the track means them.
+    assert [(d.id, e.label, e.fragments) for d in read for e in d.entities][1:] == [
+        ("train/b", "Drug", ()),
+        ("train/b", "Form", ()),
+    ]
+    assert read[1].entities[1].text == "tab\nlets"
+    assert [d.id for d in inputs.read([tmp_path], told=lambda _, sign: said.append(str(sign)))] == [
+        "train/a",
+        "train/b",
+    ]
+    assert said == ["n2c2 (it holds a.ann)"] * 2
+    files = [tmp_path / "train/b.txt", tmp_path / "train/b.ann"]
+    assert [recognise(file).format for file in files] == ["n2c2", "n2c2"]
+    # Where brat is set up, brat's rules hold.
+    for folder in (tmp_path, tmp_path / "train"):
+        (folder / "annotation.conf").write_text("[entities]\nDrug\nForm\nReason\n")
+        assert recognise(tmp_path).format == "brat"
+        assert [recognise(file).format for file in files] == ["brat" if folder.name == "train" else "n2c2"] * 2
+    read = list(catalogue.read(tmp_path))
+    assert read[1].entities[1].fragments == (Span(8, 11), Span(12, 16))
 
 
 def test_of_a_corpus_that_is_tagged_the_texts_count(tmp_path):

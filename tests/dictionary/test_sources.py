@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from clinspan.dictionary.build import build
@@ -110,6 +112,25 @@ def test_a_release_is_counted_as_it_is(shared, tmp_path):
     build(resolve(str(shared("vocab/rrf"))), tmp_path)
     info = Dictionary.open(tmp_path).info
     assert (info.concepts, info.names, info.definitions) == (16850, 51634, 13261)
+
+
+@pytest.mark.parametrize(
+    ("file", "concepts", "synonyms", "definitions"),
+    [("doid.jsonl", 12246, 20242, 9966), ("mondo_labels.jsonl", 28446, 41806, 0)],
+)
+def test_lists_are_counted_as_they_are(shared, file, concepts, synonyms, definitions):
+    path = shared(f"vocab/{file}")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    (source,) = resolve(str(path))
+    entries = list(source.entries())
+    assert [len(rows), len(entries), len({entry.id for entry in entries})] == [concepts] * 3
+    # The lists say some names twice, or the concept's own among its synonyms; an entry has each once.
+    assert sum(len(row["synonyms"]) for row in rows) == synonyms
+    assert [{term.text for term in entry.terms} for entry in entries] == [
+        {row["name"], *row["synonyms"]} for row in rows
+    ]
+    assert all(len({term.text for term in entry.terms}) == len(entry.terms) for entry in entries)
+    assert sum(len(entry.definitions) for entry in entries) == definitions
 
 
 OBO = """\

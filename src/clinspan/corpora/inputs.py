@@ -22,6 +22,7 @@ _JSONL = frozenset({".jsonl", ".ndjson", ".jsonlines"})
 _CSV = frozenset({".csv", ".tsv"})
 _BY_ENDING = _JSONL | _CSV
 _TEXT = frozenset({".txt", ".text", ".note", ""})
+_TEXTS_LIE_APART = frozenset({*BESIDE.values(), "n2c2"})
 _IN_ANY_ENCODING = frozenset({"jsonl", "csv", "text"})
 
 
@@ -135,7 +136,7 @@ def _read_path(path: Path, asked: _Asked) -> _Found:
             asked.tell(path, sign)
             yield from _read_corpus(path, sign.format, asked)
             # Tables among annotated texts are inputs too; what else lies there belongs to the corpus.
-            for file in _walk(path) if sign.format in BESIDE.values() else ():
+            for file in _walk(path) if sign.format in _TEXTS_LIE_APART else ():
                 if isinstance(file, Path) and file.suffix.lower() in _BY_ENDING:
                     yield from _read_file(file, file.stem, asked, None)
             return

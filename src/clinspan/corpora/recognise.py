@@ -9,12 +9,12 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from clinspan.corpora import bio, pubtator
+from clinspan.corpora import bio, n2c2, pubtator
 from clinspan.corpora.files import cannot_read
 from clinspan.errors import InputError
 
@@ -36,10 +36,14 @@ ENDINGS = {
 }
 """What an ending says, where the content does not."""
 BESIDE = {".ann": "brat", ".con": "i2b2"}
-"""What a file of annotations beside a text of the same name says."""
+"""What a file of annotations beside a text of the same name says; an `.ann` that looks so is n2c2's."""
 
 _LOOKED_AT = 1 << 16
 _LINES = 50
+_ANNOTATIONS = 20
+"""How many `.ann` of a folder are looked at for what tells n2c2 from brat."""
+_CONFIGURATION = "annotation.conf"
+"""Lies in brat's folders alone."""
 _DELIMITERS = (",", ";", "\t")
 _BIOC = re.compile(r'"(?:passages|documents|PubTator3)"\s*:\s*\[')
 _TASK = re.compile(r'"data"\s*:\s*\{')
@@ -72,8 +76,18 @@ def recognise(path: Path, *, text_column: str = "text") -> Sign | None:
     """
     if path.is_dir():
         return _only(_folder_signs(path), path)
-    beside = [Sign(name, f"{path.stem}{end} lies beside it") for end, name in BESIDE.items() if _pair(path, end)]
-    return _only(beside, path) or of_content(path, text_column=text_column)
+    pairs = [(path.with_suffix(end), name) for end, name in BESIDE.items() if path.suffix.lower() == ".txt"]
+    beside = [
+        Sign(_standoff([file], path.parent) if name == "brat" else name, f"{file.name} lies beside it")
+        for file, name in pairs
+        if file.is_file()
+    ]
+    if beside:
+        return _only(beside, path)
+    sign = of_content(path, text_column=text_column)
+    if sign is not None and sign.format == "n2c2":
+        return Sign(_standoff([path], path.parent), sign.why)
+    return sign
 
 
 def of_content(path: Path, *, text_column: str = "text") -> Sign | None:
@@ -82,12 +96,7 @@ def of_content(path: Path, *, text_column: str = "text") -> Sign | None:
     Raises:
         InputError: as `recognise`.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_LOOKED_AT)
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    found = signs(head, text_column=text_column)
+    found = signs(_head(path), text_column=text_column)
     named = ENDINGS.get(path.suffix.lower())
     if len(found) != 1 and named and (not found or named in {sign.format for sign in found}):
         return Sign(named, "its ending")
@@ -106,10 +115,30 @@ def signs(head: bytes, *, text_column: str = "text") -> tuple[Sign, ...]:
         return tuple(_json_signs(begins))
     if _XML.match(begins):
         return (Sign("bioc-xml", "its first element"),)
-    lines = begins.split("\n")
+    return tuple(_line_signs(_whole_lines(head), text_column))
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LOOKED_AT)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _whole_lines(head: bytes) -> list[str]:
+    lines = head.decode("utf-8-sig", errors="replace").lstrip().split("\n")
     if len(head) == _LOOKED_AT and len(lines) > 1:
         del lines[-1]
-    return tuple(_line_signs(lines, text_column))
+    return lines
+
+
+def _standoff(files: Sequence[Path], folder: Path) -> str:
+    """n2c2 where what these `.ann` hold looks so and brat is set up neither beside them nor in `folder`, else brat."""
+    if any((place / _CONFIGURATION).is_file() for place in {folder, *(file.parent for file in files)}):
+        return "brat"
+    lines = (line for file in files for line in _whole_lines(_head(file)))
+    return "n2c2" if n2c2.looks_like(lines) else "brat"
 
 
 def _only(found: list[Sign] | tuple[Sign, ...], path: Path) -> Sign | None:
@@ -120,10 +149,6 @@ def _only(found: list[Sign] | tuple[Sign, ...], path: Path) -> Sign | None:
             fix=f"Name the right one: --from {found[0].format}, for example.",
         )
     return found[0] if found else None
-
-
-def _pair(path: Path, ending: str) -> bool:
-    return path.suffix.lower() == ".txt" and path.with_suffix(ending).is_file()
 
 
 def _is_docbin(head: bytes) -> bool:
@@ -164,7 +189,8 @@ def _line_signs(lines: list[str], text_column: str) -> Iterator[Sign]:
     if bio.looks_like(islice(lines, _LINES)):
         yield Sign("bio", "its lines are tokens with tags")
     if _STANDOFF.match(first):
-        yield Sign("brat", "its first line is a standoff annotation")
+        format = "n2c2" if n2c2.looks_like(lines) else "brat"
+        yield Sign(format, "its first line is a standoff annotation")
     if _CONCEPT.match(first):
         yield Sign("i2b2", "its first line is a concept")
     if any(len(names) > 1 and text_column in names for names in _headers(first)):
@@ -184,12 +210,16 @@ def _folder_signs(path: Path) -> list[Sign]:
     if (path / "text").is_dir() and (path / "original").is_dir():
         return [Sign("cadec", "its folders text and original")]
     found: dict[str, str] = {}
-    for _, folders, files in os.walk(path):
+    standoff: list[Path] = []
+    for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             ending = Path(name).suffix.lower()
             if ending in BESIDE and not name.startswith("."):
                 found.setdefault(BESIDE[ending], name)
+                if ending == ".ann" and len(standoff) < _ANNOTATIONS:
+                    standoff.append(Path(folder, name))
             elif ending == ".in" and "GENE.eval" in files:
                 found.setdefault("bc2gm", f"{name} with GENE.eval")
-    return [Sign(format, f"it holds {name}") for format, name in found.items()]
+    formats = {"brat": _standoff(standoff, path)}
+    return [Sign(formats.get(format, format), f"it holds {name}") for format, name in found.items()]
