@@ -66,6 +66,28 @@ def test_held_out_documents_do_not_enter(pool, tmp_path):
     assert "3 documents, 3 examples" in result.output
 
 
+def test_held_out_documents_are_read_in_their_own_format(pool, tmp_path):
+    test = tmp_path / "test.txt"
+    test.write_text("t|t|A third case of gout in one year.\n")
+    more = gold(tmp_path / "more.jsonl", "A third case of gout, in one year!", "And a fourth gout elsewhere.")
+    result = run("add", more, "--examples", pool, "--hold-out", test, "--from", "jsonl")
+    assert "1 documents left out: held out" in result.output
+
+
+def test_what_cannot_be_held_out_stops_the_build(pool, tmp_path):
+    test = gold(tmp_path / "test.jsonl", "A third case of gout in one year.")
+    test.write_text("{broken\n" + test.read_text())
+    more = gold(tmp_path / "more.jsonl", "A third case of gout, in one year!", "And a fourth gout elsewhere.")
+    result = run("add", more, "--examples", pool, "--hold-out", test)
+    assert isinstance(result.exception, InputError)
+    assert "test.jsonl, line 1: is not JSON" in str(result.exception)
+    assert "2 documents" in " ".join(run("info", pool).output.split())
+    result = run("add", more, "--examples", pool, "--hold-out", test, "--skip-wrong")
+    assert result.exit_code == 0
+    assert "passed over in what is held out: " in result.output
+    assert "1 documents left out: held out" in result.output
+
+
 def test_labels_outside_the_set_are_errors_until_renamed(pool, tmp_path):
     more = gold(tmp_path / "more.jsonl", "A third case of gout in one year.", label="Finding")
     result = run("add", more, "--examples", pool)

@@ -101,6 +101,12 @@ def test_line_ends_and_tabs_become_spaces_so_that_offsets_stay(tmp_path):
     assert again.entities[0].span == entity.span
 
 
+@pytest.mark.parametrize("text", ["One line.", "One line.\n", "One line.\nAnd more."])
+def test_a_text_of_one_line_comes_back_with_no_line_end_more_or_less(tmp_path, text):
+    documents = [Document("1", text, (Entity(Span(0, 3), "d", "One"),)), Document("2", "x")]
+    assert list(pubtator.read(write(tmp_path, "".join(pubtator.write(documents))))) == documents
+
+
 def test_what_the_format_cannot_say_is_an_error():
     with pytest.raises(OutputError, match=r"cannot say 'a|b'"):
         list(pubtator.write([Document("a|b", "x")]))

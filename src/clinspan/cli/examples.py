@@ -14,8 +14,9 @@ from rich.table import Table
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.pubtator import NCBI_LABELS
+from clinspan.corpora.recognise import recognise
 from clinspan.document import Document
-from clinspan.errors import ConfigError
+from clinspan.errors import ConfigError, InputError
 from clinspan.examples import build as builder
 from clinspan.examples import layout, lexical
 from clinspan.examples.check import Gate, Rules, label_set, read
@@ -74,7 +75,8 @@ def build(
     opened = None if encoder == LEXICAL else open_encoder(encoder, pooling=pooling)
     cut = _window(window)
     gate = Gate(
-        Rules(labels=wanted, form=by_name(form), skip_wrong=skip_wrong), held_out=_documents(hold_out or (), source)
+        Rules(labels=wanted, form=by_name(form), skip_wrong=skip_wrong),
+        held_out=_held_out(hold_out or (), source, skip_wrong=skip_wrong),
     )
     names = _names(rename, wanted)
     with progress_bars() as report:
@@ -103,7 +105,7 @@ def add(
     labels = label_set(pool.labels) if pool.labels else None
     gate = Gate(
         Rules(labels=labels, form=by_name(form), skip_wrong=skip_wrong),
-        held_out=_documents(hold_out or (), source),
+        held_out=_held_out(hold_out or (), source, skip_wrong=skip_wrong),
         store=about.path / about.generation / layout.STORE,
     )
     with progress_bars() as report:
@@ -230,8 +232,19 @@ def _names(given: Sequence[str] | None, labels: LabelSet | None) -> dict[str, st
     return usual | renamings(given or ())
 
 
-def _documents(paths: Sequence[Path], format: str | None) -> Iterator[Document]:
+def _held_out(paths: Sequence[Path], format: str | None, *, skip_wrong: bool) -> Iterator[Document]:
+    """The documents that must not enter, each corpus in its own format; `format` where none is recognised.
+
+    Raises:
+        InputError: at a fault, unless those are passed over: a document that cannot be read cannot be kept out.
+    """
     for path in paths:
-        for found in catalogue.read(path, format=format, lenient=True):
+        known = path.is_dir() or recognise(path) is not None
+        for found in catalogue.read(path, format=None if known else format, lenient=True):
             if isinstance(found, Document):
                 yield found
+            elif skip_wrong:
+                typer.echo(f"passed over in what is held out: {found}", err=True)
+            else:
+                fix = found.fix or "Mend it, or go on without it with --skip-wrong."
+                raise InputError(found.what, where=found.where, expected=found.expected, fix=fix)

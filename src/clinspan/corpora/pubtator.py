@@ -132,7 +132,8 @@ def _source(concept: str) -> str:
 def write(documents: Iterable[Document]) -> Iterator[str]:
     """The documents as PubTator, one string each, an empty line at its end.
 
-    The title is the text's first line. The format has no other line ends and no tabs in a text: each becomes a space,
+    The title is the text's first line; a text without a line end has no abstract, since even an empty one would add it.
+    The format has no other line ends and no tabs in a text: each becomes a space,
     which keeps the offsets. It has no scores and no fragments: a discontinuous entity is written as its hull.
 
     Raises:
@@ -142,8 +143,10 @@ def write(documents: Iterable[Document]) -> Iterator[str]:
         for name in (document.id, *(entity.label for entity in document.entities)):
             if re.search(r"[|\s]", name if name == document.id else name.replace(" ", "")):
                 raise OutputError(f"PubTator cannot say {name!r}", where=f"document {document.id!r}")
-        title, _, abstract = document.text.partition("\n")
-        lines = [f"{document.id}|t|{_LINE_BREAK.sub(' ', title)}", f"{document.id}|a|{_LINE_BREAK.sub(' ', abstract)}"]
+        title, line_end, abstract = document.text.partition("\n")
+        lines = [f"{document.id}|t|{_LINE_BREAK.sub(' ', title)}"]
+        if line_end:
+            lines.append(f"{document.id}|a|{_LINE_BREAK.sub(' ', abstract)}")
         for entity in document.entities:
             concepts = "|".join(concept.id for concept in entity.concepts) or "-1"
             mention = _LINE_BREAK.sub(" ", entity.text)
