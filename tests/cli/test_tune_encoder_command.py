@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clinspan.cli.main import app
+from clinspan.cli.material import gather
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, MissingExtra, OutputError
 
 PUBTATOR = """{0}|t|On gout {0}.
@@ -89,3 +90,15 @@ def test_some_of_the_documents_are_learned_from(tmp_path, tiny_encoder, wanted, 
     assert f"gold.pubtator: {count} documents, {2 * count} mentions of disease; 1 left out" in result.output
     data = json.loads((out / "card.json").read_text())["data"]
     assert [(row["split"], row["documents"]) for row in data] == [("train", count), ("development", 1)]
+
+
+def test_faults_are_named_before_anything_is_trained(tmp_path):
+    gold, other = tmp_path / "gold.pubtator", tmp_path / "other.pubtator"
+    gold.write_text(PUBTATOR.format(1) + "2|t|Gout.\n2\t0\t9\tGout\tDisease\tD1\n")
+    other.write_text("no title\n\n" + PUBTATOR.format(3))
+    found = gather([gold], ["disease"], hold_out=[other], seed=1)
+    assert [len(corpus.documents) for corpus in found.corpora] == [2]
+    lines = list(found.told())
+    assert lines[0] == "gold.pubtator: 2 documents, 2 mentions of disease; 0 left out"
+    assert lines[1].startswith(f"gold.pubtator: 1 faults passed over, the first: {gold}, line 7: 0-9 is not within")
+    assert lines[2].startswith(f"other.pubtator: 1 faults passed over, the first: {other}, line 1: a document does not")

@@ -11,8 +11,8 @@ from clinspan.labels import LabelSet
 from clinspan.llms.encoder import EncoderLLM, EncoderSettings
 from clinspan.messages import CopyConstraint, Message, Request
 from clinspan.pipeline.tagger import Tagger
-from clinspan.tuning.encoder.output import check_output
-from clinspan.tuning.encoder.settings import EncoderRunSettings
+from clinspan.tuning.encoder.settings import CHECKPOINTS, EncoderRunSettings
+from clinspan.tuning.output import check_output
 from tuning.sample import BOTH, DISEASE, document, gold
 
 SETTINGS = EncoderRunSettings(learning_rate=0.01, passes=30, batch=4, bfloat16=False, weight_decay=0.0)
@@ -32,7 +32,7 @@ def made(tiny_encoder, tmp_path):
     from clinspan.tuning.encoder.run import EncoderRun
 
     def make(name="out", *, data=(CORPUS,), settings=SETTINGS, resume=False, base=tiny_encoder, **options):
-        check_output(tmp_path / name, resume=resume, force=False)
+        check_output(tmp_path / name, checkpoints=CHECKPOINTS, resume=resume, force=False)
         return EncoderRun(
             find_base(str(base)), data, output=tmp_path / name, settings=settings, resume=resume, **options
         )
@@ -47,7 +47,7 @@ def tuned(tiny_encoder, tmp_path_factory):
     from clinspan.tuning.encoder.run import EncoderRun
 
     output = tmp_path_factory.mktemp("tuned") / "by-heart"
-    check_output(output, resume=False, force=False)
+    check_output(output, checkpoints=CHECKPOINTS, resume=False, force=False)
     corpora = [CORPUS, MIXED]
     run = EncoderRun(find_base(str(tiny_encoder)), corpora, output=output, settings=SETTINGS, held=corpora)
     run.train()

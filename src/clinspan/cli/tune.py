@@ -1,16 +1,15 @@
 """`clinspan tune`: a LoRA adapter out of gold documents."""
 
 import os
-import signal
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clinspan.cli.gold import gather
+from clinspan.cli import material
+from clinspan.cli.training import watched
 from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.table import by_name
 from clinspan.pipeline import parts
@@ -20,14 +19,9 @@ from clinspan.tuning.settings import LoraSettings, RunSettings
 
 
 def tune(
-    examples: Annotated[
-        list[Path], typer.Option("--examples", help="Gold documents to learn from, in any corpus format; repeatable.")
-    ],
+    examples: material.Examples,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for adapter, card, log and checkpoint.")],
-    labels: Annotated[
-        list[str],
-        typer.Option(help="What the documents are annotated for, a set or labels.toml: one for all, or one for each."),
-    ],
+    labels: material.Labels,
     base: Annotated[
         str, typer.Option(help="The model: `embedded`, a GGUF file, a Hugging Face folder, or hf:NAME.")
     ] = "embedded",
@@ -37,23 +31,19 @@ def tune(
     dev: Annotated[
         Path | None, typer.Option(help="Documents to validate on, with the first labels; never trained on.")
     ] = None,
-    hold_out: Annotated[
-        list[Path] | None, typer.Option(help="Corpora whose documents are kept out of training; repeatable.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option("--map", help="OLD=NAME: a corpus's label under another name; repeatable.")
-    ] = None,
+    hold_out: material.HoldOut = None,
+    rename: material.Rename = None,
     start_from: Annotated[Path | None, typer.Option(help="Begin with this adapter of the same base.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that has files.")] = False,
+    resume: material.Resume = False,
+    force: material.Force = False,
     learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 1e-3,
     schedule: Annotated[str, typer.Option(help="How the rate falls: linear or cosine.")] = "linear",
     rank: Annotated[int, typer.Option(help="Of the adapter's matrices.")] = 16,
-    batch: Annotated[int, typer.Option(help="Windows in one step.")] = 16,
+    batch: material.Batch = 16,
     loss: Annotated[
         str | None, typer.Option(help="`choices` (the format tanl) or `answer`, every token of it.")
     ] = None,
-    keep_empty: Annotated[float, typer.Option(help="Share of the windows without a mention that is used.")] = 0.4,
+    keep_empty: material.KeepEmpty = 0.4,
     four_bit: Annotated[
         bool, typer.Option("--four-bit", help="Hold the base in four bits (QLoRA; the extra qlora), not from GGUF.")
     ] = False,
@@ -61,10 +51,7 @@ def tune(
         float, typer.Option(help="Share of the prompts that tell what the dictionary would tag; 0: none do.")
     ] = 0.0,
     dictionary: Annotated[str, typer.Option(help="Whose proposals those are: `open`, or a folder.")] = "open",
-    documents: Annotated[
-        list[str] | None,
-        typer.Option(help="Learn from so many documents of the examples, or a share (25%), drawn by the seed."),
-    ] = None,
+    documents: material.Documents = None,
     dev_documents: Annotated[
         str | None, typer.Option(help="Validate on so many documents of --dev, or a share, drawn by the seed.")
     ] = None,
@@ -84,7 +71,7 @@ def tune(
     """
     # Of several processes that train one adapter, the first speaks.
     console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
-    found = gather(
+    found = material.gather(
         examples,
         labels,
         dev=[dev] if dev else [],
@@ -135,21 +122,11 @@ def _train(run: Any, console: Console) -> None:
     """Trains with a progress bar; the first Ctrl-C or termination ends it after the step under way."""
     if run.too_long:
         console.print(f"{run.too_long} of {run.windows + run.too_long} windows are longer than the limit and left out")
-
-    def end(*_: object) -> None:
-        run.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not run.chief) as bar:
-        task = bar.add_task("starting", total=1.0)
+    with watched(run, console, shown=run.chief) as show:
         for at in run.train():
             speed = at.tokens / at.seconds if at.seconds else 0.0
             done = run.trainer.schedule.done(step=at.step, seconds=at.seconds)
-            shown = f"step {at.step}, pass {at.epoch + 1}, loss {at.loss:.4f}, {speed:.0f} tokens/s"
-            bar.update(task, completed=done, description=shown)
+            show(done, f"step {at.step}, pass {at.epoch + 1}, loss {at.loss:.4f}, {speed:.0f} tokens/s")
     if run.chief:
         console.print(f"the adapter and its card are in {run.output}")
 

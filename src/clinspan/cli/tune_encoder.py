@@ -1,30 +1,24 @@
 """`clinspan tune-encoder`: a token classifier out of gold documents."""
 
-import signal
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clinspan.cli.gold import gather
+from clinspan.cli import material
+from clinspan.cli.training import watched
 from clinspan.errors import MissingExtra
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.encoder.output import check_output
-from clinspan.tuning.encoder.settings import EncoderRunSettings
+from clinspan.tuning.encoder.settings import CHECKPOINTS, EncoderRunSettings
+from clinspan.tuning.output import check_output
 
 
 def tune_encoder(
-    examples: Annotated[
-        list[Path], typer.Option("--examples", help="Gold documents to learn from, in any corpus format; repeatable.")
-    ],
+    examples: material.Examples,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for classifier, card, log and checkpoint.")],
-    labels: Annotated[
-        list[str],
-        typer.Option(help="What the documents are annotated for, a set or labels.toml: one for all, or one for each."),
-    ],
+    labels: material.Labels,
     base: Annotated[
         str, typer.Option(help="The encoder: one of `clinspan models list`, a Hugging Face folder, or hf:NAME.")
     ] = "all-minilm-l6-v2-torch",
@@ -33,21 +27,14 @@ def tune_encoder(
         list[Path] | None,
         typer.Option(help="Documents to validate on, with the labels of the --examples in its place; repeatable."),
     ] = None,
-    hold_out: Annotated[
-        list[Path] | None, typer.Option(help="Corpora whose documents are kept out of training; repeatable.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option("--map", help="OLD=NAME: a corpus's label under another name; repeatable.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that has files.")] = False,
+    hold_out: material.HoldOut = None,
+    rename: material.Rename = None,
+    resume: material.Resume = False,
+    force: material.Force = False,
     learning_rate: Annotated[float, typer.Option(help="At its highest; less for larger encoders.")] = 2e-4,
-    batch: Annotated[int, typer.Option(help="Windows in one step.")] = 16,
-    keep_empty: Annotated[float, typer.Option(help="Share of the windows without a mention that is used.")] = 1.0,
-    documents: Annotated[
-        list[str] | None,
-        typer.Option(help="Learn from so many documents of the examples, or a share (25%), drawn by the seed."),
-    ] = None,
+    batch: material.Batch = 16,
+    keep_empty: material.KeepEmpty = 1.0,
+    documents: material.Documents = None,
     patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
     seed: Annotated[
@@ -70,7 +57,7 @@ def tune_encoder(
         checkpoint_minutes=checkpoint_minutes,
         seed=seed,
     )
-    found = gather(
+    found = material.gather(
         examples,
         labels,
         dev=dev or [],
@@ -81,7 +68,7 @@ def tune_encoder(
     )
     for line in found.told():
         console.print(line)
-    check_output(output, resume=resume, force=force)
+    check_output(output, checkpoints=CHECKPOINTS, resume=resume, force=force)
     _train(_open(base, found.corpora, output=output, settings=settings, held=found.held, resume=resume), console)
 
 
@@ -101,22 +88,13 @@ def _train(run: Any, console: Console) -> None:
         f"{len(data.rows)} of {data.windows} windows, {data.mentions} mentions; {data.lost} mentions cannot be marked, "
         f"{data.too_long} windows are too long"
     )
-
-    def end(*_: object) -> None:
-        run.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not run.trainer.chief) as bar:
-        task = bar.add_task("starting", total=1.0)
-
-        def show(at: Any) -> None:
-            shown = f"step {at.step} of {at.steps}, pass {int(at.passes) + 1}, loss {at.loss:.4f}"
-            bar.update(task, completed=at.step / max(1, at.steps), description=shown)
-
-        run.train(show)
+    with watched(run, console, shown=run.trainer.chief) as show:
+        run.train(
+            lambda at: show(
+                at.step / max(1, at.steps),
+                f"step {at.step} of {at.steps}, pass {int(at.passes) + 1}, loss {at.loss:.4f}",
+            )
+        )
     if run.trainer.chief:
         for row in run.log:
             if "f1" in row:

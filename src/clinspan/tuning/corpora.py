@@ -27,6 +27,7 @@ class Gold:
         labels: what its annotators looked for.
         sha256: of its file.
         left_out: how many of its documents are not used, since they are held out elsewhere or come twice.
+        faults: the annotations that are wrong and the documents that cannot be read, none of which are among these.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Gold:
     labels: LabelSet
     sha256: str
     left_out: int = 0
+    faults: tuple[InputError, ...] = ()
 
     @property
     def mentions(self) -> int:
@@ -42,7 +44,7 @@ class Gold:
 
 
 def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None, strict: bool = True) -> Gold:
-    """Reads a gold file or folder; a wrong annotation is left out.
+    """Reads a gold file or folder; a wrong annotation is left out and kept in `Gold.faults`.
 
     Args:
         path: in any corpus format.
@@ -56,8 +58,10 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
     """
     known = {label.casefold(): label for label in labels.names}
     documents: list[Document] = []
+    faults: list[InputError] = []
     for found in catalogue.read(path, labels=names, lenient=True):
         if isinstance(found, InputError):
+            faults.append(found)
             continue
         entities = []
         for entity in found.entities:
@@ -74,7 +78,7 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
         documents.append(replace(found, entities=tuple(entities)))
     if strict and not any(doc.entities for doc in documents):
         raise InputError("holds no annotated document", where=str(path), expected="gold entities to learn from")
-    return Gold(path.name, tuple(documents), labels, _sha256(path))
+    return Gold(path.name, tuple(documents), labels, _sha256(path), faults=tuple(faults))
 
 
 def without(corpora: Sequence[Gold], held_out: Iterable[Document]) -> tuple[Gold, ...]:

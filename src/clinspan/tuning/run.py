@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.dictionary.store import Dictionary
-from clinspan.errors import ConfigError, InputError, OutputError
+from clinspan.errors import ConfigError, OutputError
 from clinspan.evaluation.score import Score
 from clinspan.evaluation.significance import intervals
 from clinspan.formats.base import Format
@@ -22,10 +22,10 @@ from clinspan.tuning.corpora import Gold
 from clinspan.tuning.epochs import Epochs, FactsOf
 from clinspan.tuning.facts import Facts
 from clinspan.tuning.lora import Progress, Trainer, attach
+from clinspan.tuning.output import CHECKPOINT, check_output
 from clinspan.tuning.sequences import Tokens
 from clinspan.tuning.settings import RunSettings
 
-CHECKPOINT = "checkpoint"
 LOG_FILE = "log.jsonl"
 PEFT_FOLDER = "peft"
 
@@ -256,7 +256,7 @@ def open_run(
     Raises:
         ClinspanError: when a part of it cannot be had, or they do not fit together.
     """
-    check_output(output, resume=resume, force=force)
+    check_output(output, checkpoints=(CHECKPOINT, f"{CHECKPOINT}.old"), resume=resume, force=force)
     start: Adapter | None = None if start_from is None else adapters.read(start_from)
     if base == "embedded":
         where: str | Path = path_of(DEFAULT_MODEL)
@@ -281,22 +281,3 @@ def open_run(
     elif start is not None:
         run.start_from(start.path)
     return run
-
-
-def check_output(folder: Path, *, resume: bool, force: bool) -> None:
-    """Makes the output folder.
-
-    Raises:
-        OutputError: when it has files and the run is neither resumed nor forced, or it cannot be made.
-        InputError: when a run is to be resumed that left no checkpoint.
-    """
-    if resume and not (folder / CHECKPOINT).exists() and not (folder / f"{CHECKPOINT}.old").exists():
-        raise InputError("has no checkpoint to resume from", where=str(folder), fix="Leave out --resume.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()) and not (resume or force):
-            raise OutputError(
-                "is not empty", where=str(folder), fix="Go on with --resume, start over with --force, or name another."
-            )
-    except OSError as error:
-        raise OutputError(f"cannot be made: {error.strerror}", where=str(folder)) from error

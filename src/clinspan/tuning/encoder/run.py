@@ -19,10 +19,10 @@ from clinspan.tuning import validate
 from clinspan.tuning.corpora import Gold
 from clinspan.tuning.encoder import card
 from clinspan.tuning.encoder.base import EncoderBase
-from clinspan.tuning.encoder.output import CHECKPOINTS
 from clinspan.tuning.encoder.rows import cut, rows
 from clinspan.tuning.encoder.settings import EncoderRunSettings
 from clinspan.tuning.encoder.train import At, EncoderTrainer, Hooks, last_checkpoint
+from clinspan.tuning.output import CHECKPOINT
 
 LOG_FILE = "log.jsonl"
 RUN_FILE = "run.json"
@@ -73,7 +73,7 @@ class EncoderRun:
         self._listener: Callable[[At], None] = lambda _: None
         self._checkpoint = self._resume() if resume else None
         if not resume:
-            shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+            shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
             self._write(LOG_FILE, "")
             self._write(RUN_FILE, json.dumps(self._identity, indent=1))
         before = max((row["seconds"] for row in self.log), default=0.0)
@@ -81,7 +81,7 @@ class EncoderRun:
             self.classifier,
             self.data.rows,
             settings,
-            folder=output / CHECKPOINTS,
+            folder=output / CHECKPOINT,
             hooks=self._hooks,
             seconds=before,
         )
@@ -98,7 +98,7 @@ class EncoderRun:
         }
 
     def _resume(self) -> Path:
-        checkpoint, step = last_checkpoint(self.output / CHECKPOINTS)
+        checkpoint, step = last_checkpoint(self.output / CHECKPOINT)
         try:
             known = json.loads((self.output / RUN_FILE).read_text(encoding="utf-8"))
             written = (self.output / LOG_FILE).read_text(encoding="utf-8") if (self.output / LOG_FILE).exists() else ""

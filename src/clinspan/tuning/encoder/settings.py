@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 from clinspan.errors import ConfigError
+from clinspan.tuning.output import CHECKPOINT
+
+CHECKPOINTS = (f"{CHECKPOINT}/checkpoint-*",)
+"""What of an output folder a run can be resumed from; transformers' Trainer numbers its own."""
 
 
 @dataclass(frozen=True, slots=True)
