@@ -76,6 +76,8 @@ def test_examples_are_shown_and_what_is_to_be_known_of_them_is_said(request, tmp
         (["--examples", "CORPUS", "--select", "knn", "--labels", "gene"], "none that is asked for; expected gene"),
         (["--examples", "POOL", "--select", "knn", "--labels", "gene"], "not annotated for 'gene'"),
         (["--examples", "POOL", "--select", "knn", "--examples-by", "minilm"], "no retriever 'minilm'"),
+        (["--examples", "POOL", "--map", "A=disease"], "--map is for annotated documents, and these are a pool"),
+        (["--examples", "POOL", "--skip-wrong"], "--skip-wrong is for annotated documents"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_read(tmp_path, note, corpus, pool, smollm2, options, says) -> None:
@@ -94,3 +96,24 @@ def test_a_pool_teaches_which_terms_are_meant(tmp_path, note, pool) -> None:
         assert run(note, "-o", out, *options).returncode == 0
         found[teach] = [entity["text"] for entity in json.loads(out.read_text())["entities"]]
     assert found == {"--teach": ["gout"], "--no-teach": []}
+
+
+NCBI = "1|t|Gout and cold.\n1|a|\n1\t0\t4\tGout\tSpecificDisease\tD1\n\n"
+FAULTY = "2|t|Renal failure.\n2|a|\n2\t0\t12\tRenal failure\tDiseaseClass\tD2\n"
+
+
+def test_a_faulty_document_stops_a_run_until_it_is_left_out(tmp_path, note) -> None:
+    gold, out = tmp_path / "gold.pubtator", tmp_path / "out.jsonl"
+    gold.write_text(NCBI + FAULTY)
+    options = (note, "-o", out, "--llm", "none", "--dictionary", "none", "--examples", gold)
+    stopped = run(*options)
+    assert stopped.returncode == 2
+    assert "gold.pubtator, line 7" in stopped.stderr
+    assert "leave such documents out with --skip-wrong" in stopped.stderr
+    assert not out.exists()
+    done = run(*options, "--skip-wrong")
+    assert done.returncode == 0, done.stderr
+    assert "1 documents left out: with a fault" in done.stderr
+    assert "line 7" in done.stderr
+    assert [entity["text"] for entity in json.loads(out.read_text())["entities"]] == ["gout"]
+    assert run(*options, "--skip-wrong", "--force", "--quiet").stderr == ""

@@ -125,6 +125,12 @@ def test_a_text_enters_once(text, said):
     assert said in shut.notes[0]
 
 
+def test_a_document_given_twice_is_said_to_be(tmp_path):
+    shut = gate()
+    assert ids(shut.admit([numbered(1), numbered(1)])) == ["n1"]
+    assert shut.notes == ["document 'n1' is given twice"]
+
+
 def test_held_out_documents_never_enter():
     held = [Document("x", NOTE), Document("y", "Some other text that is held out.")]
     documents = [Document("copy", NOTE.replace("sixty", "60")), Document("y", "Under the same id."), numbered(1)]

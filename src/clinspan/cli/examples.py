@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from clinspan.cli.evaluate import renamings, say_recognised
+from clinspan.cli.gold import names_for, say_left_out
 from clinspan.corpora import catalogue
-from clinspan.corpora.pubtator import NCBI_LABELS
 from clinspan.corpora.recognise import recognise
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError
@@ -78,7 +78,7 @@ def build(
         Rules(labels=wanted, form=by_name(form), skip_wrong=skip_wrong),
         held_out=_held_out(hold_out or (), source, skip_wrong=skip_wrong),
     )
-    names = _names(rename, wanted)
+    names = names_for(wanted, renamings(rename or ()))
     with progress_bars() as report:
         documents = gate.admit(read(gold, format=source, names=names, told=say_recognised))
         builder.build(documents, out, labels=lambda: gate.labels, window=cut, encoder=opened, progress=report)
@@ -109,7 +109,9 @@ def add(
         store=about.path / about.generation / layout.STORE,
     )
     with progress_bars() as report:
-        documents = gate.admit(read(gold, format=source, names=_names(rename, labels), told=say_recognised))
+        documents = gate.admit(
+            read(gold, format=source, names=names_for(labels, renamings(rename or ())), told=say_recognised)
+        )
         builder.add(documents, examples, encoder=opened, progress=report)
     _show(gate, Pool.open(examples))
 
@@ -147,7 +149,7 @@ def find(
     (near,) = selector.near("", text, [text])
     selection = selector.choose(near, Wish(pool.labels, index.standing_in(text) if index is not None else ()))
     console = Console(highlight=False, soft_wrap=True)
-    if not selection.chosen:
+    if not selection.chosen and not selection.refused:
         console.print("no example of the pool has a word in common with the text")
     asked = set(lexical.terms(text))
     for chosen in selection.chosen:
@@ -210,11 +212,7 @@ def progress_bars() -> Iterator[Report]:
 
 
 def _show(gate: Gate, pool: Pool) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    for note in gate.notes:
-        console.print(f"[yellow]left out:[/] {escape(note)}")
-    for reason, count in gate.left_out.items():
-        console.print(f"{count} documents left out: {reason}")
+    say_left_out(gate)
     show_info(pool)
 
 
@@ -224,12 +222,6 @@ def _window(given: str) -> WindowSettings:
     if not given.isdecimal():
         raise ConfigError(f"--window {given}", expected="sentence, or a number of tokens")
     return WindowSettings(max_tokens=int(given), overlap_sentences=0)
-
-
-def _names(given: Sequence[str] | None, labels: LabelSet | None) -> dict[str, str]:
-    """What labels are renamed to; the classes of NCBI-disease are one label unless something else is said."""
-    usual = {old: new for old, new in NCBI_LABELS.items() if labels is not None and new in labels}
-    return usual | renamings(given or ())
 
 
 def _held_out(paths: Sequence[Path], format: str | None, *, skip_wrong: bool) -> Iterator[Document]:

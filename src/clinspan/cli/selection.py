@@ -1,17 +1,19 @@
 """The options that say which examples the prompts show."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from clinspan.corpora import catalogue
-from clinspan.corpora import inputs as corpora
+from clinspan.cli.evaluate import renamings
+from clinspan.cli.gold import names_for, say_left_out
 from clinspan.document import Document
 from clinspan.errors import ConfigError
 from clinspan.examples import layout
+from clinspan.examples.check import Gate, Rules, read
 from clinspan.examples.select.settings import MentionSource, Order, Strategy
+from clinspan.labels import LabelSet
 from clinspan.pipeline.example_choice import ExampleChoice
 
 EXAMPLES = "The examples in the prompt"
@@ -69,6 +71,18 @@ SelectRelevance = Annotated[
         rich_help_panel=EXAMPLES,
     ),
 ]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="Rename a label of the examples: FROM=TO.", rich_help_panel=EXAMPLES),
+]
+SkipWrong = Annotated[
+    bool,
+    typer.Option(
+        "--skip-wrong",
+        help="Leave out examples' documents with a fault instead of stopping.",
+        rich_help_panel=EXAMPLES,
+    ),
+]
 Teach = Annotated[
     bool,
     typer.Option(
@@ -79,8 +93,14 @@ Teach = Annotated[
 ]
 
 
-def check(chosen: ExampleChoice, given: Path | None) -> None:
+def check(chosen: ExampleChoice, given: Path | None, *, renamed: Sequence[str] = (), skip_wrong: bool = False) -> None:
     """Refuses what contradicts itself, before anything is opened.
+
+    Args:
+        chosen: how examples are chosen.
+        given: a pool, or annotated documents.
+        renamed: new names for labels.
+        skip_wrong: whether documents with a fault are left out.
 
     Raises:
         ConfigError: naming the options.
@@ -89,6 +109,12 @@ def check(chosen: ExampleChoice, given: Path | None) -> None:
         raise ConfigError(
             f"--select {chosen.strategy} chooses from a pool, and there is none",
             fix="Name one with --examples: a pool's folder, or annotated documents.",
+        )
+    if given is not None and pool(given) is not None and (renamed or skip_wrong):
+        raise ConfigError(
+            f"--{'map' if renamed else 'skip-wrong'} is for annotated documents, and these are a pool already",
+            where=str(given),
+            fix="Give it to `clinspan examples build`.",
         )
     dependent = (chosen.order, chosen.retriever, chosen.mentions, chosen.relevance)
     if chosen.strategy is None and any(value is not None for value in dependent):
@@ -100,12 +126,25 @@ def pool(path: Path | None) -> Path | None:
     return path if path is not None and (path / layout.MANIFEST).is_file() else None
 
 
-def documents(path: Path | None, renamed: Mapping[str, str]) -> tuple[Document, ...]:
-    """The annotated documents of a file or folder; none without a path, and none of a pool.
+def documents(
+    path: Path | None, labels: LabelSet, renamed: Sequence[str], *, skip_wrong: bool, quiet: bool
+) -> tuple[Document, ...]:
+    """The annotated documents of a file or folder, checked as for a pool; none without a path, and none of a pool.
+
+    Args:
+        path: a pool's, or theirs.
+        labels: what the run asks for; documents may have others, too.
+        renamed: new names for labels, as FROM=TO.
+        skip_wrong: leaves out documents with a fault.
+        quiet: says nothing of those that are left out.
 
     Raises:
-        InputError: when one of them cannot be read.
+        ClinspanError: when one of them has a fault; it names the first of them.
     """
     if path is None or pool(path) is not None:
         return ()
-    return tuple(corpora.strict(catalogue.read(path, labels=renamed)))
+    gate = Gate(Rules(skip_wrong=skip_wrong))
+    found = tuple(gate.admit(read([path], names=names_for(labels, renamings(renamed)))))
+    if not quiet:
+        say_left_out(gate)
+    return found

@@ -11,7 +11,7 @@ import typer
 from clinspan.cli import selection
 from clinspan.cli.engine import Engine, tagging
 from clinspan.cli.estimate import estimate
-from clinspan.cli.evaluate import renamings, say_recognised
+from clinspan.cli.evaluate import say_recognised
 from clinspan.cli.recording import Keep, arguments
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
@@ -148,6 +148,8 @@ def tag(
         ),
     ] = None,
     examples: selection.Examples = None,
+    renamed: selection.Rename = None,
+    skip_wrong: selection.SkipWrong = False,
     select: selection.Select = None,
     k: selection.Count = None,
     examples_order: selection.ExamplesOrder = None,
@@ -173,10 +175,6 @@ def tag(
         typer.Option(
             help="Ask about every window, or only where the dictionary proposes something.", rich_help_panel=TAGGING
         ),
-    ] = None,
-    renamed: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="Rename a label of the examples: FROM=TO.", rich_help_panel=TAGGING),
     ] = None,
     candidates: Annotated[
         Candidates | None,
@@ -334,17 +332,19 @@ def tag(
             relevance=select_relevance,
         ),
     )
-    selection.check(choice.examples, examples)
+    selection.check(choice.examples, examples, renamed=renamed or (), skip_wrong=skip_wrong)
+    wanted = parts.labels(labels)
+    pool = selection.documents(examples, wanted, renamed or (), skip_wrong=skip_wrong, quiet=quiet)
     with opening(quiet):
         recipe = TaggerRecipe(
             llm=llm,
-            labels=parts.labels(labels),
+            labels=wanted,
             options=options,
             adapter=adapter,
             form=form,
             dictionary=dictionary,
             calibration=calibration,
-            pool=selection.documents(examples, renamings(renamed or ())),
+            pool=pool,
             examples=selection.pool(examples),
             teach=teach,
             choice=choice,

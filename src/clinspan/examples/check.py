@@ -191,6 +191,8 @@ class Gate:
             ((id, its_text, held),) = self._rows(query, other)
             what = "the same text as" if its_text == text else "nearly the same text as"
             note = f"document {document.id!r} has {what} {'the held-out document' if held else 'document'} {id!r}"
+            if id == document.id and not held:
+                note = f"document {document.id!r} is given twice"
             return self._leave_out("held out" if held else "there already", note)
         return True
 
