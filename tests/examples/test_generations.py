@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pool_parts import HashEncoder, numbered
 
+from clinspan.document import Document
 from clinspan.errors import InputError, ModelError, OutputError
 from clinspan.examples import index
 from clinspan.examples.build import add, build
@@ -194,3 +195,17 @@ def test_exact_search_is_exact(folder):
     for row, hits in zip(expected, found, strict=True):
         assert [hit.index for hit in hits] == np.argsort(-row)[:7].tolist()
         assert [hit.similarity for hit in hits] == pytest.approx(sorted(row.tolist(), reverse=True)[:7], abs=1e-6)
+
+
+def test_a_pool_may_be_named_from_the_folder_one_works_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    build([numbered(0)], "pool", labels=["disease"], encoder=HashEncoder())
+    add([numbered(1)], "pool", encoder=HashEncoder())
+    assert [example.document for example in Pool.open("pool")] == ["n0", "n1"]
+
+
+def test_documents_without_any_label_are_no_pool(tmp_path):
+    with pytest.raises(InputError, match="no document has an annotation"):
+        build([Document("a", "No gout.")], tmp_path / "pool", labels=[])
+    build([Document("a", "No gout.")], tmp_path / "pool", labels=["disease"])
+    assert Pool.open(tmp_path / "pool").info.mentions == {"disease": 0}

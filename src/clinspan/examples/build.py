@@ -52,17 +52,23 @@ def build(
         progress: is told how far each step has come.
 
     Raises:
-        InputError: when there is no example in the documents.
+        InputError: when there is no example in the documents, or no label.
         OutputError: when `folder` cannot be written.
         MissingExtra: when the pool is large, and the index for large pools is not installed.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     with _next_generation(folder) as (generation, finish):
         before = _open(folder)
         writer = store.StoreWriter(generation / layout.STORE)
         counts = _add_all(documents, writer, window, progress)
         writer.close()
         counts["labels"] = list(labels() if callable(labels) else labels)
+        if counts["documents"] and not counts["labels"]:
+            raise InputError(
+                "no document has an annotation, and nothing says what they were annotated for",
+                expected="annotated documents",
+                fix="Where there is truly nothing to mark, name the label set: --labels.",
+            )
         counts["mentions"] = {**dict.fromkeys(counts["labels"], 0), **counts["mentions"]}
         finish(_index(generation, counts, window, encoder, before=before, grown=False, progress=progress))
 
@@ -89,7 +95,7 @@ def add(
         ModelError: when the encoder is not the pool's.
         OutputError: when `folder` cannot be written.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     read_manifest(folder)
     with _next_generation(folder) as (generation, finish):
         before = Pool.open(folder)
