@@ -18,6 +18,10 @@ from clinspan.examples.layout import EncoderInfo, PoolInfo
 from clinspan.examples.lexical import LexicalRetriever
 from clinspan.examples.retrieve import Floats, Retriever
 
+_EXAMPLES = (
+    "select id, start, examples.text, entities from examples join documents on documents.number = examples.document"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PoolMention:
@@ -83,17 +87,13 @@ class Pool:
         Raises:
             IndexError: when there is none.
         """
-        row = self._store.row(
-            "select id, start, examples.text, entities from examples join documents on documents.number = document "
-            "where examples.number = ?",
-            index,
-        )
+        row = self._store.row(f"{_EXAMPLES} where examples.number = ?", index)
         if row is None:
             raise IndexError(f"the pool has {len(self)} examples, none with the index {index}")
-        return PoolExample(row[0], row[1], row[2], store.parse(row[3], row[2]))
+        return _example(row)
 
     def __iter__(self) -> Iterator[PoolExample]:
-        return map(self.__getitem__, range(len(self)))
+        return map(_example, self._store.each(f"{_EXAMPLES} order by examples.number"))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -213,6 +213,11 @@ class Pool:
     def close(self) -> None:
         """Gives its files back."""
         self._store.close()
+
+
+def _example(row: tuple[Any, ...]) -> PoolExample:
+    document, start, text, entities = row
+    return PoolExample(document, start, text, store.parse(entities, text))
 
 
 def check_encoder(encoder: Encoder | None, pool: PoolInfo) -> None:

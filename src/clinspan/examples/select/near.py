@@ -15,6 +15,8 @@ class Examples(Protocol):
 
     def __getitem__(self, index: int, /) -> PoolExample: ...
 
+    def __iter__(self) -> Iterator[PoolExample]: ...
+
 
 class Near:
     """One text against a pool.

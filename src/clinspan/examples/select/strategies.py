@@ -10,6 +10,7 @@ from itertools import chain, islice
 
 import numpy as np
 
+from clinspan.examples.example import PoolExample
 from clinspan.examples.retrieve import Hit
 from clinspan.examples.select import draw
 from clinspan.examples.select.diversity import marginal
@@ -124,15 +125,19 @@ class Kinds:
 
     def of(self, index: int) -> frozenset[str | None]:
         """The labels of one example; None alone when it has no entity."""
-        return frozenset(entity.label for entity in self._examples[index].entities) or _NOTHING
+        return _kinds(self._examples[index])
 
     def having(self, kind: str | None) -> Callable[[int], bool]:
         """Says of an example whether it is of a kind; the first call reads the whole pool."""
         size = len(self._examples)
         if self._having is None:
             self._having = {}
-            for index in range(size):
-                for found in self.of(index):
+            for index, example in enumerate(self._examples):
+                for found in _kinds(example):
                     self._having.setdefault(found, bytearray(size))[index] = 1
         marks = self._having.get(kind, bytearray(size))
         return lambda index: bool(marks[index])
+
+
+def _kinds(example: PoolExample) -> frozenset[str | None]:
+    return frozenset(entity.label for entity in example.entities) or _NOTHING
