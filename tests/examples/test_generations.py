@@ -124,7 +124,7 @@ def test_a_build_without_examples_changes_nothing(folder):
 
 
 def test_an_encoder_of_another_dimension_is_an_error(folder):
-    with pytest.raises(ModelError, match=r"12 dimensions than the pool's; expected hash, pooling mean, 8 dimensions"):
+    with pytest.raises(ModelError, match=r"12 dimensions and not 8 .*; expected hash, pooling mean, 8 dim"):
         add([numbered(2)], folder, encoder=HashEncoder(12, identity="wide"))
     with pytest.raises(ModelError, match="other weights"):
         Pool.open(folder).retriever(encoder=HashEncoder(identity="another"))

@@ -103,6 +103,19 @@ def test_a_note_of_the_pool_is_not_shown_itself(scripted, labels, pool) -> None:
         assert shown == ["A headache for two days | no nausea.", "She had no fever."]  # the others share no word
 
 
+def test_another_version_of_the_note_shows_it_nothing(scripted, labels, tmp_path) -> None:
+    note = "Seen at nine with a cold. Her left knee hurt after a long walk in the hills above the lake last week. "
+    note += "She was told to rest it, to drink more water, and to come back on the first day of the month. {} Home."
+    old = Document("version 1", note.format("Pain is mild."))
+    build([old, Document("b", "Pain was severe in his arm.")], tmp_path / "pool", labels=labels.names)
+    llm = scripted(lambda text: text)
+    asks = tagger(llm, labels, Pool.open(tmp_path / "pool"), strategy=Strategy.KNN)
+    asks.tag(Document("version 2", note.format("Pain is severe.")))
+    shown = {text for request in llm.requests for text in texts(request.messages)}
+    assert shown == {"Pain was severe in his arm."}
+    assert "from another version of the document" in dict(asks.demonstrations.tally.figures())["examples left out"]
+
+
 def test_what_does_not_fit_into_the_context_is_left_out_and_counted(scripted, labels, pool) -> None:
     llm = scripted(lambda text: text)
     whole = tagger(llm, labels, pool, strategy=Strategy.KNN, k=3)

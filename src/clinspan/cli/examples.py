@@ -145,7 +145,7 @@ def find(
     pool = Pool.open(examples)
     settings = SelectSettings(strategy=select, k=k, order=Order.SIMILAR_FIRST, retriever=by, seed=seed)
     index = MentionIndex(pool.mentions()) if select is Strategy.ENTITY else None
-    selector = Selector(pool, pool.retriever(by), settings, index)
+    selector = Selector(pool, pool.retriever(by), settings, index, same_document=pool.same_document)
     (near,) = selector.near("", text, [text])
     selection = selector.choose(near, Wish(pool.labels, index.standing_in(text) if index is not None else ()))
     console = Console(highlight=False, soft_wrap=True)

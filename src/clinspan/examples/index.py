@@ -23,7 +23,7 @@ GRAPH = "hnsw"
 GRAPH_FROM = 50_000
 """Examples from which on a graph is built; below, exact search takes a few milliseconds."""
 
-_LINKS = 16
+_LINKS = 32
 _BUILD_WIDTH = 100
 _SEARCH_WIDTH = 192
 _MOST_WANTED = 4096

@@ -233,12 +233,13 @@ def check_encoder(encoder: Encoder | None, pool: PoolInfo) -> None:
         raise ModelError(
             "the pool has vectors, and no encoder is given", where=str(pool.path), expected=f"the encoder {about.name}"
         )
-    what = f"has {encoder.dimension} dimensions" if encoder.dimension != about.dimension else "has other weights"
+    same = encoder.dimension == about.dimension
+    what = "other weights or settings than" if same else f"{encoder.dimension} dimensions and not {about.dimension} as"
     raise ModelError(
-        f"the encoder {encoder.name} (pooling {encoder.pooling}) {what} than the pool's",
+        f"the encoder {encoder.name} (pooling {encoder.pooling}) has {what} the one that the pool's vectors are of",
         where=str(pool.path),
         expected=f"{about.name}, pooling {about.pooling}, {about.dimension} dimensions",
-        fix=f"Use --encoder {about.source} as the pool was built, or build the pool anew.",
+        fix=f"Bring back what {about.source} was when the pool was built, or build the pool anew.",
     )
 
 

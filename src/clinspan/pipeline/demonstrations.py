@@ -80,7 +80,7 @@ class Demonstrations:
             pool = self._checked(labels)
             retriever = pool.retriever(settings.retriever)
             mentions = self._mentions if settings.strategy is Strategy.ENTITY else None
-            self._selector = Selector(pool, retriever, settings, mentions)
+            self._selector = Selector(pool, retriever, settings, mentions, same_document=pool.same_document)
             usual = usual_similarity(pool, retriever) if settings.resembles is None else settings.resembles
         self.tally = Tally(labels.names, usual)
         self._cost = lru_cache(maxsize=1 << 14)(self._cost_in_pool)

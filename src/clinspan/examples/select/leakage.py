@@ -1,5 +1,6 @@
 """Keeps examples away from the document they come from, by its id and by its text."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from functools import cached_property
 
@@ -16,6 +17,7 @@ class Leak(StrEnum):
     """Why an example may not be shown with a text."""
 
     SAME_DOCUMENT = "from the same document"
+    COPY = "from another version of the document"
     SAME_TEXT = "its text stands in the document"
     HOLDS_TEXT = "it holds the whole text"
     NEAR_COPY = "nearly all of it stands in the document"
@@ -31,16 +33,20 @@ class Leakage:
     Args:
         document: the document's id.
         text: all of its text.
+        copies: ids of the pool's documents that are this one, or nearly.
     """
 
-    def __init__(self, document: str, text: str):
+    def __init__(self, document: str, text: str, copies: Collection[str] = ()):
         self._document = document
+        self._copies = copies
         self._text = text
 
     def of(self, example: PoolExample, window: str) -> Leak | None:
         """Why `example` may not be shown with `window`, a part of the document; None when it may."""
         if example.document == self._document:
             return Leak.SAME_DOCUMENT
+        if example.document in self._copies:
+            return Leak.COPY
         words = _words(example.text)
         if not words or _holds(self._joined, words):
             return Leak.SAME_TEXT

@@ -1,7 +1,7 @@
 """Chooses the examples of each text by the settings: ranks, refuses, fits and arranges."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -17,6 +17,8 @@ from clinspan.examples.select.settings import Order, SelectSettings, Strategy
 
 Cost = Callable[[int], int | None]
 """Tokens that an example of the pool takes in the prompt; None when the answer's format cannot write it."""
+
+Copies = Callable[[str, str], Collection[str]]
 
 _SPARE = 8
 """Neighbours fetched beyond those wanted, for some may not be shown."""
@@ -64,6 +66,7 @@ class Selector:
         retriever: one of the pool's.
         settings: a strategy that draws on the pool.
         mentions: the pool's, for `entity`.
+        same_document: tells by a document's id and text which of the pool's documents are that one, or nearly.
 
     Raises:
         ConfigError: when the strategy needs no pool, or needs mentions and has none.
@@ -75,6 +78,8 @@ class Selector:
         retriever: Retriever,
         settings: SelectSettings,
         mentions: MentionIndex | None = None,
+        *,
+        same_document: Copies | None = None,
     ):
         if not settings.strategy.draws_on_pool:
             raise ConfigError(f"the strategy {settings.strategy.value!r} chooses nothing from a pool")
@@ -84,6 +89,7 @@ class Selector:
         self.settings = settings
         self._retriever = retriever
         self._mentions = mentions
+        self._same_document = same_document
         self._kinds = strategies.Kinds(examples)
 
     def near(self, document: str, text: str, windows: Sequence[str]) -> list[Near]:
@@ -94,7 +100,8 @@ class Selector:
             text: all of its text.
             windows: the parts of it that examples are wanted for.
         """
-        leakage = Leakage(document, text)
+        copies = self._same_document(document, text) if self._same_document is not None else ()
+        leakage = Leakage(document, text, copies)
         ahead = self._ahead
         hits = self._retriever.nearest(windows, ahead) if ahead and windows else [[] for _ in windows]
         return [
