@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,8 @@ class OnnxEncoder:
         if not tokenizer.is_file():
             raise ModelError("has no tokenizer.json", where=str(tokenizer.parent))
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = min(_MOST_THREADS, os.cpu_count() or 1)
-        # Threads that wait by spinning take the processor from whoever else works on the machine.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Batches side by side, one thread each: threads that share a small batch mostly wait for one another.
+        options.intra_op_num_threads = 1
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
@@ -75,9 +75,12 @@ class OnnxEncoder:
             texts = [text.lower() for text in texts]
         encodings = self._tokenizer.encode_batch(list(texts))
         rows: list[Any] = [None] * len(texts)
-        for batch in batches([len(encoding.ids) for encoding in encodings], _BATCH_TOKENS):
-            for index, row in zip(batch, self._run([encodings[i].ids for i in batch]), strict=True):
-                rows[index] = row
+        cut = list(batches([len(encoding.ids) for encoding in encodings], _BATCH_TOKENS))
+        asked = [[encodings[index].ids for index in batch] for batch in cut]
+        with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as threads:
+            for batch, found in zip(cut, threads.map(self._run, asked), strict=True):
+                for index, row in zip(batch, found, strict=True):
+                    rows[index] = row
         return normalised(np.stack(rows)) if rows else np.empty((0, self.dimension), np.float32)
 
     def _run(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
