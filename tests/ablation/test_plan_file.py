@@ -89,7 +89,7 @@ def test_numbers_are_kept_as_the_kind_that_they_are(plan_of):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_plans_that_ship_can_be_read(path, monkeypatch):
-    for name in ("NCBI", "POOL"):
+    for name in ("NCBI", "MTSAMPLES", "POOL"):
         monkeypatch.setenv(name, "/somewhere")
     plan = read_plan(path)
     cells = grid(plan)
@@ -99,4 +99,4 @@ def test_the_plans_that_ship_can_be_read(path, monkeypatch):
 
 
 def test_all_of_them_were_found():
-    assert [path.stem for path in SHIPPED] == ["dirag", "embedded", "kate", "study"]
+    assert [path.stem for path in SHIPPED] == ["dirag", "embedded", "kate-notes", "kate", "study"]
