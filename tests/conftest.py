@@ -16,7 +16,6 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
-# Chromium asks the network for nothing.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -26,6 +25,20 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 600_000
+"""Milliseconds for a page to open or an element to come: a busy machine is no failure."""
+
+
+class Pages:
+    """Opens contexts of one browser, each with patience."""
+
+    def __init__(self, chromium):
+        self._chromium = chromium
+
+    def new_context(self, **options):
+        context = self._chromium.new_context(**options)
+        context.set_default_timeout(PATIENCE)
+        return context
 
 
 @pytest.fixture(scope="session")
@@ -140,6 +153,6 @@ def browser():
         pytest.skip("needs Chromium on the PATH (Debian: apt-get install chromium)")
     api = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
     with api.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
+        chromium = driver.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE)
+        yield Pages(chromium)
         chromium.close()
