@@ -22,6 +22,7 @@ from clinspan import samples
 from clinspan.document import Document
 from clinspan.llms.base import LLM
 from clinspan.llms.openai import OpenAILLM, OpenAISettings
+from clinspan.llms.tokens import estimate_tokens
 from clinspan.messages import Completion, Request
 from clinspan.pipeline.tagger import Tagger
 from clinspan.runs.folder import Description, RunFolder
@@ -40,7 +41,7 @@ class Instant:
             yield Completion(request.constraint.text, prompt_tokens=500, completion_tokens=100)
 
     def count_tokens(self, text: str) -> int:
-        return len(text) // 4
+        return estimate_tokens(text)  # as for every server
 
 
 def notes(windows: int) -> Iterator[Document]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -17,6 +18,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=False,
     autoescape=False,  # prompts are plain text, never HTML
+    auto_reload=False,  # or each prompt would ask the disk whether its templates have changed
 )
 
 
@@ -61,19 +63,26 @@ def build(
         facts: one line each, from the dictionary.
         settings: the layout.
     """
-    system = template(f"system_{settings.style}")
-    question = template(f"question_{settings.style}")
+    asked = template(f"question_{settings.style}").render(text=text, facts=facts)
+    return (*_before(labels, form, tuple(examples), settings), Message("user", asked))
+
+
+# Where examples are not chosen anew, it is the same for every window, and dearer to write than all that changes.
+@lru_cache(maxsize=64)
+def _before(
+    labels: LabelSet, form: Format, examples: tuple[Example, ...], settings: PromptSettings
+) -> tuple[Message, ...]:
+    """All that comes before the question."""
     shown = [demonstration(example, labels=labels, form=form, settings=settings) for example in examples]
     as_message = settings.examples_as == "message"
-    instructions = system.render(
+    system = template(f"system_{settings.style}").render(
         labels=labels.labels, instructions=form.instructions(labels), examples=shown if as_message else ()
     )
-    messages = [Message("system", instructions)]
-    if not as_message:
-        for asked, answered in shown:
-            messages += [Message("user", asked), Message("assistant", answered)]
-    messages.append(Message("user", question.render(text=text, facts=facts)))
-    return tuple(messages)
+    turns = () if as_message else shown
+    return (
+        Message("system", system),
+        *(message for asked, answered in turns for message in (Message("user", asked), Message("assistant", answered))),
+    )
 
 
 def demonstration(

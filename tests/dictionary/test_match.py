@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.dictionary.senses import TermMatch
+from clinspan.dictionary.written import Written
 
 
 @pytest.mark.parametrize(
@@ -105,3 +106,11 @@ def test_matches_stand_in_the_text_and_never_overlap(small, text):
         assert match.span.start >= end
         assert match.senses
         end = match.span.end
+
+
+def test_what_is_kept_of_a_text_is_never_given_for_another_question(small):
+    first, second = Written.of("Pnuemonia (PN) or cancer of the lung"), Written.of("gout of the lung cancer; a cold")
+    asked = [(text, fuzzy) for text in (first, second, first) for fuzzy in (True, False, True)]
+    anew = [small.scan(text.text, fuzzy=fuzzy, overlapping=True) for text, fuzzy in asked]
+    assert [small.scan(text, fuzzy=fuzzy, overlapping=True) for text, fuzzy in asked] == anew
+    assert len({len(found) for found in anew}) > 1

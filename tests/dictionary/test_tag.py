@@ -25,6 +25,8 @@ def tagger(small):
         ("breast and ovarian cancer", ["breast and ovarian cancer"]),
         ("lung, breast, and ovarian cancers", ["lung, breast, and ovarian cancers"]),
         ("breast/ovarian cancer", ["breast/ovarian cancer"]),
+        ("breast and/or\novarian cancer", ["breast and/or\novarian cancer"]),
+        ("breast and \novarian cancer", ["breast and \novarian cancer"]),
         ("of breast or ovarian cancer", ["breast or ovarian cancer"]),
         ("aspirin and breast cancer", ["aspirin", "breast cancer"]),
         ("familial breast cancer", ["familial breast cancer"]),

@@ -8,6 +8,8 @@ from itertools import count
 from textwrap import dedent
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llm_server import Answer, reply
 
 from clinspan.decoding.grammars import answer_grammar
@@ -341,6 +343,11 @@ def test_estimated_tokens_are_never_too_few():
     assert estimate_tokens("Hb 10.5") == 1 + 1 + 2 + 1 + 1
     assert estimate_tokens("é") == 1
     assert estimate_tokens("→") == 3
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_plain_text_is_estimated_as_text_with_other_letters_is(text):
+    assert estimate_tokens(text) + 3 == estimate_tokens(f"{text}→")
 
 
 # Everything that Python does with sockets passes the interpreter's audit hooks, so this sees what any library tries.

@@ -57,7 +57,11 @@ def rank(
     left = budget
     lines: list[str] = []
     for term, senses in _useful(matches, LabelTypes(labels)):
-        for line in _versions(term, senses, mode, type_definitions or {}):
+        versions = list(_versions(term, senses, mode, type_definitions or {}))
+        # Most terms come when there is no room left: what does not fit at its shortest fits in no way.
+        if not versions or count_tokens(versions[-1] + "\n") > left:
+            continue
+        for line in versions:
             cost = count_tokens(line + "\n")
             if cost <= left:
                 lines.append(line)

@@ -15,6 +15,9 @@ IsTerm = Callable[[str], bool]
 
 _WORD = r"[^\W_]+(?:['’-][^\W_]+)*"
 _COORDINATED = re.compile(rf"((?:{_WORD}\s)?{_WORD})(?:,?\s(?:and/or|and|or)\s|\s?/\s?|,\s|-(?=\w))$")
+# What a coordination ends in: looked for first, since nearly all terms stand after none, and telling so by the whole
+# pattern takes as long as all else about the term.
+_JOINED = re.compile(r"(?:\b(?:and|or)|,|/)\s$|/$")
 _MODIFIER = re.compile(
     r"(?:\b(?:familial|inherited|hereditary|sporadic|X-linked|autosomal(?:[ -](?:dominant|recessive))?)\s)+$",
     re.IGNORECASE,
@@ -36,6 +39,8 @@ def extend_left(text: str, span: Span, is_term: IsTerm) -> Span:
 
 
 def _coordinated(text: str, span: Span, is_term: IsTerm) -> Span | None:
+    if not _JOINED.search(text, max(0, span.start - 5), span.start):
+        return None
     found = _COORDINATED.search(text, max(0, span.start - _REACH), span.start)
     words = re.findall(rf"{_WORD}", span.of(text))
     if not found or len(words) < 2:

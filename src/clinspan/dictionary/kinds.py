@@ -17,6 +17,7 @@ class LabelTypes:
         for label in labels.labels:
             for name in label.semantic_types:
                 self._labels.setdefault(name, label.name)
+        self._known: dict[tuple[str, ...], str | None] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -25,7 +26,11 @@ class LabelTypes:
 
     def label_of(self, sense: Sense) -> str | None:
         """The label of a sense; None where its types are of none."""
-        return next((self._labels[name] for name in sense.types if name in self._labels), None)
+        types = sense.types
+        # A dictionary has many senses and few sets of types.
+        if types not in self._known:
+            self._known[types] = next((self._labels[name] for name in types if name in self._labels), None)
+        return self._known[types]
 
     def decide(self, senses: Sequence[Sense]) -> str | None:
         """The label of a term with these senses, best first; None when its likely senses have none."""

@@ -11,11 +11,11 @@ from itertools import permutations
 from typing import Protocol, TypeVar
 
 from clinspan.dictionary import layout
-from clinspan.dictionary.abbreviations import Abbreviation, abbreviations, expand
 from clinspan.dictionary.index import Index
 from clinspan.dictionary.misspellings import Speller
-from clinspan.dictionary.normalise import Tokens, normal_form, tokenise
+from clinspan.dictionary.normalise import normal_form
 from clinspan.dictionary.senses import Sense, TermMatch, senses_of
+from clinspan.dictionary.written import Written
 from clinspan.document import Span
 
 _CACHE_SIZE = 1 << 14
@@ -53,35 +53,28 @@ class Matcher:
         self._index = index
         self._speller = Speller(index)
         self._senses: dict[tuple[int, str, TermMatch], tuple[Sense, ...]] = {}
+        self._last: tuple[Written | None, dict[Span, Match]] = (None, {})
 
-    def scan(
-        self, text: str, *, fuzzy: bool = True, overlapping: bool = False, defined: Sequence[Abbreviation] | None = None
-    ) -> tuple[Match, ...]:
-        """The terms in `text`, in text order.
+    def scan(self, written: Written, *, fuzzy: bool = True, overlapping: bool = False) -> tuple[Match, ...]:
+        """The terms in a text, in text order.
 
         Args:
+            written: the text.
             fuzzy: whether words the dictionary does not have may be misspelt.
             overlapping: all matches; else, of those that overlap, the longest (in code points, then the first).
-            defined: abbreviations to write out; None for those that the text itself defines.
         """
-        defined = abbreviations(text) if defined is None else defined
-        matches = self._written_out(text, defined, fuzzy)
+        matches = self._written_out(written, fuzzy)
         return tuple(sorted(matches, key=lambda match: match.span) if overlapping else longest_apart(matches))
 
-    def _written_out(self, text: str, defined: Sequence[Abbreviation], fuzzy: bool) -> list[Match]:
-        expansion = expand(text, defined)
-        tokens = tokenise(expansion.text)
-        found: dict[Span, Match] = {}
-        for hit in self._hits(tokens, fuzzy):
-            start, end = tokens.starts[hit.start], tokens.ends[hit.end - 1]
-            place = expansion.to_source(start, end)
-            senses = self._look_up(hit.key, expansion.text[start:end], hit.kind) if place else ()
-            if place and senses:
-                span, short = place
-                kind = TermMatch.ABBREVIATION if short else _kind(senses, hit.kind, expansion.text[start:end])
-                # Of two matches of one place the one that was met first agrees most closely: a short form's longest.
-                found.setdefault(span, Match(span, span.of(text), kind, senses))
-        for pair in defined:
+    def _written_out(self, written: Written, fuzzy: bool) -> list[Match]:
+        # What needs no respelling is kept for the text at hand, which is asked about more than once.
+        if written is not self._last[0]:
+            self._last = written, self._found(written, self._as_it_stands(written.tokens.forms))
+        found = dict(self._last[1])
+        if fuzzy:
+            for span, match in self._found(written, self._misspelt(written.tokens.forms)).items():
+                found.setdefault(span, match)
+        for pair in written.defined:
             named = found.get(pair.long_span)
             if named is None:
                 ends = (
@@ -91,6 +84,21 @@ class Matcher:
             if named is not None:
                 found[pair.short_span] = Match(pair.short_span, pair.short, TermMatch.ABBREVIATION, named.senses)
         return list(found.values())
+
+    def _found(self, written: Written, hits: Iterable[_Hit]) -> dict[Span, Match]:
+        found: dict[Span, Match] = {}
+        for hit in hits:
+            place = written.place(hit.start, hit.end)
+            if place is None:
+                continue
+            surface = written.surface(hit.start, hit.end)
+            senses = self._look_up(hit.key, surface, hit.kind)
+            if senses:
+                span, short = place
+                kind = TermMatch.ABBREVIATION if short else _kind(senses, hit.kind, surface)
+                # Of two matches of one place the one that was met first agrees most closely: a short form's longest.
+                found.setdefault(span, Match(span, span.of(written.text), kind, senses))
+        return found
 
     def find(self, term: str, *, fuzzy: bool = True, reorder: bool = True) -> Match | None:
         """All senses of a string taken as one term: as it stands, else in another order of words, else respelt."""
@@ -125,16 +133,18 @@ class Matcher:
             senses = self._senses[wanted] = senses_of(self._index, key, surface, kind)
         return senses
 
-    def _hits(self, tokens: Tokens, fuzzy: bool) -> list[_Hit]:
-        forms = tokens.forms
-        hits = [_Hit(at, end, key, TermMatch.NORMALISED) for at, end, key in self._walk(forms, range(len(forms)))]
+    def _as_it_stands(self, forms: Sequence[str]) -> Iterator[_Hit]:
+        for at, end, key in self._walk(forms, range(len(forms))):
+            yield _Hit(at, end, key, TermMatch.NORMALISED)
         for at, form in enumerate(forms):
             if form == "of":
-                hits.extend(self._turned(forms, at))
-            elif fuzzy and len(form) >= layout.MISSPELT_FROM:
+                yield from self._turned(forms, at)
+
+    def _misspelt(self, forms: Sequence[str]) -> Iterator[_Hit]:
+        for at, form in enumerate(forms):
+            if len(form) >= layout.MISSPELT_FROM:
                 for other in self._speller.corrections(form):
-                    hits.extend(self._respelt(forms, at, other))
-        return hits
+                    yield from self._respelt(forms, at, other)
 
     def _walk(self, forms: Sequence[str], starts: range) -> list[tuple[int, int, int]]:
         """(first token, one past the last, key) of each key that starts at one of `starts`."""

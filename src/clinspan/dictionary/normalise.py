@@ -9,6 +9,7 @@ a full stop.
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Scripts that write no spaces: each character is a token, so that a term can be found inside a run of them.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -80,6 +81,8 @@ def tokenise(text: str) -> Tokens:
     return Tokens(starts, ends, forms)
 
 
+# Notes name the same things again and again.
+@lru_cache(maxsize=1 << 14)
 def normal_form(term: str) -> str:
     """The forms of a term's tokens, joined by spaces; empty when there is no letter or digit in it."""
     form = " ".join(tokenise(term).forms)

@@ -1,13 +1,13 @@
 """A dictionary as its users see it: opened from a folder, shared by processes, asked for terms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from clinspan.dictionary.abbreviations import Abbreviation
 from clinspan.dictionary.index import Index, read_manifest
 from clinspan.dictionary.layout import Info
 from clinspan.dictionary.match import Match, Matcher
 from clinspan.dictionary.senses import Sense
+from clinspan.dictionary.written import Written
 from clinspan.errors import DictionaryError
 
 
@@ -52,19 +52,18 @@ class Dictionary:
         """Definitions of semantic types by name, where a source had them (UMLS's SRDEF)."""
         return self._index.type_definitions
 
-    def scan(
-        self, text: str, *, fuzzy: bool = True, overlapping: bool = False, defined: Sequence[Abbreviation] | None = None
-    ) -> tuple[Match, ...]:
+    def scan(self, text: str | Written, *, fuzzy: bool = True, overlapping: bool = False) -> tuple[Match, ...]:
         """The terms that stand in `text`, in text order, each with all its senses ranked.
 
         Abbreviations that the text defines are found wherever they stand, as what they are short for.
 
         Args:
+            text: a text, or one that is written out already.
             fuzzy: whether words that the dictionary does not have may be misspelt.
             overlapping: all matches; else, of those that overlap, the longest alone.
-            defined: abbreviations that hold; None for those that `text` itself defines.
         """
-        return self._matcher.scan(text, fuzzy=fuzzy, overlapping=overlapping, defined=defined)
+        written = Written.of(text) if isinstance(text, str) else text
+        return self._matcher.scan(written, fuzzy=fuzzy, overlapping=overlapping)
 
     def find(self, term: str, *, fuzzy: bool = True) -> tuple[Sense, ...]:
         """The senses of `term` taken as a whole, best first; empty when the dictionary has none."""

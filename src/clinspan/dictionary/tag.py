@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from clinspan.dictionary.abbreviations import Abbreviation, abbreviations, expand
+from clinspan.dictionary.abbreviations import Abbreviation
 from clinspan.dictionary.decision import Decision, learn
 from clinspan.dictionary.everyday import everyday
 from clinspan.dictionary.grammar import extend_left, persons
 from clinspan.dictionary.kinds import LabelTypes
 from clinspan.dictionary.match import Match, longest_apart
-from clinspan.dictionary.normalise import is_acronym, normal_form, tokenise
+from clinspan.dictionary.normalise import is_acronym, normal_form
 from clinspan.dictionary.senses import Sense, TermMatch
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.terms import TermList, label_terms
+from clinspan.dictionary.written import Written
 from clinspan.document import Document, Entity, MatchKind, Span
 from clinspan.labels import LabelSet
 
@@ -73,19 +74,23 @@ class Tagger:
         decision = learn(pool, [plain.tag(document.text) for document in pool])
         return Tagger(self._dictionary, self._labels, decision=decision, fuzzy=self._fuzzy, extend=self._extend)
 
-    def tag(self, text: str) -> tuple[Entity, ...]:
-        """The entities of `text`, in text order, none overlapping another."""
-        defined = abbreviations(text)
+    def tag(self, text: str | Written) -> tuple[Entity, ...]:
+        """The entities of `text`, which may be written out already, in text order, none overlapping another."""
+        written = Written.of(text) if isinstance(text, str) else text
+        text = written.text
         # The label set's own terms come first: at the same place the user's word goes before the vocabularies'.
-        found = self._listed(text, defined)
-        found += [labelled for match in self._scan(text, defined) if (labelled := self._label(text, match)) is not None]
+        found = self._listed(written)
+        found += [labelled for match in self._scan(written) if (labelled := self._label(text, match)) is not None]
         if self._extend:
             found = [self._extended(text, f) for f in longest_apart(self._kept(text, found))]
-            found.extend(self._persons(text, defined))
+            found.extend(self._persons(written))
         found = [f for f in found if not everyday().heading(text, f.span)]
         return tuple(self._entity(text, f) for f in longest_apart(self._kept(text, found)))
 
     def _label(self, text: str, match: Match) -> _Found | None:
+        label = self._types.decide(match.senses)
+        if label is None:
+            return None
         if match.kind is not TermMatch.ABBREVIATION:
             if normal_form(match.text) in GENERIC:
                 return None
@@ -93,13 +98,12 @@ class Tagger:
                 return None  # a part of a longer name, most often of a gene or a protein
             if everyday().another_sense(text, match.span):
                 return None
-        label = self._types.decide(match.senses)
-        return _Found(match.span, label, self._types.senses(match.senses, label)) if label else None
+        return _Found(match.span, label, self._types.senses(match.senses, label))
 
-    def _scan(self, text: str, defined: Sequence[Abbreviation]) -> tuple[Match, ...]:
+    def _scan(self, written: Written) -> tuple[Match, ...]:
         if self._dictionary is None:
             return ()
-        return self._dictionary.scan(text, fuzzy=self._fuzzy, overlapping=True, defined=defined)
+        return self._dictionary.scan(written, fuzzy=self._fuzzy, overlapping=True)
 
     def _senses(self, term: str, label: str) -> tuple[Sense, ...]:
         if self._dictionary is None:
@@ -121,20 +125,18 @@ class Tagger:
             return found
         return [f for f in found if f.always or decision.keeps(f.label, f.span.of(text))]
 
-    def _listed(self, text: str, defined: Sequence[Abbreviation]) -> list[_Found]:
-        expansion = expand(text, defined)
-        tokens = tokenise(expansion.text)
+    def _listed(self, written: Written) -> list[_Found]:
         found = []
-        for first, last, key in self._terms.scan(expansion.text, tokens):
-            place = expansion.to_source(tokens.starts[first], tokens.ends[last - 1])
+        for first, last, key in self._terms.scan(written.expansion.text, written.tokens):
+            place = written.place(first, last)
             if place is not None:
                 label = self._terms.label(key)
-                senses = self._senses(place[0].of(text), label)
+                senses = self._senses(place[0].of(written.text), label)
                 found.append(_Found(place[0], label, senses, always=key in self._always))
-        return found + _short_forms(found, defined)
+        return found + _short_forms(found, written.defined)
 
-    def _persons(self, text: str, defined: Sequence[Abbreviation]) -> list[_Found]:
-        expansion = expand(text, defined)
+    def _persons(self, written: Written) -> list[_Found]:
+        expansion = written.expansion
         found = []
         for label in self._types.labels:
             for span, term in persons(expansion.text, partial(self._is_term, label)):
@@ -142,7 +144,7 @@ class Tagger:
                 if place is not None:
                     senses = self._senses(term, label)
                     found.append(_Found(place[0], label, senses))
-        return found + _short_forms(found, defined)
+        return found + _short_forms(found, written.defined)
 
     def _entity(self, text: str, f: _Found) -> Entity:
         mention = f.span.of(text)

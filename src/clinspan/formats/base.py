@@ -71,12 +71,15 @@ class Format(Protocol):
     """A way to write entities as text and to read them back.
 
     `parse(render(text, entities, labels), labels)` gives back the entities that went in, for any text and label names.
-    Neither raises on any answer, and both take time linear in their input.
+    Neither raises on any answer, and both take time linear in their input. A format can be hashed, as plain objects
+    can: what it writes for a label set is kept.
     """
 
     name: str
     repeats_text: bool
     """True when the answer repeats the window (TANL), so that mentions carry positions."""
+
+    def __hash__(self) -> int: ...
 
     def instructions(self, labels: LabelSet) -> str:
         """The part of the prompt that says how to answer."""

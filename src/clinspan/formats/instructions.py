@@ -13,6 +13,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=False,
     autoescape=False,  # prompts are plain text, never HTML
+    auto_reload=False,  # or each prompt would ask the disk whether its templates have changed
 )
 # jinja's own filter of this kind escapes for HTML.
 _TEMPLATES.filters["tojson_plain"] = lambda value: json.dumps(value, ensure_ascii=False)

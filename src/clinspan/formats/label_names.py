@@ -1,6 +1,8 @@
 """Which label of the set an answer means by the name it writes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 import regex
 from rapidfuzz.distance import OSA
@@ -26,11 +28,11 @@ class LabelNames:
     """
 
     def __init__(self, labels: LabelSet):
-        self.exact = frozenset(labels.names)
-        self._folded = _unique((_fold(name), name) for name in labels.names)
-        self._singular = _unique((_singular(_fold(name)), name) for name in labels.names)
-        names = sorted(labels.names, key=len, reverse=True)
-        self._leading = regex.compile(rf"\s*({'|'.join(map(regex.escape, names))})(?!\w)")
+        forms = _forms(labels.names)
+        self.exact = forms.exact
+        self._folded = forms.folded
+        self._singular = forms.singular
+        self._leading = forms.leading
         self._known: dict[str, str | None] = {}
         self.longest = 2 * max(len(name) for name in labels.names) + 16
         """Nothing longer than this is taken for a label's name."""
@@ -69,6 +71,28 @@ class LabelNames:
             and OSA.distance(known, folded, score_cutoff=allowed) <= allowed
         ]
         return near[0] if len(near) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """What names are compared with."""
+
+    exact: frozenset[str]
+    folded: Mapping[str, str | None]
+    singular: Mapping[str, str | None]
+    leading: regex.Pattern[str]
+
+
+# The same for every answer of a run.
+@lru_cache(maxsize=64)
+def _forms(names: tuple[str, ...]) -> _Forms:
+    listed = "|".join(map(regex.escape, sorted(names, key=len, reverse=True)))
+    return _Forms(
+        frozenset(names),
+        _unique((_fold(name), name) for name in names),
+        _unique((_singular(_fold(name)), name) for name in names),
+        regex.compile(rf"\s*({listed})(?!\w)"),
+    )
 
 
 def _fold(name: str) -> str:

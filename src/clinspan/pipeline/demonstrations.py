@@ -86,6 +86,7 @@ class Demonstrations:
         self._cost = lru_cache(maxsize=1 << 14)(self._cost_in_pool)
         # A label set is dear to compare, its names are not.
         self._sets: dict[tuple[str, ...], LabelSet] = {}
+        self._fixed_costs: dict[tuple[str, ...], Sequence[int]] = {}
 
     def nearby(self, document: Document, windows: Sequence[Window]) -> Nearby | None:
         """What a document's windows are chosen from; None where nothing is chosen."""
@@ -123,9 +124,11 @@ class Demonstrations:
     def _fixed(self, examples: Sequence[Example], labels: LabelSet, room: int | None) -> tuple[Example, ...]:
         """The last is nearest to the question, so the first are left out where there is no room."""
         first = examples[: self.settings.k]
+        if labels.names not in self._fixed_costs:
+            self._fixed_costs[labels.names] = [self._tokens(example, labels) for example in first]
         priced = [
-            Priced(Chosen(index, 0.0, "the label set's own"), self._tokens(example, labels))
-            for index, example in enumerate(first)
+            Priced(Chosen(index, 0.0, "the label set's own"), cost)
+            for index, cost in enumerate(self._fixed_costs[labels.names])
         ][::-1]
         within = fitting_in(priced, self.settings.tokens)
         fitting = fitting_in(within, room)

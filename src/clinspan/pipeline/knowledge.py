@@ -10,6 +10,7 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.link import Linker
 from clinspan.dictionary.match import Match
 from clinspan.dictionary.store import Dictionary
+from clinspan.dictionary.written import Written
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import LabelSet
 from clinspan.messages import Candidate
@@ -87,8 +88,9 @@ class Lookup:
 
     def knowledge(self, text: str, *, matches: bool) -> Knowledge:
         """Looks a whole document up; `matches` says whether facts will be wanted."""
-        scanned = self._dictionary.scan(text) if matches and self._dictionary is not None else ()
-        return Knowledge(scanned, self._tagger.tag(text))
+        written = Written.of(text)
+        scanned = self._dictionary.scan(written) if matches and self._dictionary is not None else ()
+        return Knowledge(scanned, self._tagger.tag(written))
 
     def facts(
         self, matches: Iterable[Match], proposals: Iterable[Entity], settings: FactSettings, count: CountTokens
