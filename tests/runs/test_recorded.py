@@ -78,6 +78,16 @@ def test_what_is_kept_comes_back_exactly(tmp_path_factory, text, scores, finish,
         assert ledger.answers.get(b"key") == answer
 
 
+def test_every_time_a_request_was_sent_counts(tmp_path):
+    gave_up = LLMError("HTTP 500")
+    gave_up.attempts = 5
+    with Ledger(tmp_path / "l") as ledger:
+        ledger.answers.put(b"key", gave_up)
+        ledger.answers.put(b"key", Completion("at last", attempts=2))
+        ledger.answers.put(b"other", Completion("from the cache", attempts=3), paid=False)
+        assert ledger.requests() == {"answered": 1, "known": 1, "failed": 0, "attempts": 7}
+
+
 @given(known=st.lists(st.booleans(), max_size=40), ahead=st.integers(1, 5), room=st.integers(1, 5))
 def test_order_is_kept_however_known_and_new_are_mixed(known, ahead, room):
     llm = CountingLLM(ahead=room)
@@ -120,7 +130,7 @@ def test_the_cache_serves_another_run_and_keeps_no_failure(tmp_path, llm):
         with Ledger(tmp_path / "two") as ledger:
             results = Recorded(llm, ledger=ledger, cache=cache).complete(map(ask, ["a", "fail"]))
             assert said(results) == ["A", "LLMError"]
-            assert ledger.requests() == {"answered": 0, "known": 1, "failed": 1, "attempts": 2}
+            assert ledger.requests() == {"answered": 0, "known": 1, "failed": 1, "attempts": 1}
             assert ledger.spent() == NOTHING
         assert len(cache) == 1
     assert texts(llm) == ["a", "fail", "fail"]

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS requests (
   what TEXT, place TEXT, expected TEXT, fix TEXT,
   paid INTEGER NOT NULL,   -- 0 where the answer came from the cache
   at REAL NOT NULL,        -- seconds since 1970
-  attempts INTEGER NOT NULL DEFAULT 1,
+  attempts INTEGER NOT NULL,  -- how often the request was sent, in all
   -- of the attempts before the last:
   earlier_prompt_tokens INTEGER NOT NULL DEFAULT 0,
   earlier_cached_tokens INTEGER NOT NULL DEFAULT 0,
@@ -38,12 +38,12 @@ _RESULT = (
     "error, what, place, expected, fix"
 )
 _PUT = f"""
-INSERT INTO requests (key, {_RESULT}, paid, at) VALUES ({", ".join("?" * 16)})
+INSERT INTO requests (key, {_RESULT}, paid, at, attempts) VALUES ({", ".join("?" * 17)})
 ON CONFLICT (key) DO UPDATE SET
   earlier_prompt_tokens = earlier_prompt_tokens + paid * prompt_tokens,
   earlier_cached_tokens = earlier_cached_tokens + paid * cached_tokens,
   earlier_completion_tokens = earlier_completion_tokens + paid * completion_tokens,
-  attempts = attempts + 1, again = 0,
+  attempts = attempts + excluded.attempts, again = 0,
   {", ".join(f"{name} = excluded.{name}" for name in (*_RESULT.split(", "), "paid", "at"))}
 """
 
@@ -123,7 +123,7 @@ class Answers:
 
 def change_of(key: bytes, result: Completion | LLMError, *, paid: bool = True) -> Change:
     """The change of rows that `Answers.put` makes, to be made together with others."""
-    return _PUT, (key, *_columns(result), int(paid), time.time())
+    return _PUT, (key, *_columns(result), int(paid), time.time(), result.attempts if paid else 0)
 
 
 def _columns(result: Completion | LLMError) -> tuple[Value, ...]:

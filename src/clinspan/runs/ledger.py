@@ -108,7 +108,7 @@ class Ledger:
         return int(row[0] or 0)
 
     def requests(self) -> Mapping[str, int]:
-        """How many requests were `answered`, `known` from the cache, `failed`, and all their `attempts`."""
+        """How many requests were `answered`, `known` from the cache, `failed`, and how often they were sent in all."""
         (row,) = self._db.rows(
             "SELECT total(paid AND error IS NULL), total(NOT paid), total(error IS NOT NULL), total(attempts) "
             "FROM requests"
