@@ -68,6 +68,20 @@ def test_a_terminal_sees_windows_before_the_first_note_is_done() -> None:
     assert b"window 7 of 900" in said
 
 
+def test_on_a_terminal_time_goes_on_and_the_bar_is_of_all_notes() -> None:
+    said, now = io.StringIO(), 0.0
+    console = Console(file=said, force_terminal=True, width=160, color_system=None)
+    with Meter(console, total=4, clock=lambda: now) as meter:
+        for _ in range(2):
+            now += 40
+            meter.window(WindowRead("a", 0, 1, Span(0, 5), WindowState.OK, (), 5))
+            meter.document(Document("a", TEXT))
+        now += 3600
+    last = said.getvalue().rpartition("2 of 4 notes")[2]
+    assert "1:01:20" in last
+    assert last.count("━") == 10  # of 20
+
+
 def test_what_is_left_is_foretold_from_the_last_minute() -> None:
     said, now = io.StringIO(), 0.0
     with Meter(

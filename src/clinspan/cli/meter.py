@@ -3,12 +3,14 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.text import Text
 
 from clinspan.document import READ_STATES, Document
 from clinspan.pipeline.progress import WindowRead
@@ -23,10 +25,21 @@ def _nothing() -> str:
     return ""
 
 
+class _Elapsed(ProgressColumn):
+    """The time since a run began; rich's own stands still once the notes that were expected are done."""
+
+    def __init__(self, elapsed: Callable[[], timedelta]):
+        super().__init__()
+        self._so_far = elapsed
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 - the library's
+        return Text(str(self._so_far()))
+
+
 class Meter:
     """Notes, windows, entities, words a minute and the time that is left, from each window as it is read.
 
-    On a terminal they are drawn in one place, with a bar for the note that is being read, and gone at the end;
+    On a terminal they are drawn in one place, with a bar where the number of notes is known, and gone at the end;
     elsewhere a line is printed now and then.
 
     Args:
@@ -61,12 +74,12 @@ class Meter:
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
+            _Elapsed(self._elapsed),
             console=console,
             transient=True,
             disable=console.quiet or not console.is_terminal,
         )
-        self._task = self._bar.add_task("reading", total=None, note="")
+        self._task = self._bar.add_task("reading", total=total, note="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -100,8 +113,8 @@ class Meter:
         if self._console.is_terminal:
             read = self._here
             note = f"{escape(read.document)}: window {read.index + 1} of {read.of}" if read else ""
-            done = {"completed": read.index + 1, "total": read.of} if read else {"completed": 0, "total": None}
-            self._bar.update(self._task, description=self._said(now), note=note, **done)
+            done = self._notes + ((read.index + 1) / read.of if read else 0)
+            self._bar.update(self._task, description=self._said(now), note=note, completed=done)
         elif now - self._line >= self._every:
             self._line = now
             where = f"; {self._here.document}: window {self._here.index + 1} of {self._here.of}" if self._here else ""
@@ -118,6 +131,9 @@ class Meter:
         if spent := self._spent():
             said += f", {spent}"
         return said + self._left()
+
+    def _elapsed(self) -> timedelta:
+        return timedelta(seconds=int(self._clock() - self._started))
 
     @property
     def _known(self) -> bool:
