@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import poisoned
@@ -12,7 +13,7 @@ import pytest
 from clinspan.cluster.engine import ClusterSettings, RayCluster
 from clinspan.corpora import parquet
 from clinspan.document import Document, WindowState
-from clinspan.errors import ConfigError, InputError
+from clinspan.errors import ClusterError, ConfigError, InputError
 from clinspan.labels import LabelSet
 from clinspan.pipeline.recipe import TaggerRecipe
 
@@ -44,6 +45,7 @@ def server():
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             text = body["messages"][-1]["content"].split("Text:\n", 1)[-1]
+            time.sleep(0.5 if "SLOW" in text else 0)
             said = {"role": "assistant", "content": text.replace("gout", "[ gout | disease ]")}
             content = json.dumps({"choices": [{"message": said, "finish_reason": "stop"}], "usage": {}}).encode()
             self.send_response(200)
@@ -111,6 +113,29 @@ def test_what_a_worker_lacks_is_said_as_it_is_in_one_process(here):
     wrong = TaggerRecipe(llm="none", labels=RECIPE.labels, options={"seed": 3})
     with RayCluster(wrong, SETTINGS) as cluster, pytest.raises(ConfigError, match="--seed"):
         list(cluster.tag_many(notes(2)))
+
+
+def test_a_batch_may_take_as_long_as_it_takes(here, server, monkeypatch):
+    """Ray Data's own limit, half an hour without a result, is a second here."""
+    monkeypatch.setattr(ray.data.DataContext.get_current(), "execution_no_progress_timeout_s", 1.0)
+    slow = {"base_url": server, "concurrency": 1}
+    recipe = TaggerRecipe(llm="openai:m", labels=RECIPE.labels, dictionary="none", options=slow)
+    with RayCluster(recipe, ClusterSettings(workers=1, batch=8)) as cluster:
+        tagged = list(cluster.tag_many(Document(f"n{n}", f"SLOW {n}: gout.") for n in range(8)))
+    assert [entity.text for document in tagged for entity in document.entities] == ["gout"] * 8
+
+
+def test_a_cluster_that_does_not_start_is_said(monkeypatch):
+    def init(**options):
+        raise Exception("The current node timed out during startup.")  # as Ray does, with nothing narrower
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    with (
+        pytest.raises(ClusterError, match="Ray cannot be used: The current node timed out"),
+        RayCluster(RECIPE, SETTINGS),
+    ):
+        pass
 
 
 def test_more_workers_than_processors_are_refused(here):

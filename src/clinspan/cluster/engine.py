@@ -201,7 +201,7 @@ class RayCluster:
             asked |= {"include_dashboard": False, "_temp_dir": folder}
         try:
             self._ray.init(**asked)
-        except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
+        except Exception as error:  # a node that does not start in time is an Exception of no narrower kind
             raise ClusterError(f"Ray cannot be used: {error}", where=self._where()) from error
 
     def _where(self) -> str:
@@ -229,6 +229,7 @@ def _set_up(ray: Any) -> None:
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.max_errored_blocks = -1  # what is missing is seen by its number
+    context.execution_no_progress_timeout_s = -1  # a batch of long notes may take a slow model hours
     context.target_max_block_size = _BLOCK_BYTES
     context.enable_progress_bars = False
     context.print_on_execution_start = False
