@@ -110,7 +110,8 @@ def test_nobody_listens():
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
         with OpenAILLM("tiny", OpenAISettings(base_url=url, retries=0)) as llm:
-            assert "the request failed: All connection attempts failed" in str(only(llm))
+            said = str(only(llm))
+    assert "the request failed: All connection attempts failed. See that the server runs there." in said
 
 
 def test_a_server_that_does_not_answer_in_time(server):

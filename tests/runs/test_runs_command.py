@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clinspan.cli.main import app
+from clinspan.errors import OutputError
 from clinspan.runs.cache import cache_path
 from clinspan.runs.folder import RunFolder
 
@@ -123,6 +124,11 @@ def test_a_folder_with_other_files_is_no_run(tmp_path, tag):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
 
 
+def test_a_file_is_no_run(tag):
+    with pytest.raises(OutputError, match="is a file, and a run is a folder"):
+        tag("--run", "notes.jsonl")
+
+
 def test_retry_asks_what_was_not_read_and_nothing_else(tmp_path, tag, call, server):
     bad = {NOTES["n1"], NOTES["n4"]}
     server.fails = lambda text: text in bad
@@ -172,7 +178,7 @@ def test_the_cache_is_for_servers_and_can_be_refused(tmp_path, tag, call, server
     tag("--run", "one")
     assert "6 known already" in tag("--run", "two", "--force").stderr
     assert server.asked.total() == 6
-    assert shown(call, "two")["requests"] == {"answered": 0, "known": 6, "failed": 0, "attempts": 6}
+    assert shown(call, "two")["requests"] == {"answered": 0, "known": 6, "failed": 0, "attempts": 0}
     assert shown(call, "two")["tokens"]["in"] == 0
     tag("--force", "--no-cache")
     assert server.asked.total() == 12

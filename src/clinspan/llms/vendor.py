@@ -80,10 +80,11 @@ class Vendor:
             raise self._passing(f"no answer within {self._timeout:g} s") from error
         except (sdk.APIError, httpx2.HTTPError) as error:
             cause = error.__cause__ or error
-            raise self._passing(f"the request failed: {str(cause) or type(cause).__name__}") from error
+            fix = "See that the server runs there." if isinstance(cause, httpx2.ConnectError) else None
+            raise self._passing(f"the request failed: {str(cause) or type(cause).__name__}", fix) from error
 
-    def _passing(self, what: str) -> Fault:
-        return Fault(FaultKind.PASSING, LLMError(what, where=self._where))
+    def _passing(self, what: str, fix: str | None = None) -> Fault:
+        return Fault(FaultKind.PASSING, LLMError(what, where=self._where, fix=fix))
 
     async def _post(self, post: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> str:
         import httpx2

@@ -83,6 +83,8 @@ class RunFolder:
         self.path = path
         self.id = ""
         """Of the run, once it is described."""
+        if path.exists() and not path.is_dir():
+            raise OutputError("is a file, and a run is a folder", where=str(path), fix="Name a folder.")
         try:
             private_folder(path)
             held = sorted(file.name for file in path.iterdir() if file.name not in _OURS)
