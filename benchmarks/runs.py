@@ -1,18 +1,19 @@
-"""What keeping a run costs: `python benchmarks/runs.py [--windows 3000] [--long 100000]`.
+"""What keeping a run costs: `python benchmarks/runs.py [--only ledger] [--pairs 40] [--windows 3000] [--long 100000]`.
 
 1. The same notes to a local server that answers after a set delay, with and without a ledger (the rival is the run
-   without one), in turn.
+   without one), by turns.
 2. What a window takes outside the LLM, in time of the processor, with an LLM in this process that answers at once.
 3. The memory of a long run, and what taking it up again takes when all is answered.
 """
 
 import argparse
+import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -77,28 +78,56 @@ def tag(
     return clock() - started, read
 
 
-def with_and_without(windows: int, delay: float, concurrency: int) -> None:
-    """By the wall and by the processor: on a machine that is busy with other things only the second says much."""
-    wall: dict[bool, list[float]] = {False: [], True: []}
-    busy: dict[bool, list[float]] = {False: [], True: []}
-    with serving(delay) as url, tempfile.TemporaryDirectory() as folder:
-        for turn in range(4):
-            for keeps in (False, True):
-                with OpenAILLM("m", OpenAISettings(base_url=url, concurrency=concurrency)) as llm:
-                    before = time.process_time()
-                    took, read = tag(llm, windows, Path(folder) / str(turn) if keeps else None, clock=time.perf_counter)
-                    busy[keeps].append((time.process_time() - before) / read * 1000)
-                    wall[keeps].append(read / took)
-    print(
-        f"server, {delay * 1000:.0f} ms, {concurrency} at once   "
-        f"without ledger {max(wall[False]):4.0f} windows/s, with {max(wall[True]):4.0f}, "
-        f"ratio {max(wall[False]) / max(wall[True]):.3f}   "
-        f"processor {mean(busy[False]):.2f} and {mean(busy[True]):.2f} ms a window, "
-        f"ratio {mean(busy[True]) / mean(busy[False]):.3f}"
-    )
+def with_and_without(windows: int, delay: float, concurrency: int, pairs: int, dictionary: str) -> None:
+    """Short runs with and without a ledger by turns, in random order, through the same connections to one server.
+
+    By the clock and by the processor: on a machine that is busy with other things only the second says much.
+    """
+    chance = random.Random(0)
+    wall: list[tuple[float, float]] = []
+    busy: list[tuple[float, float]] = []
+    with (
+        serving(delay) as url,
+        tempfile.TemporaryDirectory() as folder,
+        OpenAILLM("m", OpenAISettings(base_url=url, concurrency=concurrency)) as llm,
+    ):
+        tag(llm, windows, None, dictionary)
+        for turn in range(pairs):
+            took = {}
+            for keeps in chance.sample((False, True), 2):
+                before = time.process_time()
+                run = Path(folder) / str(turn) if keeps else None
+                seconds, read = tag(llm, windows, run, dictionary, time.perf_counter)
+                took[keeps] = seconds / read * 1000, (time.process_time() - before) / read * 1000
+            wall.append((took[False][0], took[True][0]))
+            busy.append((took[False][1], took[True][1]))
+    print(f"server, {delay * 1000:.0f} ms, {concurrency} at once, dictionary {dictionary}, {pairs} pairs of {windows}")
+    for name, found in (("clock", wall), ("processor", busy)):
+        share, low, high = more(found, chance)
+        without, kept = (mean(pair[i] for pair in found) for i in (0, 1))
+        print(
+            f"  {name:9}   without ledger {without:.3f} ms a window, with {kept:.3f}   "
+            f"more by {share:+.1%} ({low:+.1%} to {high:+.1%})"
+        )
 
 
-def per_window(windows: int) -> None:
+def more(pairs: Sequence[tuple[float, float]], chance: random.Random) -> tuple[float, float, float]:
+    """How much the second of each pair is above the first: over all, with its 95 % interval by bootstrap over pairs."""
+
+    def share(sample: Sequence[tuple[float, float]]) -> float:
+        return sum(second for _, second in sample) / sum(first for first, _ in sample) - 1
+
+    drawn = sorted(share(chance.choices(pairs, k=len(pairs))) for _ in range(2000))
+    return share(pairs), drawn[50], drawn[-51]
+
+
+def ledger(chosen: argparse.Namespace) -> None:
+    for dictionary in ("none", "open"):
+        with_and_without(400, 0.05, 64, chosen.pairs, dictionary)
+
+
+def per_window(chosen: argparse.Namespace) -> None:
+    windows = chosen.windows
     for dictionary in ("none", "open"):
         plain, read = min(tag(Instant(), windows, None, dictionary) for _ in range(2))
         with tempfile.TemporaryDirectory() as folder:
@@ -109,8 +138,9 @@ def per_window(windows: int) -> None:
         )
 
 
-def long(windows: int) -> None:
+def long(chosen: argparse.Namespace) -> None:
     """In processes of their own, so that each one's peak is its own."""
+    windows = chosen.long
     with tempfile.TemporaryDirectory() as folder:
         for name in ("new", "taken up"):
             command = [sys.executable, __file__, "--one", folder, "--long", str(windows)]
@@ -128,17 +158,18 @@ def one(folder: Path, windows: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=("ledger", "windows", "long"), help="one of the three; all if not given")
     parser.add_argument("--windows", type=int, default=3000)
+    parser.add_argument("--pairs", type=int, default=40, help="of short runs with and without a ledger")
     parser.add_argument("--long", type=int, default=100_000)
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one is not None:
         one(chosen.one, chosen.long)
         return
-    with_and_without(chosen.windows, 0.05, 16)
-    with_and_without(chosen.windows, 0.05, 64)
-    per_window(chosen.windows)
-    long(chosen.long)
+    parts = {"ledger": ledger, "windows": per_window, "long": long}
+    for name in [chosen.only] if chosen.only else parts:
+        parts[name](chosen)
 
 
 if __name__ == "__main__":
