@@ -1,5 +1,6 @@
 """The policy by itself, told the time."""
 
+import heapq
 import random
 from datetime import UTC, datetime
 
@@ -11,6 +12,9 @@ from clinspan.errors import ConfigError
 from clinspan.llms.limits import Breaker, LimitSettings, Pace, backoff, retry_after
 
 LIMITS = LimitSettings(dead_after=3, dead_wait=5.0, outage=60.0)
+
+
+TIMEOUT = 120.0
 
 
 def rounds(pace, latency, number, now=0.0):
@@ -29,20 +33,57 @@ def rounds(pace, latency, number, now=0.0):
     return seen
 
 
-def test_a_server_that_bears_it_gets_all_that_was_allowed_within_a_few_rounds():
-    assert rounds(Pace(4, 64), lambda active: 0.5, 5) == [8, 16, 32, 64, 64]
+def through(pace, *, slots, seconds, requests=600):
+    """Requests through a server that takes `slots` at once and lets the others wait: (time in all, longest, most)."""
+    free, under_way = [0.0] * slots, []
+    now, left, longest, most = 0.0, requests, 0.0, 0
+    while left or under_way:
+        while left and pace.room:
+            left, pace.active = left - 1, pace.active + 1
+            end = max(now, heapq.heappop(free)) + seconds
+            heapq.heappush(free, end)
+            heapq.heappush(under_way, (end, now))
+        most = max(most, pace.active)
+        now, started = heapq.heappop(under_way)
+        longest = max(longest, now - started)
+        pace.answered(started, now)
+        pace.active -= 1
+    return now, longest, most
 
 
-def test_it_grows_no_further_once_answers_take_much_longer():
+def test_a_server_that_answers_quickly_gets_all_that_was_allowed_at_once():
+    assert rounds(Pace(4, 64, TIMEOUT), lambda active: 0.5, 2) == [64, 64]
+
+
+def test_a_slow_one_gets_more_round_by_round():
+    assert rounds(Pace(4, 64, TIMEOUT), lambda active: 15.0, 5) == [5, 10, 20, 40, 64]
+
+
+def test_the_way_up_costs_less_than_two_answers_take():
+    took, _, most = through(Pace(4, 64, TIMEOUT), slots=64, seconds=1.0, requests=2048)
+    assert took < 2048 / 64 + 2
+    assert most == 64
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 3.0, 10.0])
+def test_a_server_with_few_slots_is_not_buried_under_what_it_cannot_answer_in_time(slots, seconds):
+    """And is kept busy all the same."""
+    took, longest, _ = through(Pace(4, 64, TIMEOUT), slots=slots, seconds=seconds)
+    assert longest < TIMEOUT
+    assert took == pytest.approx(600 * seconds / slots)
+
+
+def test_a_leap_that_went_too_far_is_taken_back():
     """Four at once are as fast as one; beyond, each more makes all slower."""
-    pace = Pace(4, 64)
+    pace = Pace(4, 64, TIMEOUT)
     limits = rounds(pace, lambda active: max(1.0, active / 4), 30)
-    assert limits[0] == 8
-    assert max(limits) <= 24
+    assert limits[0] > 32
+    assert all(16 <= limit <= 33 for limit in limits[2:])
 
 
 def test_an_overload_halves_it_once_and_it_grows_one_a_round_from_there():
-    pace = Pace(32, 64)
+    pace = Pace(32, 64, TIMEOUT)
     pace.active = 32
     for _ in range(32):
         pace.overloaded(started=1.0, now=2.0)
@@ -56,7 +97,7 @@ def test_an_overload_halves_it_once_and_it_grows_one_a_round_from_there():
 
 
 def test_a_limit_that_is_not_reached_does_not_grow():
-    pace = Pace(4, 64)
+    pace = Pace(4, 64, TIMEOUT)
     pace.active = 1
     for _ in range(100):
         pace.answered(0.0, 0.5)
@@ -65,7 +106,7 @@ def test_a_limit_that_is_not_reached_does_not_grow():
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.001, 100)), max_size=200), st.integers(1, 8), st.integers(1, 64))
 def test_whatever_comes_it_stays_within_its_bounds(events, start, most):
-    pace, now = Pace(start, most), 0.0
+    pace, now = Pace(start, most, TIMEOUT), 0.0
     for good, latency in events:
         pace.active = int(pace.limit)
         now += latency

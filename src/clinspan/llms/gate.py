@@ -24,10 +24,11 @@ class Gate:
     Args:
         limits: the policy's figures.
         most: requests under way at once, at most.
+        timeout: seconds that one may take.
     """
 
-    def __init__(self, limits: LimitSettings, most: int):
-        self.pace = Pace(limits.start, most)
+    def __init__(self, limits: LimitSettings, most: int, timeout: float):
+        self.pace = Pace(limits.start, most, timeout)
         self.breaker = Breaker(limits)
         self._waiting: deque[asyncio.Future[Ticket]] = deque()
         self._paused_until = 0.0

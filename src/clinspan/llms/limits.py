@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from statistics import median
 
 from clinspan.errors import ConfigError
@@ -19,7 +20,12 @@ from clinspan.errors import ConfigError
 LATENCY_HOLDS = 2.0
 """More requests at once are tried while answers take at most this many times as long as they did at best."""
 
+# A server that works on many at once takes longer for each and gets more done; this much longer, and they only queue.
+_TAKEN_BACK_FROM = 4.0
 _CUT = 0.5
+_IN_TIME = 0.5
+"""Share of the timeout in which answers have to come while more requests at once are tried."""
+_INSTANT = 0.001
 _LEAST_ROUND = 8
 # What an answer costs before its first token, in tokens: so that short answers and long ones can be compared.
 _AHEAD_TOKENS = 16
@@ -59,24 +65,41 @@ class LimitSettings:
                 raise ConfigError(f"{name} is {getattr(self, name)}", expected="a number of seconds, 0 or more")
 
 
+class _Stage(Enum):
+    """Of the way up."""
+
+    FIRST = 0
+    """As many answers are waited for as requests set out at first."""
+    RISING = 1
+    """Each answer makes room for one more."""
+    STEADY = 2
+    """Each round makes room for one more."""
+
+
 class Pace:
     """How many requests may be under way at once: `limit` grows while latency holds and is halved by an overload.
+
+    It begins with few. From there it leaps to as many as would still be answered in time by a server that answers one
+    after the other, as far as the first answers tell: quick ones are made much of at once, and the queue of a slow
+    server stays short. What a leap or the rise after it went too far is taken back once.
 
     Args:
         start: the limit to begin with.
         most: the highest limit.
+        timeout: seconds after which a request is given up.
     """
 
-    def __init__(self, start: int, most: int):
+    def __init__(self, start: int, most: int, timeout: float):
         self.most = most
         self.limit = float(min(start, most))
         self.active = 0
-        self._doubling = True
+        self._in_time = timeout * _IN_TIME
+        self._stage = _Stage.FIRST
         self._cut_at = -math.inf
+        self._seconds: list[float] = []
         self._round: list[float] = []
-        self._round_size = _LEAST_ROUND
+        self._round_size = int(self.limit)
         self._best = math.inf
-        self._holds = True
 
     @property
     def room(self) -> bool:
@@ -91,18 +114,34 @@ class Pace:
             now: when its answer was whole.
             tokens: of the answer, where known.
         """
-        self._round.append((now - started) / (tokens + _AHEAD_TOKENS))
-        if len(self._round) >= self._round_size:
-            typical = median(self._round)
-            self._best = min(typical, self._best * _FORGET)
-            self._holds = typical <= LATENCY_HOLDS * self._best
-            self._doubling &= self._holds
-            self._new_round()
         # A limit that is not used to the full says nothing about what the server bears.
-        if self._holds and self.active >= int(self.limit):
-            self.limit = min(self.most, self.limit + (1 if self._doubling else 1 / self.limit))
+        full = self.active >= int(self.limit)
+        if self._stage is _Stage.FIRST and not full:
+            return
+        seconds = now - started
+        took = seconds / (tokens + _AHEAD_TOKENS)
+        self._seconds.append(seconds)
+        self._round.append(took)
+        if len(self._round) >= self._round_size:
+            self._judge()
+        if full and took <= LATENCY_HOLDS * self._best and seconds <= self._in_time:
+            self.limit = min(self.most, self.limit + (1 if self._stage is _Stage.RISING else 1 / self.limit))
+
+    def _judge(self) -> None:
+        """Takes stock of a round of answers."""
+        typical, seconds = median(self._round), median(self._seconds)
+        self._best = min(typical, self._best * _FORGET)
+        if self._stage is _Stage.FIRST:
+            self._stage = _Stage.RISING
+            self.limit = max(self.limit, min(self.most, self._in_time // max(seconds, _INSTANT)))
+        elif self._stage is _Stage.RISING and typical > LATENCY_HOLDS * self._best:
+            self._stage = _Stage.STEADY
+            left = min(1.0, _TAKEN_BACK_FROM * self._best / typical, self._in_time / seconds)
+            self.limit = max(1.0, self.limit * left)
+        self._new_round()
 
     def _new_round(self) -> None:
+        self._seconds.clear()
         self._round.clear()
         self._round_size = max(int(self.limit), _LEAST_ROUND)
 
@@ -112,7 +151,7 @@ class Pace:
         if started > self._cut_at:
             self.limit = max(1.0, self.limit * _CUT)
             self._cut_at = now
-            self._doubling = False
+            self._stage = _Stage.STEADY
             self._new_round()
 
 

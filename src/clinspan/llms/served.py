@@ -114,7 +114,7 @@ class ServedLLM:
         self.address = endpoint.address
         self.context = settings.context
         self._endpoint = endpoint
-        self._gate = Gate(settings.limits, settings.concurrency)
+        self._gate = Gate(settings.limits, settings.concurrency, settings.timeout)
         self._chance = random.Random()
         self._loop, self._thread = start_loop()
         self._end = weakref.finalize(self, _shut_down, self._loop, endpoint)
