@@ -2,13 +2,11 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from clinspan.cli import selection
+from clinspan.cli import options, selection
 from clinspan.cli.engine import Engine, tagging
 from clinspan.cli.estimate import estimate
 from clinspan.cli.evaluate import say_recognised
@@ -16,10 +14,8 @@ from clinspan.cli.recording import Keep, arguments
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
 from clinspan.cluster.engine import ClusterSettings
-from clinspan.corpora import catalogue
 from clinspan.corpora import inputs as corpora
 from clinspan.corpora.expected import expected
-from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError
 from clinspan.llms import spec
 from clinspan.llms.base import closing
@@ -31,122 +27,33 @@ from clinspan.pipeline.recipe import Choice, TaggerRecipe
 from clinspan.runs.folder import Description
 from clinspan.runs.settings import settings_of
 
-TAGGING = "How to tag"
-MODEL = "The model"
-LONG = "Long runs"
-CLUSTER = "More than one process"
-
-
-class Ask(StrEnum):
-    """Which windows the LLM is asked about."""
-
-    always = "always"
-    candidates = "candidates"
-
-
-class Candidates(StrEnum):
-    """What the dictionary's proposals are to a constrained decoder."""
-
-    off = "off"
-    prefer = "prefer"
-    only = "only"
-
-
-class FactsFrom(StrEnum):
-    """Whose terms the facts are about."""
-
-    scan = "scan"
-    propose = "propose"
-    both = "both"
-
 
 def tag(
     command: typer.Context,
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Files, folders, JSONL, CSV, or `-` for standard input.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="The JSONL file, a document a line, or NAME.parquet; `-` for standard output."
-        ),
-    ] = None,
-    labels: Annotated[
-        str, typer.Option(help="A label set (`clinspan labels list`) or the path of a labels.toml.")
-    ] = "disease",
-    llm: Annotated[
-        str, typer.Option(help=f"What names the entities: {', '.join(spec.spec_forms())}.", rich_help_panel=MODEL)
-    ] = "embedded",
-    dictionary: Annotated[
-        str,
-        typer.Option(
-            help="`open` (packaged vocabularies, built on first use), `none`, or a folder made by "
-            "`clinspan dictionary build`."
-        ),
-    ] = "open",
-    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML page to read the result on.")] = None,
-    source: Annotated[
-        str | None,
-        typer.Option("--from", help=f"The inputs' format ({', '.join(catalogue.FORMATS)}); recognised if not given."),
-    ] = None,
-    text_column: Annotated[str, typer.Option(help="The column of CSV files that holds the text.")] = "text",
-    id_column: Annotated[str | None, typer.Option(help="The column of CSV files that holds the id.")] = None,
-    encoding: Annotated[str, typer.Option(help="The encoding of the inputs; it is never guessed.")] = "utf-8",
-    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what became of every document.")] = False,
-    base_url: Annotated[
-        str | None,
-        typer.Option(help="The server's address: `http://HOST:PORT/v1` or `unix:/PATH`.", rich_help_panel=MODEL),
-    ] = None,
-    allow_remote: Annotated[
-        bool,
-        typer.Option("--allow-remote", help="Let notes leave this machine for that address.", rich_help_panel=MODEL),
-    ] = False,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Requests to a server under way at once, at most; how many it bears is tried out.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds that a server may take for one answer.", rich_help_panel=MODEL)
-    ] = None,
-    context: Annotated[
-        int | None,
-        typer.Option(help="Tokens that fit into a request and its answer together.", rich_help_panel=MODEL),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of a model in this process.", rich_help_panel=MODEL)
-    ] = None,
-    grammar: Annotated[
-        str | None,
-        typer.Option(
-            help="Hold a server to copies by a grammar: `llamacpp` or `vllm`, by what it is.", rich_help_panel=MODEL
-        ),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(help="A server's sampling; 0, the default, takes the likeliest answer.", rich_help_panel=MODEL),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of a server's sampling.", rich_help_panel=MODEL)] = None,
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the LLM's answers to this file, for `--llm replay:FILE`. It holds text of the notes.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    adapter: Annotated[
-        str | None,
-        typer.Option(
-            help="An adapter's folder, or `none`; without it the one that comes with clinspan is used where "
-            "its labels are asked for.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
+    inputs: options.Inputs,
+    output: options.Output = None,
+    labels: options.Labels = "disease",
+    llm: options.LLM = "embedded",
+    dictionary: options.Dictionary = "open",
+    report: options.Report = None,
+    source: options.Source = None,
+    text_column: options.TextColumn = "text",
+    id_column: options.IdColumn = None,
+    encoding: options.Encoding = "utf-8",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    base_url: options.BaseUrl = None,
+    allow_remote: options.AllowRemote = False,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    context: options.Context = None,
+    threads: options.Threads = None,
+    grammar: options.Grammar = None,
+    temperature: options.Temperature = None,
+    seed: options.Seed = None,
+    record: options.Record = None,
+    adapter: options.Adapter = None,
     examples: selection.Examples = None,
     renamed: selection.Rename = None,
     skip_wrong: selection.SkipWrong = False,
@@ -160,112 +67,26 @@ def tag(
     select_mentions: selection.SelectMentions = None,
     select_relevance: selection.SelectRelevance = None,
     teach: selection.Teach = True,
-    calibration: Annotated[
-        str | None,
-        typer.Option(
-            help="What `clinspan calibrate` learned, or `none`; without it what came with the adapter.",
-            rich_help_panel=TAGGING,
-        ),
-    ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="How the LLM answers (docs: formats).", rich_help_panel=TAGGING)
-    ] = "tanl",
-    ask: Annotated[
-        Ask | None,
-        typer.Option(
-            help="Ask about every window, or only where the dictionary proposes something.", rich_help_panel=TAGGING
-        ),
-    ] = None,
-    candidates: Annotated[
-        Candidates | None,
-        typer.Option(
-            help="What proposals are to the embedded model: nothing, a bonus, or the only entities possible.",
-            rich_help_panel=TAGGING,
-        ),
-    ] = None,
-    candidate_bias: Annotated[
-        float | None,
-        typer.Option(
-            help="Added to the log-odds of an entity where the dictionary proposes one.", rich_help_panel=TAGGING
-        ),
-    ] = None,
-    open_bias: Annotated[
-        float | None,
-        typer.Option(help="Added to the log-odds of an entity anywhere: the recall dial.", rich_help_panel=TAGGING),
-    ] = None,
-    facts: Annotated[
-        FactsMode | None,
-        typer.Option(help="What the prompt tells of terms that the dictionary knows.", rich_help_panel=TAGGING),
-    ] = None,
-    facts_budget: Annotated[
-        int | None, typer.Option(min=0, help="Tokens that the facts of a prompt may take.", rich_help_panel=TAGGING)
-    ] = None,
-    facts_from: Annotated[
-        FactsFrom | None,
-        typer.Option(
-            help="Terms that stand in the text, that the LLM lists first (a further call), or both.",
-            rich_help_panel=TAGGING,
-        ),
-    ] = None,
-    window_tokens: Annotated[
-        int | None, typer.Option(min=4, help="The longest window, in tokens.", rich_help_panel=TAGGING)
-    ] = None,
-    run_folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--run",
-            help="A folder that keeps every answer, so that the same command goes on where it was broken off.",
-            rich_help_panel=LONG,
-        ),
-    ] = None,
-    cache: Annotated[
-        bool | None,
-        typer.Option(
-            "--cache/--no-cache",
-            help="Take answers of earlier runs, and keep those of this one; on for servers if nothing is said.",
-            rich_help_panel=LONG,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Say what it would take in requests, tokens and money.", rich_help_panel=LONG),
-    ] = False,
-    prices: Annotated[
-        Path | None,
-        typer.Option(envvar="CLINSPAN_PRICES", help="A TOML file of prices per million tokens.", rich_help_panel=LONG),
-    ] = None,
-    max_tokens_total: Annotated[
-        int | None, typer.Option(min=0, help="Stop before more tokens than this are used.", rich_help_panel=LONG)
-    ] = None,
-    max_cost: Annotated[
-        float | None, typer.Option(min=0, help="Stop before it costs more than this.", rich_help_panel=LONG)
-    ] = None,
-    log: Annotated[
-        Path | None,
-        typer.Option(help="Append what happens as JSON lines, without a word of any note.", rich_help_panel=LONG),
-    ] = None,
-    engine: Annotated[
-        Engine,
-        typer.Option(
-            help="Tag in this process, or on Ray: the same results in the same order.", rich_help_panel=CLUSTER
-        ),
-    ] = Engine.local,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            help="HOST:PORT of a Ray cluster that this machine belongs to; without it one is started on this machine "
-            "alone.",
-            rich_help_panel=CLUSTER,
-        ),
-    ] = None,
-    ray_workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Processes that each hold model and dictionary; one for each processor if not given.",
-            rich_help_panel=CLUSTER,
-        ),
-    ] = None,
+    calibration: options.Calibration = None,
+    form: options.Form = "tanl",
+    ask: options.WhenAsked = None,
+    candidates: options.Proposals = None,
+    candidate_bias: options.CandidateBias = None,
+    open_bias: options.OpenBias = None,
+    facts: options.Facts = None,
+    facts_budget: options.FactsBudget = None,
+    facts_from: options.FactsSource = None,
+    window_tokens: options.WindowTokens = None,
+    run_folder: options.Run = None,
+    cache: options.Cache = None,
+    dry_run: options.DryRun = False,
+    prices: options.Prices = None,
+    max_tokens_total: options.MaxTokensTotal = None,
+    max_cost: options.MaxCost = None,
+    log: options.Log = None,
+    engine: options.Where = Engine.local,
+    ray_address: options.RayAddress = None,
+    ray_workers: options.RayWorkers = None,
 ) -> None:
     """Finds the entities in notes and writes those that the text bears out.
 
@@ -299,7 +120,7 @@ def tag(
     )
     files = RunFiles(output=output or Path("-"), report=report, force=force or keep.owns_outputs())
     files.check()
-    options: dict[str, object] = {
+    asked: dict[str, object] = {
         "base_url": base_url,
         # The word may be for the cluster alone.
         "allow_remote": allow_remote and (engine is Engine.local or spec.takes(llm, "allow_remote")),
@@ -339,7 +160,7 @@ def tag(
         recipe = TaggerRecipe(
             llm=llm,
             labels=wanted,
-            options=options,
+            options=asked,
             adapter=adapter,
             form=form,
             dictionary=dictionary,
