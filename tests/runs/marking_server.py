@@ -31,6 +31,7 @@ class MarkingServer:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128  # as many as a client opens at once; a connection turned away is one more attempt
 
             def handle_error(self, *args):
                 pass  # a client was killed, as tests want it to be
