@@ -308,7 +308,8 @@ def test_ctrl_c_ends_a_run_that_the_same_command_goes_on_with(tmp_path, tag, ser
     assert tag("--run", "run", "--no-cache").exit_code == 0
     assert states(tmp_path) == ["ok"] * 120
     assert len(server.asked) == 120
-    assert server.asked.total() < 120 + 64
+    # Of those that were under way at most all 64 are asked again.
+    assert server.asked.total() <= 120 + 64
 
 
 def test_the_dictionary_alone_has_runs_too(tmp_path, call):

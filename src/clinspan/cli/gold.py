@@ -33,19 +33,6 @@ def say_left_out(gate: Gate) -> None:
         console.print(f"{count} documents left out: {reason}")
 
 
-def renamed(pairs: Sequence[str]) -> dict[str, str]:
-    """New names for labels, from OLD=NAME.
-
-    Raises:
-        ConfigError: when one is not that.
-    """
-    split = [pair.partition("=") for pair in pairs]
-    for pair, (old, _, new) in zip(pairs, split, strict=True):
-        if not old or not new:
-            raise ConfigError(f"--map {pair}", expected="OLD=NAME")
-    return {old: new for old, _, new in split}
-
-
 def label_sets(names: Sequence[str], corpora: int) -> list[LabelSet]:
     """One label set for each of so many corpora.
 

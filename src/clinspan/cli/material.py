@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from clinspan.cli.gold import label_sets, read_gold, renamed
+from clinspan.cli.evaluate import renamings
+from clinspan.cli.gold import label_sets, read_gold
 from clinspan.errors import ConfigError
 from clinspan.tuning.corpora import Gold, drawn, without
 
@@ -84,7 +85,7 @@ def gather(
     Raises:
         ClinspanError: when a corpus cannot be read or the options do not fit together.
     """
-    sets, names = label_sets(labels, len(examples)), renamed(rename)
+    sets, names = label_sets(labels, len(examples)), renamings(rename)
     gold = [read_gold(path, own, names) for path, own in zip(examples, sets, strict=True)]
     held = tuple(read_gold(path, sets[min(i, len(sets) - 1)], names) for i, path in enumerate(dev))
     others = tuple(read_gold(path, sets[0], names, strict=False) for path in hold_out)
