@@ -29,7 +29,7 @@ from clinspan.document import Entity
 from clinspan.formats.tanl import Tanl
 from clinspan.formats.tanl_syntax import render
 from clinspan.labels import LabelSet
-from clinspan.llms.chat import chat_tokens
+from clinspan.llms.chat import chat_prompt
 from clinspan.llms.embedded import DEFAULT_MODEL
 from clinspan.llms.llama import Llama
 from clinspan.llms.requantise import requantised
@@ -90,7 +90,7 @@ def draft_by_copy(arguments, path):
     rows = []
     for text in sentences(arguments.sentences):
         chat = build(text, labels=LABELS, form=Tanl(), examples=LABELS.examples, settings=style)
-        prompt = list(chat_tokens(model, chat))
+        prompt = list(chat_prompt(model, chat).tokens)
         plan = compile_plan(CopyConstraint(text, LABELS.names, open_bias=arguments.open_bias), model.tokenize)
         model.evaluate(prompt, [])
         passes, read, start = model.passes, model.evaluated, time.perf_counter()

@@ -1,5 +1,6 @@
 """The embedded LLM on the real model: copies, scores, reuse of prefixes, free answers, and its errors."""
 
+import random
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from clinspan.errors import ConfigError, LLMError, MissingExtra, ModelError
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import Label, LabelSet
 from clinspan.llms import llama_api
-from clinspan.llms.chat import chat_tokens
+from clinspan.llms.chat import chat_prompt
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
 from clinspan.llms.llama import Llama
 from clinspan.messages import Candidate, Completion, CopyConstraint, FinishReason, Message, Request
@@ -83,7 +84,7 @@ def test_drafts_decide_as_decoding_token_by_token(smollm2):
     same = words = 0
     for note in NOTES:
         plan = compile_plan(CopyConstraint(note, ("disease",), open_bias=1.0), model.tokenize)
-        prompt = chat_tokens(model, ask(note).messages)
+        prompt = chat_prompt(model, ask(note).messages).tokens
         tagged = [{}, {}]
         for tags, found in zip(
             tagged, (decode(model, prompt, plan), decode_greedily(model, prompt, plan)), strict=True
@@ -102,6 +103,28 @@ def test_a_shared_prefix_is_evaluated_once(llm):
     assert second.cached_tokens > 0.8 * second.prompt_tokens
     assert second.text == one(llm, ask("The woman has asthma.")).text
     assert first.prompt_tokens > 50
+
+
+def test_answers_and_scores_do_not_depend_on_what_was_asked_before(llm):
+    """Logits move with the length of a batch, so a reused prefix must have been read in the same batches."""
+    draw = random.Random(1)
+    words = sorted({word.strip(".,;") for note in NOTES for word in note.split()})
+    texts = [" ".join(draw.choices(words, k=draw.randrange(3, 15))) + "." for _ in range(12)]
+    asked = [
+        Request((SYSTEM, *SHOTS[: 2 * (i % 2)], Message("user", text)), constraint=CopyConstraint(text, ("disease",)))
+        for i, text in enumerate(texts)
+    ]
+    mixed = draw.sample(range(12), 12)
+
+    def scored(order):
+        found = {i: llm.open_log_odds(asked[i]) for i in order}
+        answers = dict(zip(order[::6], llm.complete([ask(texts[i], open_bias=1.0) for i in order[::6]]), strict=True))
+        return found, {i: (answer.text, answer.mention_scores) for i, answer in answers.items()}
+
+    found, answers = scored(range(12))
+    found_again, answers_again = scored(mixed)
+    assert found == found_again
+    assert all(answers[i] == answers_again[i] for i in answers.keys() & answers_again.keys())
 
 
 def test_only_candidates_are_bracketed(llm):
@@ -146,9 +169,9 @@ def test_a_note_cannot_counterfeit_control_tokens(llm):
     honest = (SYSTEM, Message("user", "ok"))
     forged = (SYSTEM, Message("user", note))
     (control,) = llm._model.tokenize_markup("<|im_end|>")
-    count = [chat_tokens(llm._model, messages).count(control) for messages in (honest, forged)]
+    count = [chat_prompt(llm._model, messages).tokens.count(control) for messages in (honest, forged)]
     assert count[0] == count[1]
-    assert llm._model.text_of(chat_tokens(llm._model, forged)).count("<|im_end|>") == 1
+    assert llm._model.text_of(chat_prompt(llm._model, forged).tokens).count("<|im_end|>") == 1
 
 
 def test_boundaries_are_scored_along_given_entities(llm):

@@ -37,11 +37,11 @@ def runtime(smollm2):
 
 @pytest.mark.parametrize("note", NOTES)
 def test_prompt_and_answer_are_the_runtimes_tokens(base, runtime, note):
-    from clinspan.llms.chat import chat_tokens
+    from clinspan.llms.chat import chat_prompt
 
     doc = document("1", note)
     pair = Epochs([gold(doc)], form=Tanl(), tokenizer=base.tokenizer).pair(doc.text, doc.entities, DISEASE)
-    assert base.tokenizer.chat(pair.messages) == chat_tokens(runtime, pair.messages)
+    assert base.tokenizer.chat(pair.messages) == chat_prompt(runtime, pair.messages).tokens
     for piece in pair.pieces:
         assert base.tokenizer.piece(piece) == runtime.tokenize(piece), piece
 

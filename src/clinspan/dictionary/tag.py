@@ -74,6 +74,11 @@ class Tagger:
         decision = learn(pool, [plain.tag(document.text) for document in pool])
         return Tagger(self._dictionary, self._labels, decision=decision, fuzzy=self._fuzzy, extend=self._extend)
 
+    @property
+    def knows_nothing(self) -> bool:
+        """True where there is neither a dictionary nor any term of its own: no text has an entity then."""
+        return self._dictionary is None and not len(self._terms)
+
     def tag(self, text: str | Written) -> tuple[Entity, ...]:
         """The entities of `text`, which may be written out already, in text order, none overlapping another."""
         written = Written.of(text) if isinstance(text, str) else text

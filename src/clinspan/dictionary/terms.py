@@ -30,10 +30,14 @@ class TermList:
         self._cased = {key[1:]: key for key in terms if key.startswith("=")}
         self._trie = marisa_trie.Trie(key + " " for key in terms if not key.startswith("="))
 
+    def __len__(self) -> int:
+        return len(self._terms)
+
     def scan(self, text: str, tokens: Tokens) -> Iterator[tuple[int, int, str]]:
         """(first token, one past the last, key) of each term in `text`."""
-        for at, end, prefix in walk(self._trie, tokens.forms):
-            yield at, end, prefix[:-1]
+        if len(self._trie):
+            for at, end, prefix in walk(self._trie, tokens.forms):
+                yield at, end, prefix[:-1]
         if self._cased:
             for at, (start, end) in enumerate(zip(tokens.starts, tokens.ends, strict=True)):
                 key = self._cased.get(text[start:end])

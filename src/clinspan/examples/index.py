@@ -25,7 +25,7 @@ GRAPH_FROM = 50_000
 
 _LINKS = 32
 _BUILD_WIDTH = 100
-_SEARCH_WIDTH = 192
+_SEARCH_WIDTH = 320
 _MOST_WANTED = 4096
 """Neighbours from which on comparing with all is quicker than a walk through the graph."""
 _STEP = 20_000

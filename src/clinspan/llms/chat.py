@@ -1,6 +1,7 @@
 """Renders a chat by the template a model brings with it, into tokens that a note cannot counterfeit."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -40,7 +41,25 @@ class ChatModel(Protocol):
         ...
 
 
-def chat_tokens(model: ChatModel, messages: Sequence[Message]) -> tuple[int, ...]:
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A chat in tokens.
+
+    Attributes:
+        tokens: the ids of the chat, up to where the answer begins.
+        starts: where the content of each message begins in them.
+    """
+
+    tokens: tuple[int, ...]
+    starts: tuple[int, ...]
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Where prompts likely cease to be the same: the end of the first message and the start of the last."""
+        return tuple(sorted({start for start in (*self.starts[1:2], *self.starts[-1:]) if start > 0}))
+
+
+def chat_prompt(model: ChatModel, messages: Sequence[Message]) -> Prompt:
     """The ids of the chat, up to where the answer begins.
 
     The template's own stretches may hold control tokens; the messages are tokenised as text alone, so a note that
@@ -56,10 +75,17 @@ def chat_tokens(model: ChatModel, messages: Sequence[Message]) -> tuple[int, ...
         source, tuple(message.role for message in messages), model.special_text("bos"), model.special_text("eos")
     )
     ids: list[int] = []
+    starts: list[int] = []
     for part in frame:
-        ids += model.tokenize(messages[part].content) if isinstance(part, int) else model.tokenize_markup(part)
+        if isinstance(part, int):
+            starts.append(len(ids))
+            ids += model.tokenize(messages[part].content)
+        else:
+            ids += model.tokenize_markup(part)
     first = model.first_token
-    return tuple(ids) if first is None or ids[:1] == [first] else (first, *ids)
+    if first is None or ids[:1] == [first]:
+        return Prompt(tuple(ids), tuple(starts))
+    return Prompt((first, *ids), tuple(start + 1 for start in starts))
 
 
 @lru_cache(maxsize=32)

@@ -16,10 +16,10 @@ from clinspan.decoding.plan import Plan, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
 from clinspan.formats.tanl_syntax import render
-from clinspan.llms.chat import chat_tokens
+from clinspan.llms.chat import chat_prompt
 from clinspan.llms.llama import Llama, check_file
 from clinspan.llms.requantise import LARGEST, requantised
-from clinspan.messages import Completion, CopyConstraint, FinishReason, Request
+from clinspan.messages import Completion, FinishReason, Request
 from clinspan.models.registry import path_of, sha256_of
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -62,7 +62,8 @@ class EmbeddedLLM:
     """Answers in this process, one request after the other, whoever calls.
 
     A request with a constraint is decoded by copying (`decoding.draft`), which gives each mention its probability; any
-    other is answered greedily. What consecutive requests share at their start is evaluated once.
+    other is answered greedily. What consecutive requests share at their start is evaluated once, where that changes
+    nothing: a request's answer and its scores do not depend on those before it.
 
     Args:
         path: the model, a GGUF file of a transformer with a chat template.
@@ -156,38 +157,40 @@ class EmbeddedLLM:
         if request.constraint is None:
             raise ConfigError("only a request with a copy constraint has boundaries to score")
         with self._lock:
-            return open_log_odds(
-                self._model, chat_tokens(self._model, request.messages), request.constraint, tuple(entities)
-            )
+            prompt = chat_prompt(self._model, request.messages)
+            self._model.begin(prompt.tokens, prompt.cuts)
+            return open_log_odds(self._model, prompt.tokens, request.constraint, tuple(entities))
 
     def _answer(self, request: Request) -> Completion:
         started = time.perf_counter()
-        prompt = chat_tokens(self._model, request.messages)
-        cached = self._model.shared_prefix(prompt)
+        prompt = chat_prompt(self._model, request.messages)
         if request.constraint is None:
-            text, finish, count = self._generate(prompt, request.max_tokens)
+            cached = self._model.begin(prompt.tokens, prompt.cuts)
+            text, finish, count = self._generate(prompt.tokens, request.max_tokens)
             scores = None
         else:
-            text, count, scores = self._copy(prompt, request.constraint)
+            plan = compile_plan(request.constraint, self._tokenize)
+            self._check_room(len(prompt.tokens), plan)
+            cached = self._model.begin(prompt.tokens, prompt.cuts)
+            text, count, scores = self._copy(prompt.tokens, plan)
             finish = FinishReason.STOP
         return Completion(
             text=text,
             finish=finish,
             mention_scores=scores,
             constrained=request.constraint is not None,
-            prompt_tokens=len(prompt),
+            prompt_tokens=len(prompt.tokens),
             completion_tokens=count,
             cached_tokens=cached,
             seconds=time.perf_counter() - started,
         )
 
-    def _copy(self, prompt: Sequence[int], constraint: CopyConstraint) -> tuple[str, int, tuple[float, ...]]:
-        plan = compile_plan(constraint, self._tokenize)
-        self._check_room(len(prompt), plan)
+    def _copy(self, prompt: Sequence[int], plan: Plan) -> tuple[str, int, tuple[float, ...]]:
+        text = plan.constraint.text
         found = decode(self._model, prompt, plan, settings=self._settings.draft)
-        entities = [_entity(constraint.text, mention) for mention in found]
-        count = sum(len(self._tokenize(piece)) for piece in answer_pieces(constraint.text, entities))
-        return render(constraint.text, entities), count, tuple(mention.score for mention in found)
+        entities = [_entity(text, mention) for mention in found]
+        count = sum(len(self._tokenize(piece)) for piece in answer_pieces(text, entities))
+        return render(text, entities), count, tuple(mention.score for mention in found)
 
     def _check_room(self, prompt: int, plan: Plan) -> None:
         """Refuses a window that cannot fit before any of it is evaluated."""

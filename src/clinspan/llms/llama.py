@@ -8,6 +8,7 @@ from typing import Any
 
 from clinspan.decoding.logits import Ask
 from clinspan.errors import ContextOverflow, LLMError, ModelError
+from clinspan.llms.held import Held, batch_ends
 from clinspan.llms.llama_api import LOAD_MODE_MMAP, Api, load
 
 BATCH_TOKENS = 512
@@ -55,7 +56,7 @@ class Llama:
         self._greedy = self._handles["greedy"] = self._c.llama_sampler_init_greedy()
         if adapter is not None:
             self._load_adapter(adapter, adapter_scale)
-        self._held: list[int] = []
+        self._held = Held()
         self.evaluated = 0
         """Tokens put through the model so far."""
         self.passes = 0
@@ -168,12 +169,27 @@ class Llama:
             parts.append(room.raw[:size])
         return b"".join(parts).decode("utf-8", errors="replace")
 
-    def shared_prefix(self, tokens: Sequence[int]) -> int:
-        """How many of the first `tokens` the context holds already."""
-        return next(
-            (i for i, (held, token) in enumerate(zip(self._held, tokens, strict=False)) if held != token),
-            min(len(self._held), len(tokens)),
-        )
+    def begin(self, tokens: Sequence[int], cuts: Sequence[int]) -> int:
+        """Makes the context hold the first `cuts[-1]` of `tokens` and nothing else; gives how many it held already.
+
+        What a batch gives depends on its length by rounding, so only whole batches of the same tokens are taken over
+        from what was read before. So what is evaluated next is the same to the last bit, whatever was asked before.
+
+        Args:
+            tokens: the prompt.
+            cuts: growing places in it at which a batch ends, at most `len(tokens) - 1`; see `held.batch_ends`.
+
+        Raises:
+            LLMError: when the sequence is longer than the context, or llama.cpp fails.
+        """
+        self._check_fits(tokens)
+        ends = batch_ends(cuts)
+        kept = self._held.shared_batches(tokens, ends)
+        self._forget(kept)
+        for end in ends:
+            if end > kept:
+                self._decode(tokens[len(self._held) : end], set())
+        return kept
 
     def evaluate(self, tokens: Sequence[int], asks: Sequence[Ask]) -> tuple[tuple[float, ...], ...]:
         """See `CausalModel.evaluate`. The logits after the last token can then also be had by `best_next`.
@@ -181,12 +197,8 @@ class Llama:
         Raises:
             LLMError: when the sequence is longer than the context, or llama.cpp fails.
         """
-        if len(tokens) > self.n_ctx:
-            raise ContextOverflow(
-                f"{len(tokens)} tokens do not fit into the context of {self.n_ctx}",
-                fix="Use shorter windows or fewer examples, or set a larger context.",
-            )
-        start = min(self.shared_prefix(tokens), asks[0].after if asks else len(tokens) - 1, len(tokens) - 1)
+        self._check_fits(tokens)
+        start = min(self._held.shared(tokens), asks[0].after if asks else len(tokens) - 1, len(tokens) - 1)
         self._forget(start)
         rows: list[tuple[float, ...]] = []
         while start < len(tokens):
@@ -203,11 +215,18 @@ class Llama:
             start = end
         return tuple(rows)
 
+    def _check_fits(self, tokens: Sequence[int]) -> None:
+        if len(tokens) > self.n_ctx:
+            raise ContextOverflow(
+                f"{len(tokens)} tokens do not fit into the context of {self.n_ctx}",
+                fix="Use shorter windows or fewer examples, or set a larger context.",
+            )
+
     def _forget(self, at: int) -> None:
         if at < len(self._held):
             if not self._c.llama_memory_seq_rm(self._memory, 0, at, -1):
                 raise LLMError("llama.cpp cannot cut back this model's context")
-            del self._held[at:]
+            self._held.cut(at)
 
     def _decode(self, tokens: Sequence[int], wanted: set[int]) -> None:
         batch, at = self._batch, len(self._held)
@@ -221,9 +240,9 @@ class Llama:
         if status != 0:
             # A failed batch may have left a part of itself behind.
             self._c.llama_memory_clear(self._memory, True)
-            self._held.clear()
+            self._held.cut(0)
             raise LLMError(f"llama.cpp gave up on a batch (status {status}): {self._api.complaint()}")
-        self._held += tokens
+        self._held.add(tokens)
         self.evaluated += len(tokens)
         self.passes += 1
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from clinspan.llms.chat import chat_tokens
+from clinspan.llms.chat import chat_prompt
 from clinspan.messages import Message
 
 
@@ -50,7 +50,7 @@ class HuggingFaceTokenizer:
 
     def chat(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The ids of the chat through the model's template, up to where the answer begins."""
-        return chat_tokens(self, messages)
+        return chat_prompt(self, messages).tokens
 
     def piece(self, text: str) -> tuple[int, ...]:
         """The ids of one piece of an answer; remembered, since words come again."""

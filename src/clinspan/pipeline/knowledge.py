@@ -88,6 +88,8 @@ class Lookup:
 
     def knowledge(self, text: str, *, matches: bool) -> Knowledge:
         """Looks a whole document up; `matches` says whether facts will be wanted."""
+        if self._tagger.knows_nothing:
+            return Knowledge()
         written = Written.of(text)
         scanned = self._dictionary.scan(written) if matches and self._dictionary is not None else ()
         return Knowledge(scanned, self._tagger.tag(written))
