@@ -48,10 +48,12 @@ def exact(made: Matrix, queries: Matrix) -> Found:
     return np.concatenate(best)
 
 
-def recall(found: Iterator[Found] | list[Found], truth: Found) -> float:
-    """The share of the nearest 16 that were found."""
+def recall(found: Iterator[Found] | list[Found], truth: Found) -> tuple[float, float, float]:
+    """The share of the nearest 16 that were found, and its 95 % interval by bootstrap over the queries."""
     pairs = zip(found, truth, strict=True)
-    return float(np.mean([len(set(a.tolist()) & set(b.tolist())) / K for a, b in pairs]))
+    shares = np.array([len(set(a.tolist()) & set(b.tolist())) / K for a, b in pairs])
+    drawn = np.random.default_rng(0).choice(shares, (2000, len(shares))).mean(axis=1)
+    return float(shares.mean()), *map(float, np.quantile(drawn, (0.025, 0.975)))
 
 
 def median_ms(search: Callable[[int], object], count: int) -> float:
@@ -149,7 +151,7 @@ def main() -> None:
             seconds = time.process_time() - started
             for width, search in built.searches.items():
                 count = len(queries) if width != "all" else 50
-                share = recall([search(query) for query in queries[:count]], truth[:count])
+                share, _, _ = recall([search(query) for query in queries[:count]], truth[:count])
                 each = median_ms(lambda i, search=search: search(queries[i]), count)
                 row = [f"{built.megabytes:.0f}", f"{seconds:.1f}", width, f"{share:.4f}", f"{each:.2f}"]
                 table.add_row(name, *row)

@@ -166,7 +166,8 @@ def measure(count: int, folder: Path, vectors: Path, table: Table, *, build_only
     ours = median_ms(lambda i: retriever.nearest([texts[i]], K), len(texts))
     spent = np.array(list(json.loads((folder / f"{count}.json").read_text()).values())).sum(axis=0)
     size = sum(size for name, size in sizes.items() if name.startswith("vectors"))
-    row = [f"{spent[0]:.0f} ({spent[1]:.0f} of the processor)", f"{size:.0f}", f"{recall(found, truth):.4f}"]
+    share = "{:.4f} ({:.4f} to {:.4f})".format(*recall(found, truth))
+    row = [f"{spent[0]:.0f} ({spent[1]:.0f} of the processor)", f"{size:.0f}", share]
     table.add_row(f"clinspan ({pool.info.index})", f"{count:,}", *row, f"{ours:.2f}", "1")
     words = median_ms(lambda i: pool.retriever("lexical").nearest([pool[i].text], K), 50)
     table.add_row("clinspan, lexical", f"{count:,}", "", "", "", *ratio(words, ours))

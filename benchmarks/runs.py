@@ -1,4 +1,4 @@
-"""What keeping a run costs: `python benchmarks/runs.py [--only ledger] [--pairs 40] [--windows 3000] [--long 100000]`.
+"""What keeping a run costs: `python benchmarks/runs.py [--only ledger] [--pairs 40] [--delay 0.05] [--windows 3000]`.
 
 1. The same notes to a local server that answers after a set delay, with and without a ledger (the rival is the run
    without one), by turns.
@@ -123,7 +123,7 @@ def more(pairs: Sequence[tuple[float, float]], chance: random.Random) -> tuple[f
 
 def ledger(chosen: argparse.Namespace) -> None:
     for dictionary in ("none", "open"):
-        with_and_without(400, 0.05, 64, chosen.pairs, dictionary)
+        with_and_without(400, chosen.delay, 64, chosen.pairs, dictionary)
 
 
 def per_window(chosen: argparse.Namespace) -> None:
@@ -161,6 +161,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("ledger", "windows", "long"), help="one of the three; all if not given")
     parser.add_argument("--windows", type=int, default=3000)
     parser.add_argument("--pairs", type=int, default=40, help="of short runs with and without a ledger")
+    parser.add_argument("--delay", type=float, default=0.05, help="seconds that the server takes to answer")
     parser.add_argument("--long", type=int, default=100_000)
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
