@@ -9,7 +9,7 @@ from typing import Any
 from clinspan.decoding.logits import Ask
 from clinspan.errors import ContextOverflow, LLMError, ModelError
 from clinspan.llms.held import Held, batch_ends
-from clinspan.llms.llama_api import LOAD_MODE_MMAP, Api, load
+from clinspan.llms.llama_api import FLASH_ATTN_DISABLED, LOAD_MODE_MMAP, Api, load
 
 BATCH_TOKENS = 512
 BATCH_OUTPUTS = 64
@@ -79,6 +79,8 @@ class Llama:
         params.n_threads = params.n_threads_batch = threads
         # Models with sliding windows keep their whole context, else it could not be cut back.
         params.swa_full = True
+        # Flash attention divides short batches among the threads, so that results would hang on their number.
+        params.flash_attn_type = FLASH_ATTN_DISABLED
         made = self._c.llama_init_from_model(self._model, params)
         if not made:
             raise ModelError(f"no context of {context} tokens: {self._api.complaint()}", where=str(path))

@@ -41,6 +41,7 @@ _PURPOSE = "running a model in this process"
 # Bare enums are C ints; every pointer that is only handed back untouched is a void pointer.
 _LEVEL_WARN, _LEVEL_ERROR = 3, 4
 LOAD_MODE_MMAP = 1
+FLASH_ATTN_DISABLED = 0
 TYPE_F16 = 1
 
 # Room after the last declared field: the C side fills in the structure it knows, which must not be larger than ours.
