@@ -123,6 +123,10 @@ class Expansion:
 
         None where it takes a part of a long form that was put in: only its end may stand for the whole short form.
         """
+        if len(self.pieces) == 1 and not self.pieces[0][1]:
+            # Nothing was written out, as in most texts.
+            at = self.pieces[0][0].start
+            return Span(at + start, at + end), False
         first, last = bisect_right(self.starts, start) - 1, bisect_right(self.starts, end - 1) - 1
         head, head_put_in = self.pieces[first]
         tail, tail_put_in = self.pieces[last]

@@ -53,6 +53,7 @@ class Matcher:
         self._index = index
         self._speller = Speller(index)
         self._senses: dict[tuple[int, str, TermMatch], tuple[Sense, ...]] = {}
+        self._first: dict[str, bool] = {}
         self._last: tuple[Written | None, dict[Span, Match]] = (None, {})
 
     def scan(self, written: Written, *, fuzzy: bool = True, overlapping: bool = False) -> tuple[Match, ...]:
@@ -154,10 +155,21 @@ class Matcher:
         place = sum(map(len, forms[: starts.start])) + starts.start
         found = []
         for at in starts:
-            for prefix, key in search(line[place : place + reach]):
-                found.append((at, at + prefix.count(" "), key))
-            place += len(forms[at]) + 1
+            form = forms[at]
+            if self._begins(form):
+                for prefix, key in search(line[place : place + reach]):
+                    found.append((at, at + prefix.count(" "), key))
+            place += len(form) + 1
         return found
+
+    def _begins(self, form: str) -> bool:
+        """Whether any term begins with this token; most of a text's do not, and telling so by search takes longer."""
+        known = self._first.get(form)
+        if known is None:
+            if len(self._first) >= _CACHE_SIZE:
+                self._first.clear()
+            known = self._first[form] = next(self._index.keys.iterkeys(form + " "), None) is not None
+        return known
 
     def _turned(self, forms: Sequence[str], at: int) -> Iterator[_Hit]:
         left, right = _AROUND_OF

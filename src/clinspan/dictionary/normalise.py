@@ -66,16 +66,17 @@ def tokenise(text: str) -> Tokens:
     previous = ""
     cache = _forms
     for found in _TOKEN.finditer(text):
-        word = found.group()
+        start, end = found.span()
+        word = text[start:end]
         form = cache.get(word)
         if form is None:
             form = _remember(word)
         if form in _ROMAN and previous in _NUMBERED:
             form = _ROMAN[form]
-        elif form == "s" and found.start() and text[found.start() - 1] != "(":
+        elif form == "s" and start and text[start - 1] != "(":
             continue  # the "s" of "Parkinson's", also where the apostrophe was lost
-        starts.append(found.start())
-        ends.append(found.end())
+        starts.append(start)
+        ends.append(end)
         forms.append(form)
         previous = form
     return Tokens(starts, ends, forms)

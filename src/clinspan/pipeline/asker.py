@@ -82,9 +82,10 @@ class Asker:
     ) -> Request:
         lap = Stopwatch()
         room = _LEAST_ANSWER + round(self.settings.answer_tokens * self.llm.count_tokens(text))
-        messages = self._chat(text, labels, facts)
-        if self.demonstrations is not None:
-            left = self._left(messages, room)
+        if self.demonstrations is None:
+            messages = self._chat(text, labels, facts)
+        else:
+            left = self._left(text, labels, facts, room)
             times.prompt += lap()
             mentions = [candidate.span.of(text) for candidate in candidates]
             examples = self.demonstrations.choose(near, labels, mentions=mentions, room=left)
@@ -111,10 +112,11 @@ class Asker:
     ) -> tuple[Message, ...]:
         return build(text, labels=labels, form=self.form, examples=examples, facts=facts, settings=self.settings.prompt)
 
-    def _left(self, bare: Sequence[Message], room: int) -> int | None:
+    def _left(self, text: str, labels: LabelSet, facts: Sequence[str], room: int) -> int | None:
         """Tokens of the context that a chat without examples and its answer leave; None where it is not known."""
         if self.llm.context is None:
             return None
+        bare = self._chat(text, labels, facts)
         taken = sum(self.llm.count_tokens(message.content) for message in bare) + markup(len(bare)) + room
         return max(0, self.llm.context - taken)
 
