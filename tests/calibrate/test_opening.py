@@ -32,8 +32,9 @@ def test_sentences_without_a_mention_teach_nothing():
 
 @pytest.mark.model
 def test_with_the_bias_the_model_opens_what_it_did_not(smollm2):
-    text = "He was treated for gout and for ataxia."
-    entities = tuple(Entity(Span(text.find(m), text.find(m) + len(m)), "disease", m) for m in ("gout", "ataxia"))
+    text = "She has diabetes and severe asthma since 2010."
+    mentions = ("diabetes", "severe asthma")
+    entities = tuple(Entity(Span(text.find(m), text.find(m) + len(m)), "disease", m) for m in mentions)
     sentence = Document("s", text, entities)
     settings = TagSettings(facts=NO_FACTS)
     with EmbeddedLLM(smollm2, EmbeddedSettings(threads=1)) as llm:
