@@ -164,14 +164,15 @@ class EmbeddedLLM:
     def _answer(self, request: Request) -> Completion:
         started = time.perf_counter()
         prompt = chat_prompt(self._model, request.messages)
-        if request.constraint is None:
-            cached = self._model.begin(prompt.tokens, prompt.cuts)
-            text, finish, count = self._generate(prompt.tokens, request.max_tokens)
-            scores = None
-        else:
+        plan = None
+        if request.constraint is not None:
             plan = compile_plan(request.constraint, self._tokenize)
             self._check_room(len(prompt.tokens), plan)
-            cached = self._model.begin(prompt.tokens, prompt.cuts)
+        cached = self._model.begin(prompt.tokens, prompt.cuts)
+        scores: tuple[float, ...] | None = None
+        if plan is None:
+            text, finish, count = self._generate(prompt.tokens, request.max_tokens)
+        else:
             text, count, scores = self._copy(prompt.tokens, plan)
             finish = FinishReason.STOP
         return Completion(
