@@ -151,9 +151,15 @@ def main() -> None:
             seconds = time.process_time() - started
             for width, search in built.searches.items():
                 count = len(queries) if width != "all" else 50
-                share, _, _ = recall([search(query) for query in queries[:count]], truth[:count])
+                share, low, high = recall([search(query) for query in queries[:count]], truth[:count])
                 each = median_ms(lambda i, search=search: search(queries[i]), count)
-                row = [f"{built.megabytes:.0f}", f"{seconds:.1f}", width, f"{share:.4f}", f"{each:.2f}"]
+                row = [
+                    f"{built.megabytes:.0f}",
+                    f"{seconds:.1f}",
+                    width,
+                    f"{share:.4f} ({low:.4f} to {high:.4f})",
+                    f"{each:.2f}",
+                ]
                 table.add_row(name, *row)
                 print(name, *row, sep="; ", flush=True)
     Console(width=140).print(table)

@@ -102,3 +102,59 @@ def test_faults_are_named_before_anything_is_trained(tmp_path):
     assert lines[0] == "gold.pubtator: 2 documents, 2 mentions of disease; 0 left out"
     assert lines[1].startswith(f"gold.pubtator: 1 faults passed over, the first: {gold}, line 7: 0-9 is not within")
     assert lines[2].startswith(f"other.pubtator: 1 faults passed over, the first: {other}, line 1: a document does not")
+
+
+NOTES = [
+    ("a", "He had gout. Colchicine helped him at once. He went home the next day. No fever was seen."),
+    ("b", "She has gout. No fever was seen. The toe is red and swollen. It hurts at night, she says."),
+    ("c", "He is well."),
+]
+
+
+@pytest.fixture
+def documents(tmp_path):
+    path = tmp_path / "notes.jsonl"
+    lines = []
+    for id, text in NOTES:
+        at = text.find("gout")
+        entities = [{"start": at, "end": at + 4, "label": "disease"}] if at >= 0 else []
+        lines.append(json.dumps({"id": id, "text": text, "entities": entities}) + "\n")
+    path.write_text("".join(lines))
+    return path
+
+
+@pytest.fixture
+def pool(tmp_path, documents):
+    assert clinspan("examples", "build", documents, "-o", tmp_path / "pool", "--labels", "disease").exit_code == 0
+    return tmp_path / "pool"
+
+
+def test_a_pool_is_learned_from_as_its_documents_are(tmp_path, documents, pool):
+    (gold,) = gather([pool], ["disease"], seed=1).corpora
+    (same,) = gather([documents], ["disease"], seed=1).corpora
+    assert [(doc.id, doc.entities) for doc in gold.documents] == [(doc.id, doc.entities) for doc in same.documents]
+    assert gold.documents[0].text == NOTES[0][1]
+    clinspan("examples", "build", documents, "-o", tmp_path / "again", "--labels", "disease")
+    (again,) = gather([tmp_path / "again"], ["disease"], seed=1).corpora
+    assert again.sha256 == gold.sha256
+
+
+def test_what_is_held_out_is_not_learned_from_a_pool_that_lacks_a_sentence_of_it(tmp_path, pool):
+    held = tmp_path / "held.jsonl"
+    # The pool has "No fever was seen." from the note before, so its text of this one is shorter.
+    held.write_text(json.dumps({"id": "z", "text": NOTES[1][1], "entities": []}) + "\n")
+    (gold,) = gather([pool], ["disease"], hold_out=[held], seed=1).corpora
+    assert [doc.id for doc in gold.documents] == ["a", "c"]
+    assert gold.left_out == 1
+
+
+def test_a_pool_that_was_not_annotated_for_a_label_is_refused(pool):
+    with pytest.raises(LabelError, match="not annotated for 'chemical'"):
+        gather([pool], ["chemical-disease"], seed=1)
+
+
+def test_a_pool_s_labels_can_be_renamed(tmp_path, pool):
+    labels = tmp_path / "labels.toml"
+    labels.write_text('name = "ours"\n[[labels]]\nname = "illness"\ndefinition = "A disease."\n')
+    (gold,) = gather([pool], [str(labels)], rename=["disease=illness"], seed=1).corpora
+    assert [entity.label for doc in gold.documents for entity in doc.entities] == ["illness"] * 2

@@ -10,8 +10,8 @@ from clinspan.corpora import catalogue
 from clinspan.document import Document, Entity
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation.pairing import checksum
-from clinspan.examples import layout
 from clinspan.examples.example import sentences
+from clinspan.examples.layout import is_pool
 from clinspan.examples.pool import Pool
 from clinspan.examples.temporary import temporary
 from clinspan.labels import LabelSet
@@ -119,7 +119,7 @@ class Examples:
 
 def read_pool(source: Source, labels: LabelSet, problems: list[InputError]) -> Examples:
     """A pool, or one made of annotated documents for as long as it is used; see `gold`."""
-    if (source.path / layout.MANIFEST).is_file():
+    if is_pool(source.path):
         return Examples(Pool.open(source.path))
     documents = tuple(gold(source, labels, problems))
     return Examples(temporary(documents, labels=labels.names), documents)

@@ -13,7 +13,8 @@ from clinspan.errors import ConfigError
 from clinspan.tuning.corpora import Gold, drawn, without
 
 Examples = Annotated[
-    list[Path], typer.Option("--examples", help="Gold documents to learn from, in any corpus format; repeatable.")
+    list[Path],
+    typer.Option("--examples", help="Gold documents to learn from, in any corpus format, or a pool; repeatable."),
 ]
 Labels = Annotated[
     list[str],

@@ -10,8 +10,8 @@ from clinspan.cli.evaluate import renamings
 from clinspan.cli.gold import names_for, say_left_out
 from clinspan.document import Document
 from clinspan.errors import ConfigError
-from clinspan.examples import layout
 from clinspan.examples.check import Gate, Rules, read
+from clinspan.examples.layout import is_pool
 from clinspan.examples.select.settings import MentionSource, Order, Strategy
 from clinspan.labels import LabelSet
 from clinspan.pipeline.example_choice import ExampleChoice
@@ -123,7 +123,7 @@ def check(chosen: ExampleChoice, given: Path | None, *, renamed: Sequence[str] =
 
 def pool(path: Path | None) -> Path | None:
     """The path of a pool; None where it is that of annotated documents."""
-    return path if path is not None and (path / layout.MANIFEST).is_file() else None
+    return path if path is not None and is_pool(path) else None
 
 
 def documents(

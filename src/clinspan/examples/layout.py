@@ -27,6 +27,11 @@ INDEX = "vectors.index"
 """The same in a graph that is searched approximately, in pools that have many."""
 
 
+def is_pool(path: Path) -> bool:
+    """Whether a pool's folder lies there, and not annotated documents."""
+    return (path / MANIFEST).is_file()
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderInfo:
     """The encoder whose vectors a pool holds.

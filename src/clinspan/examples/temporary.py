@@ -52,9 +52,3 @@ def _once(documents: Iterable[Document]) -> Iterator[Document]:
             ids.add(document.id)
             texts.add(document.text)
             yield document
-
-
-def documents_of(pool: Pool) -> Iterator[Document]:
-    """A pool's examples, each as a document."""
-    for example in pool:
-        yield Document(f"{example.document}:{example.start}", example.text, example.entities)

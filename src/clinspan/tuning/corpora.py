@@ -1,16 +1,19 @@
 """Gold documents to tune on, with the labels each corpus was annotated for kept apart, and what must be left out."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
 import regex
 
-from clinspan.corpora import catalogue
+from clinspan.corpora import catalogue, jsonl
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
+from clinspan.examples.documents import rejoined
+from clinspan.examples.layout import is_pool
+from clinspan.examples.pool import Pool
 from clinspan.labels import LabelSet
 
 
@@ -25,9 +28,11 @@ class Gold:
         name: as the card shows it.
         documents: with entities of these labels alone.
         labels: what its annotators looked for.
-        sha256: of its file.
+        sha256: of its file; of its documents where they are a pool's.
         left_out: how many of its documents are not used, since they are held out elsewhere or come twice.
         faults: the annotations that are wrong and the documents that cannot be read, none of which are among these.
+        same_document: gives the ids of the documents that are one of this id and text, or nearly; None where the
+            documents are whole, so that texts can be compared.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Gold:
     sha256: str
     left_out: int = 0
     faults: tuple[InputError, ...] = ()
+    same_document: Callable[[str, str], frozenset[str]] | None = field(default=None, compare=False, repr=False)
 
     @property
     def mentions(self) -> int:
@@ -47,19 +53,23 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
     """Reads a gold file or folder; a wrong annotation is left out and kept in `Gold.faults`.
 
     Args:
-        path: in any corpus format.
+        path: in any corpus format, or a pool's folder.
         labels: what its annotators looked for.
         names: new names for labels, for those that differ from the set's in more than case.
         strict: a label outside the set is an error, and so is a file without entities; else they are passed over.
 
     Raises:
         InputError: when it cannot be read or holds no entity.
-        LabelError: when it has a label that is not in the set.
+        LabelError: when it has a label that is not in the set, or is a pool that was not annotated for one in the set.
     """
+    pool = Pool.open(path) if is_pool(path) else None
+    if pool is not None and strict:
+        _check_labels(pool, labels, names or {})
+    results = catalogue.read(path, labels=names, lenient=True) if pool is None else _pooled(pool, names or {})
     known = {label.casefold(): label for label in labels.names}
     documents: list[Document] = []
     faults: list[InputError] = []
-    for found in catalogue.read(path, labels=names, lenient=True):
+    for found in results:
         if isinstance(found, InputError):
             faults.append(found)
             continue
@@ -78,21 +88,49 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
         documents.append(replace(found, entities=tuple(entities)))
     if strict and not any(doc.entities for doc in documents):
         raise InputError("holds no annotated document", where=str(path), expected="gold entities to learn from")
-    return Gold(path.name, tuple(documents), labels, _sha256(path), faults=tuple(faults))
+    return Gold(
+        path.name,
+        tuple(documents),
+        labels,
+        _sha256(path) if pool is None else _sha256_of(documents),
+        faults=tuple(faults),
+        same_document=pool.same_document if pool is not None else None,
+    )
+
+
+def _pooled(pool: Pool, names: Mapping[str, str]) -> Iterator[Document]:
+    for document in rejoined(pool):
+        entities = tuple(replace(entity, label=names.get(entity.label, entity.label)) for entity in document.entities)
+        yield replace(document, entities=entities)
+
+
+def _check_labels(pool: Pool, labels: LabelSet, names: Mapping[str, str]) -> None:
+    marked = {names.get(name, name).casefold() for name in pool.labels}
+    lacking = [name for name in labels.names if name.casefold() not in marked]
+    if lacking:
+        raise LabelError(
+            f"the pool was not annotated for {lacking[0]!r}, and would teach that there is none",
+            where=str(pool.info.path),
+            expected=f"a label set of {', '.join(pool.labels)}",
+            fix=f"{did_you_mean(lacking[0], pool.labels)} Rename one of the pool's with --map OLD={lacking[0]}.",
+        )
 
 
 def without(corpora: Sequence[Gold], held_out: Iterable[Document]) -> tuple[Gold, ...]:
     """The corpora without the held-out documents, and with each document once.
 
-    A document is held out when its id, or its text but for case and punctuation, is that of a held-out one.
+    A document is held out when its id, or its text but for case and punctuation, is that of a held-out one; one of a
+    pool, which may lack windows, when its text is nearly so.
     """
     held = list(held_out)
     ids, texts = {doc.id for doc in held}, {_bare(doc.text) for doc in held}
     result: list[Gold] = []
     for gold in corpora:
         kept: list[Document] = []
+        alike = gold.same_document
+        out = ids if alike is None else ids.union(*(alike(doc.id, doc.text) for doc in held))
         for doc in gold.documents:
-            if doc.id not in ids and _bare(doc.text) not in texts:
+            if doc.id not in out and _bare(doc.text) not in texts:
                 kept.append(doc)
                 texts.add(_bare(doc.text))
         result.append(replace(gold, documents=tuple(kept), left_out=len(gold.documents) - len(kept)))
@@ -123,6 +161,13 @@ def drawn(gold: Gold, wanted: str, *, seed: int) -> Gold:
 
 def _bare(text: str) -> str:
     return regex.sub(r"\W+", "", text).casefold()
+
+
+def _sha256_of(documents: Iterable[Document]) -> str:
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(jsonl.dump(document).encode())
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:
