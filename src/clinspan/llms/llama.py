@@ -9,7 +9,8 @@ from typing import Any
 from clinspan.decoding.logits import Ask
 from clinspan.errors import ContextOverflow, LLMError, ModelError
 from clinspan.llms.held import Held, batch_ends
-from clinspan.llms.llama_api import FLASH_ATTN_DISABLED, LOAD_MODE_MMAP, Api, load
+from clinspan.llms.llama_api import Api, load
+from clinspan.llms.llama_header import FLASH_ATTN_DISABLED, LOAD_MODE_MMAP
 
 BATCH_TOKENS = 512
 BATCH_OUTPUTS = 64

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 
 from clinspan.errors import ModelError
 from clinspan.folders import cache_folder
-from clinspan.llms.llama_api import Api, GgufInit, load
+from clinspan.llms.llama_api import Api, load
+from clinspan.llms.llama_header import GgufInit
 
 LARGEST = 256 << 20
 """Bytes of the largest file that is worth it: a larger model would not fit in the memory a tagging run may take."""
