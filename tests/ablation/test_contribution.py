@@ -100,6 +100,22 @@ def test_cells_that_differ_in_the_seed_alone_are_one_with_their_mean():
     ]
 
 
+def test_other_ways_to_choose_are_compared_with_the_nearest_sentences_too():
+    plan = sample.plan(select=("random", "knn", "entity"), examples_by=("lexical", "minilm"))
+    right = {"random": 2, "knn": 4, "entity": 5}
+    found = Contributions(
+        sample.results(plan, sample.corpus(3), lambda cell, d: (10, right[cell.settings["select"]], 10)), plan.axes
+    )
+    assert [(one.name, one.against, round(one.gain.value, 6)) for one in found.choosing()] == [
+        ("knn, by lexical", "random", 0.2),
+        ("knn, by minilm", "random", 0.2),
+        ("entity, by lexical", "random", 0.3),
+        ("entity, by minilm", "random", 0.3),
+        ("entity, by lexical", "knn, by lexical", 0.1),
+        ("entity, by minilm", "knn, by minilm", 0.1),
+    ]
+
+
 def test_without_a_cell_without_examples_lots_are_the_only_measure():
     plan = sample.plan(select=("random", "knn"), k=(4, 8))
     found = Contributions(

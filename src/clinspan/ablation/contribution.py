@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 from clinspan.ablation.grid import Cell, name_of
@@ -75,7 +76,7 @@ class MainEffect:
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
-    """A cell with chosen examples against one with as many drawn by lot."""
+    """A cell with chosen examples against one with as many that are chosen in another way."""
 
     name: str
     against: str
@@ -146,15 +147,18 @@ class Contributions:
                 yield MainEffect(factor, named[0], named[1], len(pairs), self._results.contrast(weights))
 
     def choosing(self) -> Iterator[Choosing]:
-        """Every cell with examples from a pool that are not drawn by lot against one that differs in that alone."""
-        for place in self._at:
-            chosen = dict(place.examples)
-            if chosen.get("select") in (None, "none", "fixed", "random", "random-once"):
-                continue
-            for other in self._at:
-                lot = dict(other.examples)
-                alike = _with(place, "examples", other.examples) == other
-                if alike and lot.get("select") == "random" and lot.get("k") == chosen.get("k"):
+        """Every cell with examples that are looked for in a pool against the cells that differ in that alone.
+
+        These are the one with examples drawn by lot and, for other ways to look, the one with the nearest sentences.
+        """
+        for way in ("random", "knn"):
+            for place, other in product(self._at, repeat=2):
+                chosen, examples = dict(place.examples), dict(other.examples)
+                if chosen.get("select") in (None, "none", "fixed", "random", "random-once", way):
+                    continue
+                # A cell has the settings that have an effect on it, so the other need not have all that this one has.
+                alike = {**chosen, **examples, "select": way} == {**chosen, "select": way}
+                if alike and examples.get("select") == way and _with(place, "examples", other.examples) == other:
                     gain = self._results.contrast(self._difference(place, other))
                     yield Choosing(self._names[place], self._names[other], gain)
 

@@ -156,8 +156,8 @@ def _contributions(found: Contributions) -> Iterator[Table]:
     note = "The mean gain of a level over all pairs of cells that differ in it alone."
     yield _table("Main effects", note, "factor; level; against; pairs; mean gain; 95 %; p", effects, words=3)
     chosen = [(one.name, one.against, *_contrast(one.gain)) for one in found.choosing()]
-    note = "Chosen examples against as many drawn by lot, all else alike."
-    yield _table("Chosen against random examples", note, "cell; against; gain; 95 %; p", chosen, words=2)
+    note = "Against as many examples drawn by lot, then against as many of the nearest sentences, all else alike."
+    yield _table("Ways to choose examples", note, "cell; against; gain; 95 %; p", chosen, words=2)
 
 
 def _contrast(one: Contrast) -> tuple[str, str, str]:
