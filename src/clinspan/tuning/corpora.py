@@ -112,7 +112,7 @@ def _check_labels(pool: Pool, labels: LabelSet, names: Mapping[str, str]) -> Non
             f"the pool was not annotated for {lacking[0]!r}, and would teach that there is none",
             where=str(pool.info.path),
             expected=f"a label set of {', '.join(pool.labels)}",
-            fix=f"{did_you_mean(lacking[0], pool.labels)} Rename one of the pool's with --map OLD={lacking[0]}.",
+            fix=f"Name the set that it was annotated for, or rename a label of the pool with --map OLD={lacking[0]}.",
         )
 
 
