@@ -153,6 +153,14 @@ def test_a_pool_that_was_not_annotated_for_a_label_is_refused(pool):
         gather([pool], ["chemical-disease"], seed=1)
 
 
+def test_a_dictionary_is_not_taken_for_a_pool(tmp_path):
+    terms = tmp_path / "terms.csv"
+    terms.write_text("id,name,type\nX:1,gout,Disease or Syndrome\n", encoding="utf-8")
+    assert clinspan("dictionary", "build", terms, "-o", tmp_path / "terms").exit_code == 0
+    with pytest.raises(InputError, match="is not a pool's manifest; expected the folder of a pool"):
+        gather([tmp_path / "terms"], ["disease"], seed=1)
+
+
 def test_a_pool_s_labels_can_be_renamed(tmp_path, pool):
     labels = tmp_path / "labels.toml"
     labels.write_text('name = "ours"\n[[labels]]\nname = "illness"\ndefinition = "A disease."\n')

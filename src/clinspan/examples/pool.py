@@ -259,7 +259,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / layout.MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        version, order = manifest["format"], manifest["byteorder"]
+        version, order, _ = manifest["format"], manifest["byteorder"], manifest["examples"]
     except FileNotFoundError as error:
         raise InputError(
             "is no pool of examples",
@@ -270,7 +270,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError("is not a pool's manifest", where=str(path), fix="Build the pool anew.") from error
+        raise InputError(
+            "is not a pool's manifest",
+            where=str(path),
+            expected="the folder of a pool, which `clinspan examples build` makes",
+            fix="Name another folder, or build the pool anew.",
+        ) from error
     if version != layout.FORMAT or order != sys.byteorder:
         raise InputError(
             f"the pool is of format {version} ({order}-endian)",
