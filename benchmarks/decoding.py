@@ -84,7 +84,7 @@ def tags(plan, found):
 
 
 def draft_by_copy(arguments, path):
-    model = Llama(path, context=CONTEXT, threads=arguments.threads, adapter=arguments.adapter)
+    model = Llama.load(path, context=CONTEXT, threads=arguments.threads, adapter=arguments.adapter)
     settings = DraftSettings(arguments.draft_tokens, max(arguments.draft_tokens, 64), ends=arguments.ends)
     style = PromptSettings(style="brief" if arguments.adapter else "full")
     rows = []

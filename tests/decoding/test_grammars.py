@@ -46,7 +46,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(smollm2):
-    model = Llama(smollm2, context=64, threads=1)
+    model = Llama.load(smollm2, context=64, threads=1)
     yield Reader(model)
     model.close()
 

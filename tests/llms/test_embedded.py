@@ -81,7 +81,7 @@ def test_answers_are_copies_of_the_text_whatever_it_holds(llm, text):
 
 def test_drafts_decide_as_decoding_token_by_token(smollm2):
     """Logits move a little with the batch's shape, so decisions agree nearly always, not by equality."""
-    model = Llama(smollm2, context=1024, threads=1)
+    model = Llama.load(smollm2, context=1024, threads=1)
     same = words = 0
     for note in NOTES:
         plan = compile_plan(CopyConstraint(note, ("disease",), open_bias=1.0), model.tokenize)
@@ -133,7 +133,7 @@ def test_logits_do_not_depend_on_the_number_of_threads(smollm2):
     ids = [random.Random(1).randrange(1000, 40000) for _ in range(520)]
     rows = []
     for threads in (1, 2):
-        model = Llama(smollm2, context=1024, threads=threads)
+        model = Llama.load(smollm2, context=1024, threads=threads)
         model.begin(ids, [len(ids) - 1])
         rows.append(model.evaluate(ids, [Ask(len(ids) - 1, tuple(range(500)))]))
         model.close()

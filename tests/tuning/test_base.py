@@ -30,7 +30,7 @@ def base(smollm2):
 def runtime(smollm2):
     from clinspan.llms.llama import Llama
 
-    with_model = Llama(smollm2, context=512, threads=1)
+    with_model = Llama.load(smollm2, context=512, threads=1)
     yield with_model
     with_model.close()
 
@@ -69,7 +69,7 @@ def test_an_exported_adapter_does_in_the_runtime_what_it_does_in_torch(base, smo
         wanted = trainer.model(input_ids=torch.tensor([ids])).logits[0, :, list(some)]
 
     def distance(adapter):
-        model = Llama(smollm2, context=128, threads=1, adapter=adapter)
+        model = Llama.load(smollm2, context=128, threads=1, adapter=adapter)
         try:
             logits = model.evaluate(ids, [Ask(at, some) for at in range(len(ids))])
         finally:

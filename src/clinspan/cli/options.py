@@ -93,7 +93,14 @@ Context = Annotated[
     int | None,
     typer.Option(help="Tokens that fit into a request and its answer together.", rich_help_panel=MODEL),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of a model in this process.", rich_help_panel=MODEL)]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Threads of a model in this process; a small one answers as many requests at once.",
+        rich_help_panel=MODEL,
+    ),
+]
 Grammar = Annotated[
     str | None,
     typer.Option(

@@ -1,9 +1,9 @@
 """The embedded LLM: a GGUF model run in this process by llama.cpp, the only one that sees logits."""
 
-import os
-import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,17 +17,19 @@ from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
 from clinspan.formats.tanl_syntax import render
 from clinspan.llms.chat import chat_prompt
-from clinspan.llms.llama import Llama, check_file
+from clinspan.llms.lanes import Lanes
+from clinspan.llms.llama import Llama
 from clinspan.llms.requantise import LARGEST, requantised
+from clinspan.llms.threads import default_threads
+from clinspan.llms.weights import Weights, check_file
 from clinspan.messages import Completion, FinishReason, Request
 from clinspan.models.registry import path_of, sha256_of
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 
 
-def default_threads() -> int:
-    """Two, or one where this process may use one core only: more gain little on models this small."""
-    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+AHEAD = 4
+"""Requests that are taken in, by how many are answered at once: one that takes long does not leave the others idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ class EmbeddedSettings:
 
     Attributes:
         context: tokens for one request and its answer.
-        threads: for evaluation; None takes `default_threads`. One is best where another process keeps a core busy.
+        threads: of all requests together; None takes `default_threads`, or two of them for a model that is not small.
+        side_by_side: requests that are answered at once, each in a context of its own that takes memory; None for as
+            many as threads, or one for a model that is not small.
         adapter: a LoRA adapter in GGUF, made for this model.
         adapter_scale: its weight; 1 is as trained.
         as_shipped: runs the file itself, not the faster copy that is made once of a small model with four- to six-bit
@@ -46,6 +50,7 @@ class EmbeddedSettings:
 
     context: int = 4096
     threads: int | None = None
+    side_by_side: int | None = None
     adapter: Path | None = None
     adapter_scale: float = 1.0
     as_shipped: bool = False
@@ -56,14 +61,17 @@ class EmbeddedSettings:
             raise ConfigError(f"a context of {self.context} tokens", expected="64 or more")
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"{self.threads} threads", expected="one or more")
+        if self.side_by_side is not None and self.side_by_side < 1:
+            raise ConfigError(f"{self.side_by_side} requests side by side", expected="one or more")
 
 
 class EmbeddedLLM:
-    """Answers in this process, one request after the other, whoever calls.
+    """Answers in this process: a small model as many requests side by side as there are threads, whoever calls, and a
+    larger one a request after the other, each with all threads.
 
     A request with a constraint is decoded by copying (`decoding.draft`), which gives each mention its probability; any
     other is answered greedily. What consecutive requests share at their start is evaluated once, where that changes
-    nothing: a request's answer and its scores do not depend on those before it.
+    nothing: a request's answer and its scores depend neither on those before it nor on the number of threads.
 
     Args:
         path: the model, a GGUF file of a transformer with a chat template.
@@ -84,17 +92,20 @@ class EmbeddedLLM:
         self._settings = settings
         check_file(path)
         checksum = sha256_of(path)
-        self._model = Llama(
+        self._weights = Weights(
             path if settings.as_shipped else requantised(path, checksum),
-            context=settings.context,
-            threads=settings.threads or default_threads(),
             adapter=settings.adapter,
             adapter_scale=settings.adapter_scale,
         )
-        self._tokenize = lru_cache(maxsize=1 << 15)(self._model.tokenize)
-        self._lock = threading.Lock()
-        self.context: int | None = self._model.n_ctx
         self.small = path.stat().st_size <= LARGEST
+        threads = settings.threads or (default_threads() if self.small else min(2, default_threads()))
+        lanes = settings.side_by_side or (threads if self.small else 1)
+        self._lanes = Lanes(self._weights, lanes=lanes, threads=threads, context=settings.context)
+        self._workers = ThreadPoolExecutor(len(self._lanes), thread_name_prefix="clinspan-embedded")
+        # What texts are in tokens, any context tells, and in any thread.
+        self._model = self._lanes.first
+        self._tokenize = lru_cache(maxsize=1 << 15)(self._model.tokenize)
+        self.context: int | None = self._model.n_ctx
         self.name = f"embedded:{path.stem}:{self._model.quantisation}:{checksum[:12]}"
         if settings.adapter is not None:
             adapter = f"{settings.adapter.stem}:{sha256_of(settings.adapter)[:12]}"
@@ -123,8 +134,9 @@ class EmbeddedLLM:
         self.close()
 
     def close(self) -> None:
-        """Frees the model's memory; the LLM cannot be asked afterwards."""
-        self._model.close()
+        """Ends what is under way and frees the model's memory; the LLM cannot be asked afterwards."""
+        self._workers.shutdown(cancel_futures=True)
+        self._lanes.close()
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` by the model's own tokenizer."""
@@ -133,19 +145,32 @@ class EmbeddedLLM:
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         """One result for each request, in order; a failed one gives its error and the others go on.
 
-        The next request is taken when the result of the one before was asked for and used.
+        Requests are taken from `requests` as there is room: `AHEAD` times as many as are answered at once. Where one is
+        answered at a time, the next one is taken when the result of the one before was used.
 
         Raises:
             ModelError: when the model's chat template does not take the chat.
             ConfigError: when a constraint contradicts itself.
         """
-        for request in requests:
-            with self._lock:
-                try:
-                    answer: Completion | LLMError = self._answer(request)
-                except LLMError as error:
-                    answer = error
-            yield answer
+        waiting: deque[Future[Completion | LLMError]] = deque()
+        most = AHEAD * len(self._lanes) if len(self._lanes) > 1 else 1
+        try:
+            for request in requests:
+                waiting.append(self._workers.submit(self._result, request))
+                if len(waiting) >= most or waiting[0].done():
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _result(self, request: Request) -> Completion | LLMError:
+        try:
+            with self._lanes.lane() as model:
+                return self._answer(model, request)
+        except LLMError as error:
+            return error
 
     def open_log_odds(self, request: Request, entities: Sequence[Entity] = ()) -> tuple[Boundary, ...]:
         """The log-odds of opening a bracket at each word of the request's window; see `decoding.boundaries`.
@@ -156,24 +181,24 @@ class EmbeddedLLM:
         """
         if request.constraint is None:
             raise ConfigError("only a request with a copy constraint has boundaries to score")
-        with self._lock:
-            prompt = chat_prompt(self._model, request.messages)
-            self._model.begin(prompt.tokens, prompt.cuts)
-            return open_log_odds(self._model, prompt.tokens, request.constraint, tuple(entities))
+        with self._lanes.lane() as model:
+            prompt = chat_prompt(model, request.messages)
+            model.begin(prompt.tokens, prompt.cuts)
+            return open_log_odds(model, prompt.tokens, request.constraint, tuple(entities))
 
-    def _answer(self, request: Request) -> Completion:
+    def _answer(self, model: Llama, request: Request) -> Completion:
         started = time.perf_counter()
-        prompt = chat_prompt(self._model, request.messages)
+        prompt = chat_prompt(model, request.messages)
         plan = None
         if request.constraint is not None:
             plan = compile_plan(request.constraint, self._tokenize)
             self._check_room(len(prompt.tokens), plan)
-        cached = self._model.begin(prompt.tokens, prompt.cuts)
+        cached = model.begin(prompt.tokens, prompt.cuts)
         scores: tuple[float, ...] | None = None
         if plan is None:
-            text, finish, count = self._generate(prompt.tokens, request.max_tokens)
+            text, finish, count = self._generate(model, prompt.tokens, request.max_tokens)
         else:
-            text, count, scores = self._copy(prompt.tokens, plan)
+            text, count, scores = self._copy(model, prompt.tokens, plan)
             finish = FinishReason.STOP
         return Completion(
             text=text,
@@ -186,9 +211,9 @@ class EmbeddedLLM:
             seconds=time.perf_counter() - started,
         )
 
-    def _copy(self, prompt: Sequence[int], plan: Plan) -> tuple[str, int, tuple[float, ...]]:
+    def _copy(self, model: Llama, prompt: Sequence[int], plan: Plan) -> tuple[str, int, tuple[float, ...]]:
         text = plan.constraint.text
-        found = decode(self._model, prompt, plan, settings=self._settings.draft)
+        found = decode(model, prompt, plan, settings=self._settings.draft)
         entities = [_entity(text, mention) for mention in found]
         count = sum(len(self._tokenize(piece)) for piece in answer_pieces(text, entities))
         return render(text, entities), count, tuple(mention.score for mention in found)
@@ -203,21 +228,21 @@ class EmbeddedLLM:
                 fix="Use shorter windows or fewer examples, or set a larger context.",
             )
 
-    def _generate(self, prompt: Sequence[int], limit: int) -> tuple[str, FinishReason, int]:
+    def _generate(self, model: Llama, prompt: Sequence[int], limit: int) -> tuple[str, FinishReason, int]:
         ids = list(prompt)
-        full = min(len(prompt) + limit, self._model.n_ctx)
+        full = min(len(prompt) + limit, model.n_ctx)
         finish = FinishReason.LENGTH
-        self._model.evaluate(ids, [])
+        model.evaluate(ids, [])
         while len(ids) < full:
-            token = self._model.best_next()
-            if self._model.ends(token):
+            token = model.best_next()
+            if model.ends(token):
                 finish = FinishReason.STOP
                 break
             ids.append(token)
             if len(ids) < full:
-                self._model.evaluate(ids, [])
+                model.evaluate(ids, [])
         answer = ids[len(prompt) :]
-        return self._model.text_of(answer), finish, len(answer)
+        return model.text_of(answer), finish, len(answer)
 
 
 def _entity(text: str, mention: Decoded) -> Entity:

@@ -9,8 +9,9 @@ from typing import Any
 from clinspan.decoding.logits import Ask
 from clinspan.errors import ContextOverflow, LLMError, ModelError
 from clinspan.llms.held import Held, batch_ends
-from clinspan.llms.llama_api import Api, load
-from clinspan.llms.llama_header import FLASH_ATTN_DISABLED, LOAD_MODE_MMAP
+from clinspan.llms.llama_header import FLASH_ATTN_DISABLED
+from clinspan.llms.threads import Threads
+from clinspan.llms.weights import Weights
 
 BATCH_TOKENS = 512
 BATCH_OUTPUTS = 64
@@ -21,42 +22,30 @@ _LEAD = "\n"
 
 
 class Llama:
-    """A GGUF model with one sequence's context, satisfying `decoding.logits.CausalModel`. Not for several threads.
+    """One sequence's context over a model, satisfying `decoding.logits.CausalModel`. Not for several threads at once.
 
     Args:
-        path: the GGUF file; it is memory-mapped.
+        weights: the model.
         context: tokens the context holds.
-        threads: for both prompts and single tokens.
-        adapter: a LoRA adapter in GGUF.
-        adapter_scale: its weight; 1 is as trained.
+        threads: for both prompts and single tokens: a number, or what several contexts share.
 
     Raises:
-        MissingExtra: when llama.cpp is not installed.
-        ModelError: when a file cannot be loaded, or the model's context cannot be cut back.
+        ModelError: when no context can be made, or it could not be cut back.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        context: int = 4096,
-        threads: int = 2,
-        adapter: Path | None = None,
-        adapter_scale: float = 1.0,
-    ) -> None:
-        self._api = load()
+    def __init__(self, weights: Weights, *, context: int = 4096, threads: int | Threads = 1) -> None:
+        self._api = weights.api
         self._c = self._api.c
-        self._model = _load_model(self._api, path)
-        # The finalizer closes in the right order, also at exit, and holds no reference to self.
-        self._handles: dict[str, Any] = {"model": self._model}
-        self._finalizer = weakref.finalize(self, _free, self._c, self._handles)
+        self._model = weights.handle
+        self._threads = Threads(threads) if isinstance(threads, int) else threads
         self._vocab = self._c.llama_model_get_vocab(self._model)
-        self._context = self._make_context(path, context, threads)
+        # The finalizers hold no reference to self.
+        self._context = self._open(weights, context)
+        self._free_context = weakref.finalize(self, weights.close, self._context)
         self._memory = self._c.llama_get_memory(self._context)
         self._batch = self._make_batch()
-        self._greedy = self._handles["greedy"] = self._c.llama_sampler_init_greedy()
-        if adapter is not None:
-            self._load_adapter(adapter, adapter_scale)
+        self._greedy = self._c.llama_sampler_init_greedy()
+        self._free_greedy = weakref.finalize(self, self._c.llama_sampler_free, self._greedy)
         self._held = Held()
         self.evaluated = 0
         """Tokens put through the model so far."""
@@ -67,47 +56,49 @@ class Llama:
             # Tokenizers of the SentencePiece kind put a space before any text; a line break before it takes that.
             self._lead = self._ids(_LEAD, special=False)
             if self.text_of(self.tokenize("a")) != "a":
-                raise ModelError("its tokenizer changes what it is given", where=str(path))
+                raise ModelError("its tokenizer changes what it is given", where=str(weights.path))
 
-    def _make_context(self, path: Path, context: int, threads: int) -> int:
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        *,
+        context: int = 4096,
+        threads: int = 1,
+        adapter: Path | None = None,
+        adapter_scale: float = 1.0,
+    ) -> "Llama":
+        """The only context over a GGUF file's weights; see `Weights` for what it raises."""
+        weights = Weights(path, adapter=adapter, adapter_scale=adapter_scale)
+        return cls(weights, context=context, threads=threads)
+
+    def _open(self, weights: Weights, context: int) -> int:
         if self._c.llama_model_is_recurrent(self._model) or self._c.llama_model_is_hybrid(self._model):
             raise ModelError(
-                "its context cannot be cut back (a recurrent model)", where=str(path), expected="attention"
+                "its context cannot be cut back (a recurrent model)", where=str(weights.path), expected="attention"
             )
         params = self._c.llama_context_default_params()
         params.n_ctx, params.n_batch = context, min(BATCH_TOKENS, context)
         params.n_outputs_max = params.n_outputs_max_per_seq = min(BATCH_OUTPUTS, context)
-        params.n_threads = params.n_threads_batch = threads
         # Models with sliding windows keep their whole context, else it could not be cut back.
         params.swa_full = True
         # Flash attention divides short batches among the threads, so that results would hang on their number.
         params.flash_attn_type = FLASH_ATTN_DISABLED
-        made = self._c.llama_init_from_model(self._model, params)
-        if not made:
-            raise ModelError(f"no context of {context} tokens: {self._api.complaint()}", where=str(path))
-        self._handles["context"] = made
-        return int(made)
+        return weights.open(params)
 
     def _make_batch(self) -> Any:
-        batch = self._handles["batch"] = self._c.llama_batch_init(BATCH_TOKENS, 0, 1)
+        batch = self._c.llama_batch_init(BATCH_TOKENS, 0, 1)
+        self._free_batch = weakref.finalize(self, self._c.llama_batch_free, batch)
         for i in range(BATCH_TOKENS):
             batch.n_seq_id[i] = 1
             batch.seq_id[i][0] = 0
         return batch
 
-    def _load_adapter(self, path: Path, scale: float) -> None:
-        check_file(path)
-        adapter = self._c.llama_adapter_lora_init(self._model, bytes(path))
-        if not adapter:
-            raise ModelError(f"is not an adapter for this model: {self._api.complaint()}", where=str(path))
-        # Adapters are freed with their model.
-        array = (ctypes.c_void_p * 1)(adapter)
-        if self._c.llama_set_adapters_lora(self._context, array, 1, (ctypes.c_float * 1)(scale)):
-            raise ModelError(f"cannot be applied to this model: {self._api.complaint()}", where=str(path))
-
     def close(self) -> None:
-        """Frees the model; using it afterwards is an error. Closing twice is not."""
-        self._finalizer()
+        """Frees the context, and with the last one the model; using it afterwards is an error. Closing twice is not."""
+        self._free_greedy()
+        self._free_batch()
+        self._free_context()
 
     @property
     def n_ctx(self) -> int:
@@ -239,6 +230,8 @@ class Llama:
             batch.pos[i] = at + i
             batch.logits[i] = i in wanted
         batch.logits[len(tokens) - 1] = 1
+        threads = self._threads.part
+        self._c.llama_set_n_threads(self._context, threads, threads)
         status = self._c.llama_decode(self._context, batch)
         if status != 0:
             # A failed batch may have left a part of itself behind.
@@ -256,37 +249,3 @@ class Llama:
     def ends(self, token: int) -> bool:
         """True for a token that ends an answer."""
         return bool(self._c.llama_vocab_is_eog(self._vocab, token))
-
-
-def check_file(path: Path) -> None:
-    """Refuses what is no GGUF file.
-
-    Raises:
-        ModelError: when it is not there or is something else.
-    """
-    if not path.is_file():
-        raise ModelError("there is no such file", where=str(path))
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise ModelError("is not a GGUF file", where=str(path))
-
-
-def _load_model(api: Api, path: Path) -> int:
-    check_file(path)
-    params = api.c.llama_model_default_params()
-    params.n_gpu_layers = 0
-    params.load_mode = LOAD_MODE_MMAP
-    model = api.c.llama_model_load_from_file(bytes(path), params)
-    if not model:
-        raise ModelError(f"llama.cpp cannot load it: {api.complaint()}", where=str(path))
-    return int(model)
-
-
-def _free(c: Any, handles: dict[str, Any]) -> None:
-    if "greedy" in handles:
-        c.llama_sampler_free(handles["greedy"])
-    if "batch" in handles:
-        c.llama_batch_free(handles["batch"])
-    if "context" in handles:
-        c.llama_free(handles["context"])
-    c.llama_model_free(handles["model"])

@@ -153,6 +153,7 @@ SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_model_ftype": (c_int, (_P,)),
     "llama_ftype_name": (c_char_p, (c_int,)),
     "llama_n_ctx": (c_uint32, (_P,)),
+    "llama_set_n_threads": (None, (_P, c_int32, c_int32)),
     "llama_get_memory": (_P, (_P,)),
     "llama_memory_seq_rm": (c_bool, (_P, c_int32, c_int32, c_int32)),
     "llama_memory_clear": (None, (_P, c_bool)),

@@ -13,6 +13,7 @@ from clinspan.evaluation.score import Score
 from clinspan.evaluation.significance import intervals
 from clinspan.formats.base import Format
 from clinspan.llms.embedded import DEFAULT_MODEL
+from clinspan.llms.threads import most_threads
 from clinspan.models import adapters
 from clinspan.models.adapters import ADAPTER_FILE, Adapter
 from clinspan.models.registry import path_of
@@ -171,7 +172,8 @@ class Run:
     def _validate(self, held: validate.Held, gguf: Path) -> None:
         """Scores the adapter as it is, and keeps it when it is the best so far."""
         path = self._export(self.output / "candidate")
-        found = validate.strict_score(gguf, path, held)
+        # The other processes of this run wait meanwhile, so their cores are free.
+        found = validate.strict_score(gguf, path, held, threads=most_threads())
         best = max((row["f1"] for row in self.trainer.progress.history if "f1" in row), default=-1.0)
         f1, between = found.micro.f1, intervals(found)[0].f1
         row = {"step": self.trainer.progress.step, "passes": round(self.passes, 3), "f1": f1}
