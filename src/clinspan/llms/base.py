@@ -1,6 +1,8 @@
 """What every LLM can do."""
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -64,6 +66,29 @@ def asking(llm: LLM, requests: Generator[Request, None, None]) -> Iterator[Itera
         if isinstance(results, Generator):
             results.close()
         requests.close()
+
+
+def in_order(
+    requests: Iterable[Request], start: Callable[[Request], Future[Completion | LLMError]], *, most: int
+) -> Iterator[Completion | LLMError]:
+    """The results of requests that are under way side by side, in their order, as `LLM.complete` gives them.
+
+    Args:
+        requests: pulled as there is room.
+        start: begins one; called off when the results are closed early.
+        most: requests that are taken in at once.
+    """
+    waiting: deque[Future[Completion | LLMError]] = deque()
+    try:
+        for request in requests:
+            waiting.append(start(request))
+            if len(waiting) >= most or waiting[0].done():
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @runtime_checkable

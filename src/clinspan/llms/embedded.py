@@ -1,9 +1,8 @@
 """The embedded LLM: a GGUF model run in this process by llama.cpp, the only one that sees logits."""
 
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from clinspan.decoding.plan import Plan, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
 from clinspan.formats.tanl_syntax import render
+from clinspan.llms.base import in_order
 from clinspan.llms.chat import chat_prompt
 from clinspan.llms.lanes import Lanes
 from clinspan.llms.llama import Llama
@@ -152,18 +152,8 @@ class EmbeddedLLM:
             ModelError: when the model's chat template does not take the chat.
             ConfigError: when a constraint contradicts itself.
         """
-        waiting: deque[Future[Completion | LLMError]] = deque()
         most = AHEAD * len(self._lanes) if len(self._lanes) > 1 else 1
-        try:
-            for request in requests:
-                waiting.append(self._workers.submit(self._result, request))
-                if len(waiting) >= most or waiting[0].done():
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        return in_order(requests, lambda request: self._workers.submit(self._result, request), most=most)
 
     def _result(self, request: Request) -> Completion | LLMError:
         try:

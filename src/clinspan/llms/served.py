@@ -5,14 +5,13 @@ import logging
 import math
 import random
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from clinspan.errors import ConfigError, LLMError
 from clinspan.llms.address import Address
+from clinspan.llms.base import in_order
 from clinspan.llms.excerpts import hide
 from clinspan.llms.faults import Fault, FaultKind
 from clinspan.llms.gate import Gate, Shut, Ticket
@@ -127,18 +126,11 @@ class ServedLLM:
         Raises:
             ConfigError: when a constraint contradicts itself and the server is one that takes a grammar.
         """
-        waiting: deque[Future[Completion | LLMError]] = deque()
-        most = AHEAD * self.settings.concurrency
-        try:
-            for request in requests:
-                waiting.append(asyncio.run_coroutine_threadsafe(self._answer(request), self._loop))
-                if len(waiting) >= most or waiting[0].done():
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        return in_order(
+            requests,
+            lambda request: asyncio.run_coroutine_threadsafe(self._answer(request), self._loop),
+            most=AHEAD * self.settings.concurrency,
+        )
 
     def count_tokens(self, text: str) -> int:
         """An upper estimate: the server's tokenizer is not at hand."""
