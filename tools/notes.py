@@ -1,0 +1,320 @@
+"""The corpus of notes: `check` it, `build` gold documents for each label set, and show how far two markings agree.
+
+    python tools/notes.py check
+    python tools/notes.py build OUT
+    python tools/notes.py agree
+"""
+
+import argparse
+import json
+import random
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rapidfuzz import fuzz, process
+
+sys.path.insert(0, str(Path(__file__).parent))
+from marked import ASSERTIONS, Mark, Note, NoteError, bare, drug_name, read  # noqa: E402
+
+ROOT = Path(__file__).parent.parent / "notes"
+SPLITS = ("train", "dev", "test")
+ALIKE = 80.0
+"""Two sentences with a higher ratio by rapidfuzz are one sentence written twice."""
+RUN = 8
+"""Words in a row that no sentence shares with another corpus."""
+_SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z0-9\"'(])|\n\s*\n|\n(?=\s*(?:[-*•\[]|\d+[.)]|[A-Z][A-Za-z /]{2,40}:))")
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def main() -> int:
+    """The command line; 0 when nothing is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    check_ = commands.add_parser("check", help="marks, offsets, sentences alike, and words shared with other corpora")
+    check_.add_argument("--beside", type=Path, help="a folder of other corpora (text in any file) to compare with")
+    build_ = commands.add_parser("build", help="gold documents as JSON lines, a file for each label set and split")
+    build_.add_argument("out", type=Path)
+    commands.add_parser("agree", help="strict and relaxed F1 of two markings, and kappa of the assertion")
+    asked = parser.parse_args()
+    try:
+        notes = corpus(ROOT / "text")
+    except NoteError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if asked.command == "build":
+        build(notes, asked.out)
+        return 0
+    if asked.command == "agree":
+        agree(notes, corpus(ROOT / "second"))
+        return 0
+    return check(notes, asked.beside)
+
+
+def corpus(folder: Path) -> list[Note]:
+    """All notes of a folder.
+
+    Raises:
+        NoteError: with every fault of every file, ids that stand twice included.
+    """
+    notes: list[Note] = []
+    faults: list[str] = []
+    for path in sorted(folder.glob("*.txt")):
+        try:
+            notes += read(path)
+        except NoteError as error:
+            faults += error.faults
+    places: dict[str, str] = {}
+    for note in notes:
+        if note.id in places:
+            faults.append(f"{note.place}: the id {note.id!r} stands at {places[note.id]} too")
+        places.setdefault(note.id, note.place)
+    if faults:
+        raise NoteError(faults)
+    return notes
+
+
+def split_of(notes: Sequence[Note]) -> Mapping[str, str]:
+    """The split of each note, by `split.tsv`: an id, a tab, a split."""
+    rows = (line.split("\t") for line in (ROOT / "split.tsv").read_text(encoding="utf-8").splitlines() if line)
+    given = {name: split for name, split in rows}
+    missing = [note.id for note in notes if given.get(note.id) not in SPLITS]
+    if missing:
+        raise SystemExit(f"{ROOT / 'split.tsv'} has no split for {', '.join(missing[:5])}; expected one of {SPLITS}")
+    return given
+
+
+def sentences(note: Note) -> list[str]:
+    """The note's sentences and list items of four words and more, white space as single blanks."""
+    parts = (" ".join(part.split()) for part in _SENTENCE.split(note.text))
+    return [part for part in parts if len(part.split()) >= 4]
+
+
+# --- label sets -------------------------------------------------------------------------------------------------------
+
+
+def entities(note: Note, labels: str) -> list[dict[str, object]]:
+    """The note's entities under a label set, in text order."""
+    found = sorted(_projected(note, labels), key=lambda e: (e["start"], -e["end"]))
+    kept: list[dict[str, object]] = []
+    for entity in found:
+        if not kept or entity["start"] >= kept[-1]["end"]:
+            kept.append(entity)
+    return kept
+
+
+def _projected(note: Note, labels: str) -> Iterator[dict[str, object]]:
+    for number, mark in enumerate(note.marks):
+        if labels == "problem-treatment-test" and mark.label != "detail":
+            yield _entity(note, (mark.start, mark.end), mark.label, _attributes(mark))
+        elif labels == "medication" and mark.kind == "drug":
+            yield _entity(note, drug_name(note, mark), "drug", {"number": str(number)})
+        elif labels == "medication" and mark.label == "detail" and mark.kind != "value" and mark.of is not None:
+            if note.marks[mark.of].kind == "drug":
+                yield _entity(note, (mark.start, mark.end), mark.kind, {"of": str(mark.of)})
+        elif labels == "disease" and mark.kind == "disease":
+            yield _entity(note, bare(note.text, mark.start, mark.end), "disease", _attributes(mark))
+        elif labels == "chemical-disease" and mark.kind in ("disease", "symptom"):
+            yield _entity(note, bare(note.text, mark.start, mark.end), "disease", _attributes(mark))
+        elif labels == "chemical-disease" and mark.kind == "drug":
+            yield _entity(note, drug_name(note, mark), "chemical", {})
+
+
+def _attributes(mark: Mark) -> dict[str, str]:
+    if mark.label != "problem":
+        return {}
+    assertion = "associated-with-someone-else" if mark.assertion == "other" else mark.assertion
+    return {"assertion": assertion, "temporality": "past" if mark.past else "current"}
+
+
+def _entity(note: Note, at: tuple[int, int], label: str, attributes: Mapping[str, str]) -> dict[str, object]:
+    start, end = at
+    made: dict[str, object] = {"start": start, "end": end, "label": label, "text": note.text[start:end]}
+    return made | ({"attributes": dict(attributes)} if attributes else {})
+
+
+LABEL_SETS = ("problem-treatment-test", "medication", "disease", "chemical-disease")
+
+
+def build(notes: Sequence[Note], out: Path) -> None:
+    """Writes `LABELS.SPLIT.jsonl` for every label set and split."""
+    splits = split_of(notes)
+    out.mkdir(parents=True, exist_ok=True)
+    for labels in LABEL_SETS:
+        for split in SPLITS:
+            rows = [
+                {"id": note.id, "text": note.text, "entities": entities(note, labels)}
+                for note in notes
+                if splits[note.id] == split
+            ]
+            path = out / f"{labels}.{split}.jsonl"
+            path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+            print(f"{path}: {len(rows)} notes, {sum(len(row['entities']) for row in rows)} entities")
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+def check(notes: Sequence[Note], beside: Path | None) -> int:
+    """Counts the corpus and lists what should be looked at; 1 when two sentences are alike or words are shared."""
+    counts(notes)
+    alike = list(_alike(notes))
+    for first, second, ratio in alike:
+        print(f"alike ({ratio:.0f}): {first[0]}: {first[1]!r} and {second[0]}: {second[1]!r}")
+    shared = list(_shared(notes, beside)) if beside is not None else []
+    for name, words, where in shared:
+        print(f"shared with {where}: {name}: {words!r}")
+    looked = list(_unequal(notes))
+    print(f"{len(looked)} strings are marked in one place and not, or otherwise, in another; the most frequent:")
+    for said, rows in looked[:40]:
+        print(f"  {said!r}: {', '.join(f'{what} {count}' for what, count in rows.most_common())}")
+    return 1 if alike or shared else 0
+
+
+def counts(notes: Sequence[Note]) -> None:
+    """Prints what the corpus holds."""
+    total = sum(len(sentences(note)) for note in notes)
+    marks = Counter(mark.label for note in notes for mark in note.marks)
+    print(f"{len(notes)} notes, {total} sentences, {sum(marks.values())} marks: {dict(marks.most_common())}")
+    print("kinds:", dict(Counter(mark.kind for note in notes for mark in note.marks).most_common()))
+    said = Counter(mark.assertion for note in notes for mark in note.marks if mark.assertion)
+    past = sum(mark.past for note in notes for mark in note.marks)
+    print(f"assertions: {dict(said.most_common())}; past: {past}")
+    print(f"{len({note.kind for note in notes})} kinds of notes, {len({note.specialty for note in notes})} specialties")
+
+
+def _alike(notes: Sequence[Note]) -> Iterator[tuple[tuple[str, str], tuple[str, str], float]]:
+    rows = [(note.id, said) for note in notes for said in sentences(note) if len(said.split()) >= 6]
+    texts = [said.casefold() for _, said in rows]
+    for at in range(0, len(texts), 500):
+        ratios = process.cdist(texts[at : at + 500], texts, scorer=fuzz.ratio, score_cutoff=ALIKE, workers=-1)
+        for i, j in zip(*ratios.nonzero(), strict=True):
+            if at + i < j and rows[at + i][0] != rows[j][0]:
+                yield rows[at + i], rows[j], float(ratios[i, j])
+
+
+def _runs(text: str) -> Iterator[tuple[str, ...]]:
+    words = _WORD.findall(text.casefold())
+    yield from (tuple(words[at : at + RUN]) for at in range(len(words) - RUN + 1))
+
+
+def _shared(notes: Sequence[Note], beside: Path) -> Iterator[tuple[str, str, str]]:
+    ours = {run: note.id for note in notes for said in sentences(note) for run in _runs(said)}
+    for path in sorted(p for p in beside.rglob("*") if p.suffix in (".jsonl", ".txt", ".csv", ".bio", ".in", ".tsv")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.suffix in (".bio", ".tsv"):
+            text = " ".join(line.split()[0] for line in text.splitlines() if line.split())
+        seen: set[tuple[str, ...]] = set()
+        for run in _runs(text):
+            if run in ours and run not in seen:
+                seen.add(run)
+                yield ours[run], " ".join(run), path.name
+
+
+def _unequal(notes: Sequence[Note]) -> list[tuple[str, Counter[str]]]:
+    """Marked strings of four letters and more that stand elsewhere unmarked or under another label."""
+    labels: dict[str, Counter[str]] = defaultdict(Counter)
+    for note in notes:
+        for mark in note.marks:
+            start, end = bare(note.text, mark.start, mark.end)
+            said = note.text[start:end].casefold()
+            if len(said) > 3 and mark.label != "detail":
+                labels[said][mark.label] += 1
+    pattern = re.compile(r"[\w'-]+(?:[ /][\w'-]+){0,4}")
+    for note in notes:
+        covered = [False] * len(note.text)
+        for mark in note.marks:
+            covered[mark.start : mark.end] = [True] * (mark.end - mark.start)
+        for free in _free(note.text, covered):
+            words = free.casefold()
+            for found in pattern.finditer(words):
+                if found.group() in labels:
+                    labels[found.group()]["unmarked"] += 1
+            for word in re.findall(r"[\w'-]+", words):
+                if word in labels and " " in words:
+                    labels[word]["unmarked"] += 1
+    rows = [(said, found) for said, found in labels.items() if len(found) > 1]
+    return sorted(rows, key=lambda row: -min(count for _, count in row[1].most_common(2)))
+
+
+def _free(text: str, covered: Sequence[bool]) -> Iterator[str]:
+    start = 0
+    for at in range(len(text) + 1):
+        if at == len(text) or covered[at]:
+            if start < at:
+                yield text[start:at]
+            start = at + 1
+
+
+# --- agreement --------------------------------------------------------------------------------------------------------
+
+
+def agree(notes: Sequence[Note], again: Sequence[Note]) -> None:
+    """Prints how far the second marking of some notes agrees with the first."""
+    first = {note.id: note for note in notes}
+    unknown = [note.id for note in again if note.id not in first or first[note.id].text != note.text]
+    if unknown:
+        raise SystemExit(f"the second marking has other text than the first: {', '.join(unknown)}")
+    pairs = [(first[note.id], note) for note in again]
+    print(f"{len(pairs)} notes marked twice")
+    for name, chosen in (("problem, treatment, test", lambda m: m.label), ("kinds", lambda m: m.kind)):
+        rows = [(_set(a, chosen), _set(b, chosen)) for a, b in pairs]
+        strict = _interval(rows, _strict)
+        relaxed = _interval(rows, _relaxed)
+        print(f"{name}: strict F1 {strict}, relaxed {relaxed}")
+    same = [
+        (one.assertion, two.assertion)
+        for a, b in pairs
+        for one in a.marks
+        for two in b.marks
+        if one.assertion and two.assertion and (one.start, one.end) == (two.start, two.end)
+    ]
+    print(f"assertion: agreement {_share(same):.3f}, kappa {_kappa(same):.3f} on {len(same)} problems with equal bounds")
+
+
+Marks = frozenset[tuple[int, int, str]]
+
+
+def _set(note: Note, chosen: object) -> Marks:
+    name = chosen if callable(chosen) else str
+    return frozenset((m.start, m.end, name(m)) for m in note.marks if chosen is None or m.label != "detail" or True)
+
+
+def _strict(rows: Iterable[tuple[Marks, Marks]]) -> float:
+    hit = sum(len(a & b) for a, b in rows)
+    size = sum(len(a) + len(b) for a, b in rows)
+    return 2 * hit / size if size else 1.0
+
+
+def _relaxed(rows: Iterable[tuple[Marks, Marks]]) -> float:
+    hit = size = 0
+    for a, b in rows:
+        size += len(a) + len(b)
+        for one, two in ((a, b), (b, a)):
+            hit += sum(any(x[0] < y[1] and y[0] < x[1] and x[2] == y[2] for y in two) for x in one)
+    return hit / size if size else 1.0
+
+
+def _interval(rows: Sequence[tuple[Marks, Marks]], figure: object) -> str:
+    draw = random.Random(1)
+    assert callable(figure)
+    resampled = sorted(figure([rows[draw.randrange(len(rows))] for _ in rows]) for _ in range(1000))
+    return f"{figure(rows):.3f} ({resampled[25]:.3f}-{resampled[974]:.3f})"
+
+
+def _share(pairs: Sequence[tuple[str, str]]) -> float:
+    return sum(a == b for a, b in pairs) / len(pairs) if pairs else 1.0
+
+
+def _kappa(pairs: Sequence[tuple[str, str]]) -> float:
+    if not pairs:
+        return 1.0
+    ones, twos = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
+    chance = sum(ones[name] * twos[name] for name in ASSERTIONS) / len(pairs) ** 2
+    return (_share(pairs) - chance) / (1 - chance) if chance < 1 else 1.0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
