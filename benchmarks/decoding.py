@@ -26,8 +26,7 @@ from clinspan.decoding.greedy import decode_greedily
 from clinspan.decoding.pieces import answer_pieces
 from clinspan.decoding.plan import compile_plan
 from clinspan.document import Entity
-from clinspan.formats.tanl import Tanl
-from clinspan.formats.tanl_syntax import render
+from clinspan.formats.tanl import Tanl, render
 from clinspan.labels import LabelSet
 from clinspan.llms.chat import chat_prompt
 from clinspan.llms.embedded import DEFAULT_MODEL

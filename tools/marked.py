@@ -163,7 +163,7 @@ def _strip(raw: str, where: Callable[[int], str]) -> tuple[str, list[_Raw]]:
         start, at = opened.pop()
         said, bar, rest = piece.partition("|")
         if not bar:
-            raise NoteError([f"{where(at)}: the mark {raw[at : position][:60]!r} names no kind"])
+            raise NoteError([f"{where(at)}: the mark {raw[at:position][:60]!r} names no kind"])
         out.append(said)
         length += len(said)
         kind, _, details = rest.partition("|")
@@ -250,4 +250,3 @@ def drug_name(note: Note, mark: Mark) -> tuple[int, int]:
         if note.text[start:end].startswith("of "):
             start, moved = start + 3, True
     return start, end
-

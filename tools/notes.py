@@ -1,8 +1,8 @@
 """The corpus of notes: `check` it, `build` gold documents for each label set, and show how far two markings agree.
 
-    python tools/notes.py check
-    python tools/notes.py build OUT
-    python tools/notes.py agree
+python tools/notes.py check
+python tools/notes.py build OUT
+python tools/notes.py agree
 """
 
 import argparse
@@ -11,13 +11,13 @@ import random
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
 sys.path.insert(0, str(Path(__file__).parent))
-from marked import ASSERTIONS, Mark, Note, NoteError, bare, drug_name, read  # noqa: E402
+from marked import ASSERTIONS, Mark, Note, NoteError, bare, drug_name, read
 
 ROOT = Path(__file__).parent.parent / "notes"
 SPLITS = ("train", "dev", "test")
@@ -79,7 +79,7 @@ def corpus(folder: Path) -> list[Note]:
 def split_of(notes: Sequence[Note]) -> Mapping[str, str]:
     """The split of each note, by `split.tsv`: an id, a tab, a split."""
     rows = (line.split("\t") for line in (ROOT / "split.tsv").read_text(encoding="utf-8").splitlines() if line)
-    given = {name: split for name, split in rows}
+    given: dict[str, str] = {row[0]: row[-1] for row in rows}
     missing = [note.id for note in notes if given.get(note.id) not in SPLITS]
     if missing:
         raise SystemExit(f"{ROOT / 'split.tsv'} has no split for {', '.join(missing[:5])}; expected one of {SPLITS}")
@@ -106,19 +106,39 @@ def entities(note: Note, labels: str) -> list[dict[str, object]]:
 
 
 def _projected(note: Note, labels: str) -> Iterator[dict[str, object]]:
-    for number, mark in enumerate(note.marks):
-        if labels == "problem-treatment-test" and mark.label != "detail":
+    return {
+        "problem-treatment-test": _coarse,
+        "medication": _medication,
+        "disease": _disease,
+        "chemical-disease": _chemical_disease,
+    }[labels](note)
+
+
+def _coarse(note: Note) -> Iterator[dict[str, object]]:
+    for mark in note.marks:
+        if mark.label != "detail":
             yield _entity(note, (mark.start, mark.end), mark.label, _attributes(mark))
-        elif labels == "medication" and mark.kind == "drug":
+
+
+def _medication(note: Note) -> Iterator[dict[str, object]]:
+    for number, mark in enumerate(note.marks):
+        if mark.kind == "drug":
             yield _entity(note, drug_name(note, mark), "drug", {"number": str(number)})
-        elif labels == "medication" and mark.label == "detail" and mark.kind != "value" and mark.of is not None:
-            if note.marks[mark.of].kind == "drug":
-                yield _entity(note, (mark.start, mark.end), mark.kind, {"of": str(mark.of)})
-        elif labels == "disease" and mark.kind == "disease":
+        elif mark.of is not None and note.marks[mark.of].kind == "drug":
+            yield _entity(note, (mark.start, mark.end), mark.kind, {"of": str(mark.of)})
+
+
+def _disease(note: Note) -> Iterator[dict[str, object]]:
+    for mark in note.marks:
+        if mark.kind == "disease":
             yield _entity(note, bare(note.text, mark.start, mark.end), "disease", _attributes(mark))
-        elif labels == "chemical-disease" and mark.kind in ("disease", "symptom"):
+
+
+def _chemical_disease(note: Note) -> Iterator[dict[str, object]]:
+    for mark in note.marks:
+        if mark.kind in ("disease", "symptom"):
             yield _entity(note, bare(note.text, mark.start, mark.end), "disease", _attributes(mark))
-        elif labels == "chemical-disease" and mark.kind == "drug":
+        elif mark.kind == "drug":
             yield _entity(note, drug_name(note, mark), "chemical", {})
 
 
@@ -259,11 +279,9 @@ def agree(notes: Sequence[Note], again: Sequence[Note]) -> None:
         raise SystemExit(f"the second marking has other text than the first: {', '.join(unknown)}")
     pairs = [(first[note.id], note) for note in again]
     print(f"{len(pairs)} notes marked twice")
-    for name, chosen in (("problem, treatment, test", lambda m: m.label), ("kinds", lambda m: m.kind)):
-        rows = [(_set(a, chosen), _set(b, chosen)) for a, b in pairs]
-        strict = _interval(rows, _strict)
-        relaxed = _interval(rows, _relaxed)
-        print(f"{name}: strict F1 {strict}, relaxed {relaxed}")
+    for name, fine in (("problem, treatment, test", False), ("kinds and details", True)):
+        rows = [(_set(a, fine=fine), _set(b, fine=fine)) for a, b in pairs]
+        print(f"{name}: strict F1 {_interval(rows, _strict)}, relaxed {_interval(rows, _relaxed)}")
     same = [
         (one.assertion, two.assertion)
         for a, b in pairs
@@ -271,15 +289,18 @@ def agree(notes: Sequence[Note], again: Sequence[Note]) -> None:
         for two in b.marks
         if one.assertion and two.assertion and (one.start, one.end) == (two.start, two.end)
     ]
-    print(f"assertion: agreement {_share(same):.3f}, kappa {_kappa(same):.3f} on {len(same)} problems with equal bounds")
+    print(
+        f"assertion: agreement {_share(same):.3f}, kappa {_kappa(same):.3f} on {len(same)} problems with equal bounds"
+    )
 
 
 Marks = frozenset[tuple[int, int, str]]
 
 
-def _set(note: Note, chosen: object) -> Marks:
-    name = chosen if callable(chosen) else str
-    return frozenset((m.start, m.end, name(m)) for m in note.marks if chosen is None or m.label != "detail" or True)
+def _set(note: Note, *, fine: bool) -> Marks:
+    if fine:
+        return frozenset((m.start, m.end, m.kind) for m in note.marks)
+    return frozenset((m.start, m.end, m.label) for m in note.marks if m.label != "detail")
 
 
 def _strict(rows: Iterable[tuple[Marks, Marks]]) -> float:
@@ -297,9 +318,8 @@ def _relaxed(rows: Iterable[tuple[Marks, Marks]]) -> float:
     return hit / size if size else 1.0
 
 
-def _interval(rows: Sequence[tuple[Marks, Marks]], figure: object) -> str:
+def _interval(rows: Sequence[tuple[Marks, Marks]], figure: Callable[[Iterable[tuple[Marks, Marks]]], float]) -> str:
     draw = random.Random(1)
-    assert callable(figure)
     resampled = sorted(figure([rows[draw.randrange(len(rows))] for _ in rows]) for _ in range(1000))
     return f"{figure(rows):.3f} ({resampled[25]:.3f}-{resampled[974]:.3f})"
 

@@ -12,7 +12,7 @@ from clinspan.examples.build import build
 from clinspan.examples.check import Gate, Rules, label_set, read
 from clinspan.examples.duplicates import NEAR, resemblance, sketch
 from clinspan.examples.pool import Pool
-from clinspan.formats.table import by_name
+from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet
 
 DISEASE = LabelSet.builtin("disease")

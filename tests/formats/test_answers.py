@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.formats import table
+from clinspan.formats import catalogue
 from clinspan.formats.fidelity import drift
 from clinspan.labels import Label, LabelSet
 
@@ -29,7 +29,7 @@ def test_there_are_enough_real_replies():
 def test_reads(case):
     answer, expected = case["answer"], case["expected"]
     labels = LabelSet("case", tuple(Label(name, "A kind.") for name in case["labels"]))
-    reading = table.by_name(case["format"]).parse(answer, labels)
+    reading = catalogue.by_name(case["format"]).parse(answer, labels)
     said = [[m.label, m.text, *([list(m.parts)] if m.parts else [])] for m in reading.mentions]
     assert said == expected["mentions"]
     assert [[u.start, u.text, u.reason, u.harmless] for u in reading.unread] == expected["unread"]
@@ -44,7 +44,7 @@ def test_reads(case):
 def test_no_failure_looks_like_an_empty_answer(case):
     """Where nothing is found, the answer says so, or what was not understood is returned, or the copy gives it away."""
     labels = LabelSet("case", tuple(Label(name, "A kind.") for name in case["labels"]))
-    reading = table.by_name(case["format"]).parse(case["answer"], labels)
+    reading = catalogue.by_name(case["format"]).parse(case["answer"], labels)
     if reading.mentions or reading.refused or any(not u.harmless for u in reading.unread):
         return
     if case["format"] == "tanl":

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clinspan.errors import ConfigError
-from clinspan.formats import table
+from clinspan.formats import catalogue
 from clinspan.labels import LabelSet
 from clinspan.prompt import build
 
@@ -15,15 +15,15 @@ NOTE = "Her sister had breast cancer [stage II] | no sign of Lynch syndrome, CA-
 
 def test_an_unknown_name_offers_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'tanl'"):
-        table.by_name("tanel")
+        catalogue.by_name("tanel")
 
 
-@pytest.mark.parametrize("name", table.names())
+@pytest.mark.parametrize("name", catalogue.names())
 def test_the_whole_prompt(name):
     messages = build(
         NOTE,
         labels=LABELS,
-        form=table.by_name(name),
+        form=catalogue.by_name(name),
         examples=LABELS.examples,
         facts=["breast cancer is a Neoplastic Process"],
     )

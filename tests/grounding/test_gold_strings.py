@@ -6,7 +6,7 @@ import pytest
 
 from clinspan.corpora.pubtator import NCBI_LABELS, read
 from clinspan.formats.base import Mention
-from clinspan.formats.table import by_name
+from clinspan.formats.catalogue import by_name
 from clinspan.grounding.align import ground
 from clinspan.labels import LabelSet
 from clinspan.text.sentences import sentences

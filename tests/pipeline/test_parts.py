@@ -5,7 +5,7 @@ from importlib import resources
 import pytest
 
 from clinspan.errors import ConfigError
-from clinspan.formats.table import by_name
+from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet
 from clinspan.pipeline import parts
 

@@ -9,7 +9,7 @@ from clinspan.ablation.settings import KEYS, Settings, Value
 from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError
 from clinspan.examples.select.settings import Order, Strategy
-from clinspan.formats.table import by_name
+from clinspan.formats.catalogue import by_name
 from clinspan.runs.settings import digest
 
 _DRAWN = frozenset({Strategy.RANDOM, Strategy.RANDOM_ONCE})

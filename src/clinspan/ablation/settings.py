@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast, get_args
 from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.select.settings import MentionSource, Order, Strategy
-from clinspan.formats import table
+from clinspan.formats import catalogue
 from clinspan.messages import CandidateMode
 from clinspan.pipeline.example_choice import ExampleChoice
 from clinspan.pipeline.recipe import Choice
@@ -63,7 +63,7 @@ def _of(kind: type[Enum]) -> Key:
 
 
 KEYS: Mapping[str, Key] = {
-    "format": Key(str, table.names()),
+    "format": Key(str, catalogue.names()),
     "select": _of(Strategy),
     "k": Key(int, least=0),
     "examples-by": Key(str),

@@ -27,7 +27,7 @@ from clinspan.examples.select.mentions import MentionIndex
 from clinspan.examples.select.selector import Selector, Wish
 from clinspan.examples.select.settings import Order, SelectSettings, Strategy
 from clinspan.examples.vectors import Progress as Report
-from clinspan.formats.table import by_name
+from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet
 from clinspan.text.windows import WindowSettings
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clinspan.errors import ClinspanError, ConfigError, InputError, OutputError
-from clinspan.formats.table import by_name, names
+from clinspan.formats.catalogue import by_name, names
 from clinspan.grounding.align import GroundingSettings
 from clinspan.grounding.recorded import Reader, ground_line
 from clinspan.labels import LabelSet

@@ -11,7 +11,7 @@ from rich.console import Console
 from clinspan.cli import material
 from clinspan.cli.training import watched
 from clinspan.errors import ConfigError, MissingExtra
-from clinspan.formats.table import by_name
+from clinspan.formats.catalogue import by_name
 from clinspan.pipeline import parts
 from clinspan.tuning.corpora import drawn
 from clinspan.tuning.epochs import EpochSettings

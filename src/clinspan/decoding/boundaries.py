@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from clinspan.decoding.logits import Ask, CausalModel
 from clinspan.decoding.plan import compile_plan, fork
 from clinspan.document import Entity
-from clinspan.formats.tanl_syntax import marks
+from clinspan.formats.tanl import marks
 from clinspan.messages import CopyConstraint
 
 

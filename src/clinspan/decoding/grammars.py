@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from clinspan.decoding.pieces import Word
 from clinspan.decoding.places import candidate_ends, ends_paragraph, window_words
-from clinspan.formats.tanl_syntax import closing, opening
+from clinspan.formats.tanl import closing, opening
 from clinspan.messages import CopyConstraint
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from clinspan.document import Entity
-from clinspan.formats.tanl_syntax import BAR, CLOSE, OPEN, Mark, escape, marks
+from clinspan.formats.tanl import BAR, CLOSE, OPEN, Mark, escape, marks
 from clinspan.text.tokens import tokens
 
 
@@ -65,7 +65,7 @@ def closing_pieces(label: str) -> tuple[str, ...]:
 
 
 def answer_pieces(text: str, entities: Sequence[Entity]) -> tuple[str, ...]:
-    """The pieces of the right answer for `text`; joined, they are `formats.tanl_syntax.render(text, entities)`.
+    """The pieces of the right answer for `text`; joined, they are `formats.tanl.render(text, entities)`.
 
     Tokens of the text are pieces (see `clinspan.text.tokens`), cut further where a mention begins or ends inside one.
     An open bracket is a piece and takes the one space before it; the first word after it then has a space of its own.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from clinspan.decoding.pieces import Word, closing_pieces, spaced
 from clinspan.decoding.places import Ends, candidate_ends, ends_paragraph, window_words
 from clinspan.document import Span
-from clinspan.formats.tanl_syntax import BAR, CLOSE, OPEN
+from clinspan.formats.tanl import BAR, CLOSE, OPEN
 from clinspan.messages import CopyConstraint
 
 MAX_WORDS = 20

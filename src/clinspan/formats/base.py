@@ -1,10 +1,14 @@
 """What every prompt format can do, and what a reading of an answer is made of."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from clinspan.document import Entity, Span
+from clinspan.errors import ConfigError
 from clinspan.labels import LabelSet
 
 
@@ -100,3 +104,41 @@ class Format(Protocol):
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
         """A JSON schema that right answers satisfy, where the format is JSON."""
         ...
+
+
+def in_order(text: str, entities: Sequence[Entity], labels: LabelSet) -> list[Entity]:
+    """The entities by start, the longer first; those with one span stay in the order they were given in.
+
+    Raises:
+        ConfigError: when an entity does not stand in `text`.
+        LabelError: when an entity's label is not in the set.
+    """
+    for entity in entities:
+        labels[entity.label]
+        if entity.span.of(text) != entity.text:
+            raise ConfigError(f"the text has no {entity.text!r} at {entity.start}-{entity.end}")
+    return sorted(entities, key=lambda e: (e.start, -e.end))
+
+
+def fragment_texts(entity: Entity) -> tuple[str, ...]:
+    """The strings of a discontinuous entity's parts; empty for a continuous one."""
+    offset = entity.start
+    return tuple(entity.text[f.start - offset : f.end - offset] for f in entity.fragments)
+
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("clinspan", "formats"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=False,
+    autoescape=False,  # prompts are plain text, never HTML
+    auto_reload=False,  # or each prompt would ask the disk whether its templates have changed
+)
+# jinja's own filter of this kind escapes for HTML.
+_TEMPLATES.filters["tojson_plain"] = lambda value: json.dumps(value, ensure_ascii=False)
+
+
+def template(template: str, labels: LabelSet, **values: object) -> str:
+    """The instructions in `template`.jinja for this label set."""
+    return _TEMPLATES.get_template(f"{template}.jinja").render(labels=labels.labels, **values)

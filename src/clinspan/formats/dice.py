@@ -4,15 +4,67 @@ Says nested, overlapping and discontinuous mentions, in the order of the text wi
 Source of the format: "DICE: Data-Efficient Clinical Event Extraction with Generative Models" (arXiv 2208.07989).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import regex
 
 from clinspan.document import Entity
-from clinspan.formats import dice_syntax, gold, instructions, line_answer
-from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.formats import prose
+from clinspan.formats.base import Mention, Reading, Repair, Unread, fragment_texts, in_order, template
 from clinspan.formats.label_names import LabelNames
 from clinspan.labels import LabelSet
+
+SEPARATOR = "[SEP]"
+GAP = "[...]"
+NOTHING = "<entity>"
+NONE_WORDS = frozenset({NOTHING, "none", "n/a", "none.", "null", "nothing", "-"})
+
+# A bracket that ends a mention like the beginning of a separator is escaped too: an answer may be cut off in one.
+_OWN = regex.compile(r"\\|\[(?=\s*sep\s*\]|\.\.\.\]|(?:s(?:ep?)?)?$)|\n|\r", regex.IGNORECASE)
+_SPELLED = {"\n": r"\n", "\r": r"\r"}
+_ESCAPE = regex.compile(r"\\(?:([\\\[<])|([nr])|u([0-9a-fA-F]{4}))")
+_CUT = regex.compile(r"\\[\\\[<]|(\[\s*sep\s*\])|(\[\.\.\.\])", regex.IGNORECASE)
+
+
+def escape(mention: str) -> str:
+    """`mention`, or a part of one, as it is written."""
+    if mention.casefold() in NONE_WORDS:
+        return _code(mention[0]) + mention[1:]
+    lead = len(mention) - len(mention.lstrip())
+    tail = max(lead, len(mention.rstrip()))
+    inner = _OWN.sub(lambda found: _SPELLED.get(found.group(), "\\" + found.group()), mention[lead:tail])
+    return "".join(map(_code, mention[:lead])) + inner + "".join(map(_code, mention[tail:]))
+
+
+def unescape(written: str) -> str:
+    """The mention that `written` spells; a backslash that escapes nothing is itself."""
+
+    def plain(found: regex.Match[str]) -> str:
+        own, line, code = found.groups()
+        if code:
+            return chr(int(code, 16))
+        return str(own) if own else "\n" if line == "n" else "\r"
+
+    return _ESCAPE.sub(plain, written)
+
+
+def pieces(written: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """For each mention of a line its offset in it and its parts, still escaped, without white space around them."""
+    start = at = 0
+    parts: list[str] = []
+    for found in _CUT.finditer(written):
+        if found.group(1) or found.group(2):
+            parts.append(written[at : found.start()].strip())
+            at = found.end()
+        if found.group(1):
+            yield start, tuple(parts)
+            start, parts = at, []
+    yield start, (*parts, written[at:].strip())
+
+
+def _code(char: str) -> str:
+    return f"\\u{ord(char):04x}"
+
 
 _TYPE, _MEANING, _MENTIONS = "The type is ", "It means: ", "Mentions:"
 _BULLET = regex.compile(r"(?:[-*•–+]\s++|\(?\d{1,3}[.)]\s++)+")
@@ -31,7 +83,7 @@ class Dice:
 
     def instructions(self, labels: LabelSet) -> str:
         """The part of the prompt that says how to answer."""
-        return instructions.written("dice", labels)
+        return template("dice", labels)
 
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
         """None: the answer is not JSON."""
@@ -44,12 +96,12 @@ class Dice:
             ConfigError: when an entity does not stand in the text.
             LabelError: when an entity's label is not in the set.
         """
-        ordered = gold.in_order(text, entities, labels)
+        ordered = in_order(text, entities, labels)
         blocks: list[str] = []
         for label in labels.labels:
-            said = [_written(entity) for entity in ordered if entity.label == label.name] or [dice_syntax.NOTHING]
+            said = [_written(entity) for entity in ordered if entity.label == label.name] or [NOTHING]
             meaning = " ".join(label.definition.split())
-            mentions = f" {dice_syntax.SEPARATOR} ".join(said)
+            mentions = f" {SEPARATOR} ".join(said)
             blocks.append(f"{_TYPE}{label.name}.\n{_MEANING}{meaning}\n{_MENTIONS} {mentions}")
         return "\n\n".join(blocks)
 
@@ -61,13 +113,13 @@ class Dice:
             reader.line(line, at)
             at += len(line) + 1
         if not reader.asked:
-            return line_answer.read(answer, labels, reader.names)
+            return prose.read(answer, labels, reader.names)
         return reader.reading()
 
 
 def _written(entity: Entity) -> str:
-    parts = gold.parts(entity) or (entity.text,)
-    return f" {dice_syntax.GAP} ".join(map(dice_syntax.escape, parts))
+    parts = fragment_texts(entity) or (entity.text,)
+    return f" {GAP} ".join(map(escape, parts))
 
 
 class _Reader:
@@ -162,10 +214,10 @@ class _Reader:
             self._repair("the answer ends inside a separator", at + cut.start())
             written = written[: cut.start()]
         said: list[Mention] = []
-        for offset, parts in dice_syntax.pieces(written):
-            given = tuple(dice_syntax.unescape(part) for part in parts if part)
-            if not given or (len(given) == 1 and parts[0].casefold() in dice_syntax.NONE_WORDS):
-                if given and parts[0] != dice_syntax.NOTHING:
+        for offset, parts in pieces(written):
+            given = tuple(unescape(part) for part in parts if part)
+            if not given or (len(given) == 1 and parts[0].casefold() in NONE_WORDS):
+                if given and parts[0] != NOTHING:
                     self._repair("words read as no mention", at + offset)
                 continue
             said.append(Mention(self.label, " ".join(given), parts=given if len(given) > 1 else ()))

@@ -1,11 +1,14 @@
 """What the values of a JSON answer say about mentions, in whatever arrangement a model put them."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 import regex
 
-from clinspan.formats import line_answer, loose_json
-from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.document import Entity
+from clinspan.errors import ConfigError
+from clinspan.formats import loose_json, prose
+from clinspan.formats.base import Mention, Reading, Repair, Unread, fragment_texts, in_order, template
 from clinspan.formats.label_names import LabelNames
 from clinspan.formats.loose_json import Node
 from clinspan.labels import LabelSet
@@ -38,7 +41,7 @@ def read(answer: str, labels: LabelSet, *, as_mapping: bool) -> Reading:
     for node in nodes:
         reader.top(node)
     if not reader.mentions and not any(map(_is_structured, nodes)):
-        lines = line_answer.read(answer, labels, names)
+        lines = prose.read(answer, labels, names)
         if lines.mentions or not nodes:
             return lines
     reader.around(nodes)
@@ -254,3 +257,86 @@ def _get(pairs: Sequence[Pair], keys: Sequence[str]) -> Pair | None:
 
 def _strings(node: Node) -> tuple[str, ...]:
     return tuple(item.text for item in node.items if item.kind == "string" and item.whole and item.text)
+
+
+class JsonList:
+    """Writes and reads JSON lists."""
+
+    name = "json"
+    repeats_text = False
+
+    def instructions(self, labels: LabelSet) -> str:
+        """The part of the prompt that says how to answer."""
+        return template("json_list", labels)
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
+        """An array of objects with `text`, `label` and, for what is discontinuous, `parts`."""
+        properties = {
+            "text": {"type": "string", "minLength": 1},
+            "label": {"type": "string", "enum": list(labels.names)},
+            "parts": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2},
+        }
+        item = {
+            "type": "object",
+            "properties": properties,
+            "required": ["text", "label"],
+            "additionalProperties": False,
+        }
+        return {"type": "array", "items": item}
+
+    def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
+        """The array, on one line.
+
+        Raises:
+            ConfigError: when an entity does not stand in the text.
+            LabelError: when an entity's label is not in the set.
+        """
+        items: list[dict[str, object]] = []
+        for entity in in_order(text, entities, labels):
+            parts = fragment_texts(entity)
+            item: dict[str, object] = {"text": " ".join(parts) or entity.text, "label": entity.label}
+            items.append(item | {"parts": list(parts)} if parts else item)
+        return json.dumps(items, ensure_ascii=False)
+
+    def parse(self, answer: str, labels: LabelSet) -> Reading:
+        """The mentions in the answer's order."""
+        return read(answer, labels, as_mapping=False)
+
+
+class MentionMapping:
+    """Writes and reads mappings."""
+
+    name = "mapping"
+    repeats_text = False
+
+    def instructions(self, labels: LabelSet) -> str:
+        """The part of the prompt that says how to answer."""
+        return template("mapping", labels)
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
+        """An object whose values are labels."""
+        return {"type": "object", "additionalProperties": {"type": "string", "enum": list(labels.names)}}
+
+    def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
+        """The object, on one line.
+
+        Raises:
+            ConfigError: when an entity is discontinuous or does not stand in the text.
+            LabelError: when an entity's label is not in the set.
+        """
+        pairs: list[str] = []
+        for entity in in_order(text, entities, labels):
+            if entity.fragments:
+                raise ConfigError(
+                    f"a mapping cannot show the discontinuous mention {entity.label} {entity.text!r} at "
+                    f"{entity.start}-{entity.end}",
+                    fix="Use the format 'json' or 'dice'.",
+                )
+            pairs.append(
+                f"{json.dumps(entity.text, ensure_ascii=False)}: {json.dumps(entity.label, ensure_ascii=False)}"
+            )
+        return "{" + ", ".join(pairs) + "}"
+
+    def parse(self, answer: str, labels: LabelSet) -> Reading:
+        """The mentions in the answer's order."""
+        return read(answer, labels, as_mapping=True)

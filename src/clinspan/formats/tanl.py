@@ -13,10 +13,122 @@ from dataclasses import dataclass
 import regex
 
 from clinspan.document import Entity, Span
-from clinspan.formats import gold, instructions, replies, tanl_syntax
-from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.errors import ConfigError
+from clinspan.formats import prose
+from clinspan.formats.base import Mention, Reading, Repair, Unread, in_order, template
 from clinspan.formats.label_names import LabelNames
 from clinspan.labels import LabelSet
+
+OPEN = "["
+BAR = "|"
+CLOSE = "]"
+BACKSLASH = "\\"
+SPECIAL = frozenset((OPEN, BAR, CLOSE, BACKSLASH))
+DEEPEST = 32
+"""Brackets that may be open at once: what bounds the time a hostile answer can take to read."""
+
+_ESCAPES = str.maketrans({mark: BACKSLASH + mark for mark in sorted(SPECIAL)})
+
+
+def escape(text: str) -> str:
+    """`text` with a backslash before each of the format's own characters."""
+    return text.translate(_ESCAPES)
+
+
+def unescape(written: str) -> tuple[str, tuple[int, ...]]:
+    r"""The plain text of `written`, and for each of its characters where in `written` it stands.
+
+    A backslash before one of the format's characters is an escape; any other backslash is itself, so that every string
+    has a reading. `unescape(escape(text))[0] == text` for any text.
+    """
+    plain: list[str] = []
+    places: list[int] = []
+    at = 0
+    while at < len(written):
+        if written[at] == BACKSLASH and at + 1 < len(written) and written[at + 1] in SPECIAL:
+            at += 1
+        plain.append(written[at])
+        places.append(at)
+        at += 1
+    return "".join(plain), tuple(places)
+
+
+def opening() -> str:
+    """What is put directly before a mention."""
+    return f"{OPEN} "
+
+
+def closing(label: str) -> str:
+    """What is put directly after a mention of `label`."""
+    return f" {BAR} {escape(label)} {CLOSE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A bracket to be put into the text at code point `at`: it opens when `label` is None, else closes that label."""
+
+    at: int
+    label: str | None
+
+    @property
+    def written(self) -> str:
+        """The mark as the answer spells it."""
+        return opening() if self.label is None else closing(self.label)
+
+
+def marks(entities: Sequence[Entity]) -> tuple[Mark, ...]:
+    """The brackets that show `entities`, in the order in which an answer writes them.
+
+    The longer of two mentions that start together is the outer one; of two on the same span, the first given is.
+
+    Raises:
+        ConfigError: when two mentions cross, or one is discontinuous: brackets cannot show either; or when more than
+            32 are nested.
+    """
+    written: list[Mark] = []
+    around: list[Entity] = []
+    for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
+        if entity.fragments:
+            raise ConfigError(
+                f"TANL cannot show the discontinuous mention {_named(entity)}",
+                expected="continuous mentions",
+                fix="Give its hull instead, or use a format that lists mentions.",
+            )
+        while around and around[-1].end <= entity.start:
+            inner = around.pop()
+            written.append(Mark(inner.end, inner.label))
+        if around and not around[-1].span.contains(entity.span):
+            raise ConfigError(
+                f"TANL cannot show mentions that cross, {_named(around[-1])} and {_named(entity)}",
+                expected="mentions apart or one inside the other",
+                fix="Drop one of them, or use a format that lists mentions.",
+            )
+        if len(around) == DEEPEST:
+            raise ConfigError(f"TANL shows at most {DEEPEST} nested mentions, and {_named(entity)} lies deeper")
+        written.append(Mark(entity.start, None))
+        around.append(entity)
+    written += [Mark(entity.end, entity.label) for entity in reversed(around)]
+    return tuple(written)
+
+
+def _named(entity: Entity) -> str:
+    return f"{entity.label} {entity.text!r} at {entity.start}-{entity.end}"
+
+
+def render(text: str, entities: Sequence[Entity]) -> str:
+    """`text` with its entities in brackets.
+
+    Raises:
+        ConfigError: see `marks`.
+    """
+    parts: list[str] = []
+    at = 0
+    for mark in marks(entities):
+        parts += [escape(text[at : mark.at]), mark.written]
+        at = mark.at
+    parts.append(escape(text[at:]))
+    return "".join(parts)
+
 
 _CUT_OFF = 200  # characters: a mark that opens nearer to the answer's end was cut off rather than never meant
 
@@ -31,7 +143,7 @@ class Tanl:
 
     def instructions(self, labels: LabelSet) -> str:
         """The part of the prompt that says how to answer."""
-        return instructions.written("tanl", labels)
+        return template("tanl", labels)
 
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
         """None: the answer is not JSON."""
@@ -44,13 +156,13 @@ class Tanl:
             ConfigError: when two entities overlap without nesting, one is discontinuous, or more than 32 are nested.
             LabelError: when an entity's label is not in the set.
         """
-        return tanl_syntax.render(text, gold.in_order(text, entities, labels))
+        return render(text, in_order(text, entities, labels))
 
     def parse(self, answer: str, labels: LabelSet) -> Reading:
         """The mentions in the order in which their marks open, and the copy without its marks."""
         reader = _Reader(answer, LabelNames(labels))
         reading = reader.read()
-        if not reading.mentions and replies.refuses(answer):
+        if not reading.mentions and prose.refuses(answer):
             return Reading(unread=reading.unread, repairs=reading.repairs, copy=reading.copy, refused=True)
         return reading
 
@@ -103,7 +215,7 @@ class _Reader:
             else:
                 self._repair("unescaped '|' kept as text", mark.bar_offset)
                 mark.bar = -1
-        if len(self.open) == tanl_syntax.DEEPEST:
+        if len(self.open) == DEEPEST:
             dropped = self.open.popleft()
             self._unread(dropped.offset, dropped.offset + 1, "marks are nested too deep")
         self.open.append(_Mark(len(self.pieces), offset))
@@ -126,7 +238,7 @@ class _Reader:
             return
         mark = self.open.pop()
         if mark.bar < 0:
-            if self.answer.startswith(tanl_syntax.opening(), mark.offset) and self.answer[offset - 1] == " ":
+            if self.answer.startswith(opening(), mark.offset) and self.answer[offset - 1] == " ":
                 self._unread(mark.offset, offset + 1, "a mark without a label; kept as text")
             else:
                 self._repair("unescaped '[' and ']' kept as text", mark.offset)
@@ -194,7 +306,7 @@ class _Reader:
                 self._blank(mark)
                 del self.pieces[mark.bar :]
                 return
-        elif len(self.answer) - mark.offset <= _CUT_OFF and self.answer.startswith(tanl_syntax.opening(), mark.offset):
+        elif len(self.answer) - mark.offset <= _CUT_OFF and self.answer.startswith(opening(), mark.offset):
             self._unread(mark.offset, len(self.answer), "the answer ends inside a mark")
             self.pieces[mark.piece] = ""
             self.pieces[mark.piece + 1] = self.pieces[mark.piece + 1].removeprefix(" ")
@@ -202,7 +314,7 @@ class _Reader:
         self._unread(mark.offset, mark.offset + 1, "a bracket that is never closed; kept as text")
 
     def _spaced(self, mark: _Mark) -> bool:
-        return self.answer.startswith(tanl_syntax.opening(), mark.offset) and self.answer[mark.bar_offset - 1] == " "
+        return self.answer.startswith(opening(), mark.offset) and self.answer[mark.bar_offset - 1] == " "
 
     def _blank(self, mark: _Mark) -> None:
         """Takes away the opening bracket with the space after it, and the space before the bar."""

@@ -14,7 +14,7 @@ from clinspan.decoding.pieces import answer_pieces
 from clinspan.decoding.plan import Plan, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
-from clinspan.formats.tanl_syntax import render
+from clinspan.formats.tanl import render
 from clinspan.llms.base import in_order
 from clinspan.llms.chat import chat_prompt
 from clinspan.llms.lanes import Lanes

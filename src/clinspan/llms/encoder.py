@@ -11,7 +11,7 @@ from clinspan.classifier.mentions import mentions
 from clinspan.classifier.model import TokenClassifier
 from clinspan.classifier.scheme import head_for
 from clinspan.errors import ConfigError, LLMError
-from clinspan.formats.tanl_syntax import render
+from clinspan.formats.tanl import render
 from clinspan.messages import Completion, Request
 
 _AHEAD = 4

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clinspan.examples.select.near import Near
-from clinspan.formats import per_type
+from clinspan.formats import catalogue
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet
 from clinspan.llms.base import LLM
@@ -68,7 +68,7 @@ class Asker:
         times.retrieval += lap()
         return tuple(
             Question(self._request(place.of(text), labels, facts, _of(candidates, labels), near, times), labels)
-            for labels in per_type.split(self.form, self.labels)
+            for labels in catalogue.split(self.form, self.labels)
         )
 
     def _request(

@@ -8,7 +8,7 @@ from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
-from clinspan.formats.table import by_name
+from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM

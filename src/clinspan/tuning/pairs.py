@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from clinspan.decoding.pieces import answer_pieces, words
 from clinspan.document import Entity, Span
 from clinspan.formats.base import Format
-from clinspan.formats.tanl_syntax import BAR, CLOSE, OPEN, escape
+from clinspan.formats.tanl import BAR, CLOSE, OPEN, escape
 from clinspan.labels import LabelSet
 from clinspan.messages import Message
 

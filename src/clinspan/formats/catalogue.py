@@ -1,15 +1,15 @@
-"""One type per call: a wrapper over any format, which asks one question for each label.
-
-The caller makes the questions with `split`, builds and reads each with its own label set, and grounds each reading
-by itself (the copies of a format that repeats the text may differ); `merge` joins readings where that is enough.
-"""
+"""TODO: write this docstring."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from clinspan.document import Entity
+from clinspan.errors import ConfigError, did_you_mean
 from clinspan.formats.base import Format, Mention, Reading
+from clinspan.formats.dice import Dice
 from clinspan.formats.fidelity import align_copy
+from clinspan.formats.json_answer import JsonList, MentionMapping
+from clinspan.formats.tanl import Tanl
 from clinspan.labels import LabelSet
 
 
@@ -72,3 +72,24 @@ def merge(readings: Sequence[Reading]) -> Reading:
         copy,
         bool(readings) and all(r.refused for r in readings),
     )
+
+
+_FORMATS: dict[str, type[Format]] = {"tanl": Tanl, "dice": Dice, "json": JsonList, "mapping": MentionMapping}
+_PER_TYPE = "per-type:"
+
+
+def names() -> tuple[str, ...]:
+    """The names that `by_name` knows: each format, and each asked one type per call."""
+    return (*_FORMATS, *(_PER_TYPE + name for name in _FORMATS))
+
+
+def by_name(name: str) -> Format:
+    """The format of that name.
+
+    Raises:
+        ConfigError: when there is none; it offers the nearest name.
+    """
+    if name not in names():
+        raise ConfigError(f"no format {name!r}", fix=did_you_mean(name, names()))
+    form: Format = _FORMATS[name.removeprefix(_PER_TYPE)]()
+    return PerType(form) if name.startswith(_PER_TYPE) else form

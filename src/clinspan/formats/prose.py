@@ -1,14 +1,47 @@
-"""Answers that are lists in words: bullets, numbers, "mention: label" and the like.
-
-The last resort of the readers of other formats, so each line read here counts as a repair.
-"""
+"""TODO: write this docstring."""
 
 import regex
 
-from clinspan.formats import replies
 from clinspan.formats.base import Mention, Reading, Repair, Unread
 from clinspan.formats.label_names import LabelNames
 from clinspan.labels import LabelSet
+
+_REFUSAL = regex.compile(
+    r"""\W*(?:(?:i\ am|i'm)\ (?:very\ |so\ |really\ )?sorry\b
+      | (?:sorry|apologies|unfortunately|regrettably)\b[,.]?\ .{0,40}?
+        \b(?:i|we)\b[^.]{0,30}?\b(?:can't|cannot|can\ not|unable|won't|not)\b
+      | (?:i|we)\ (?:cannot|can't|can\ not|won't|will\ not|must\ decline|decline|refuse|do\ not\ feel)\b
+      | (?:i\ am|i'm|we\ are|we're)\ (?:unable|not\ able|not\ allowed|not\ permitted|not\ comfortable)\b
+      | (?:as\ an?\ (?:ai|large\ language|language)\b)
+      | (?:this|the)\ (?:request|content|prompt)\ (?:violates|is\ against|goes\ against|cannot\ be|was\ flagged))""",
+    regex.VERBOSE | regex.IGNORECASE,
+)
+_NOTHING = regex.compile(
+    r"""\W*(?:(?:answer|output|result|entities|mentions)\s*:\s*)?\W*
+        (?:none|n/?a|null|nil|nothing|empty|not?\ applicable
+      | (?:none|nothing)\b[^.\n]{0,80}
+      | (?:there\ (?:is|are|were|was)\ |i\ (?:found|see|find)\ |the\ (?:text|note|sentence|passage)\ [^.\n]{0,40}?)?
+        (?:no|not\ any|n't\ any)\ [^.\n]{0,80}?
+        \b(?:mention|mentions|entity|entities|found|present|mentioned|identified|detected|text|note|sentence)\b
+        [^.\n]{0,80})\W*""",
+    regex.VERBOSE | regex.IGNORECASE,
+)
+_LOOKED_AT = 400
+
+
+def refuses(answer: str) -> bool:
+    """True when the answer begins with the words of a refusal. Ask only of answers that name no mention."""
+    return _REFUSAL.match(_plain(answer)) is not None
+
+
+def says_none(answer: str) -> bool:
+    """True when the whole answer says, in words, that there is no mention."""
+    return len(answer) <= _LOOKED_AT and _NOTHING.fullmatch(_plain(answer).strip()) is not None
+
+
+def _plain(answer: str) -> str:
+    return " ".join(answer[:_LOOKED_AT].replace("’", "'").split())
+
 
 _BULLET = regex.compile(r"\s*+(?:[-*•–—+>]\s++|\(?\d{1,3}[.)]\s*+|[a-z]\)\s++)")
 _SEPARATORS = (" -> ", " → ", " => ", ": ", " – ", " — ", " - ", " | ", "\t", " is a ", " is an ", ", ")
@@ -25,9 +58,9 @@ def read(answer: str, labels: LabelSet, names: LabelNames) -> Reading:
         reader.line(line, at)
         at += len(line) + 1
     if not reader.mentions:
-        if replies.says_none(answer):
+        if says_none(answer):
             return Reading(repairs=(Repair("words read as no mention", 0),))
-        if replies.refuses(answer):
+        if refuses(answer):
             return Reading(unread=_whole(answer, "a refusal"), refused=True)
         return Reading(unread=_whole(answer, "not the format that was asked for"))
     return Reading(tuple(reader.mentions), tuple(reader.unread), tuple(reader.repairs))
