@@ -22,7 +22,7 @@ from langextract.resolver import Resolver
 
 from clinspan.formats.base import Mention
 from clinspan.grounding.align import ground
-from clinspan.text.tokens import tokens
+from clinspan.text.windows import tokens
 
 ROOT = Path(__file__).parent.parent
 FINDINGS = """chest pain|shortness of breath|hypertension|type 2 diabetes mellitus|pneumonia|atrial fibrillation|acute

@@ -8,7 +8,7 @@ from clinspan.classifier.scheme import Head, Segment
 from clinspan.classifier.units import Unit
 from clinspan.document import Span
 from clinspan.messages import Candidate, CopyConstraint
-from clinspan.text.tokens import tokens
+from clinspan.text.windows import tokens
 
 TEXT = "Gout, then ataxia after aspirin."
 HEAD = Head(("chemical", "disease"))

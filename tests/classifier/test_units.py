@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from clinspan.classifier.scheme import Segment
 from clinspan.classifier.units import segments, units
 from clinspan.document import Entity, Span
-from clinspan.text.tokens import tokens
+from clinspan.text.windows import tokens
 
 
 def by_pairs(text, size):

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.text.layout import BlockKind, blocks
-from clinspan.text.sentences import sentences
+from clinspan.text.sentences import BlockKind, blocks, sentences
 
 
 @pytest.mark.parametrize(("split", "most_cuts", "least_recall"), [("dev", 0.02, 0.98), ("test", 0.05, 0.94)])

@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from clinspan.document import Span
 from clinspan.errors import ConfigError
 from clinspan.text.sentences import sentences
-from clinspan.text.tokens import tokens
-from clinspan.text.windows import Window, WindowSettings, windows
+from clinspan.text.windows import Window, WindowSettings, tokens, windows
 
 PIECES = st.sampled_from(
     [

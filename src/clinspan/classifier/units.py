@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clinspan.classifier.scheme import Segment
 from clinspan.document import Entity, Span
-from clinspan.text.tokens import tokens
+from clinspan.text.windows import tokens
 
 
 @dataclass(frozen=True, slots=True)

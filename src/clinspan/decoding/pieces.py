@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from clinspan.document import Entity
 from clinspan.formats.tanl import BAR, CLOSE, OPEN, Mark, escape, marks
-from clinspan.text.tokens import tokens
+from clinspan.text.windows import tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def closing_pieces(label: str) -> tuple[str, ...]:
 def answer_pieces(text: str, entities: Sequence[Entity]) -> tuple[str, ...]:
     """The pieces of the right answer for `text`; joined, they are `formats.tanl.render(text, entities)`.
 
-    Tokens of the text are pieces (see `clinspan.text.tokens`), cut further where a mention begins or ends inside one.
+    Tokens of the text are pieces (see `clinspan.text.windows`), cut further where a mention begins or ends inside one.
     An open bracket is a piece and takes the one space before it; the first word after it then has a space of its own.
     A close is three pieces: bar, label, bracket.
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from rapidfuzz.distance import Levenshtein
 
 from clinspan.document import Span
-from clinspan.text.tokens import tokens
+from clinspan.text.windows import tokens
 
 _CELLS = 1 << 26  # token pairs compared in one go: about 8,000 by 8,000, a few milliseconds, 8 MB
 _ANCHOR = 5  # tokens that must agree for a place to count as the text's beginning or end

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from clinspan.document import Entity, MatchKind, Span
 from clinspan.formats.base import Mention
 from clinspan.formats.fidelity import DriftKind, align_copy
-from clinspan.grounding.index import Occurrence, TextIndex
+from clinspan.grounding.index import Occurrence, TextIndex, bare
 from clinspan.grounding.placement import Placement
-from clinspan.grounding.separators import bare
 
 
 @dataclass(frozen=True, slots=True)

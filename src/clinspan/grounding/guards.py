@@ -3,13 +3,49 @@
 Each is read off the original strings, since folding hides some differences (5-10 and 510, I-II and III, 10⁹ and 109).
 """
 
+import tomllib
 import unicodedata
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from importlib.resources import files
 
 import regex
 
-from clinspan.grounding.words import COMMON_WORDS, COMPARISON, NEGATION, SIDE
+_TABLES = tomllib.loads(files("clinspan.grounding").joinpath("words.toml").read_text(encoding="utf-8"))
+
+
+def _set(*path: str) -> frozenset[str]:
+    table = _TABLES
+    for name in path[:-1]:
+        table = table[name]
+    return frozenset(table[path[-1]].split())
+
+
+def _families(name: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(line.split()) for line in _TABLES["confusable"][name].strip().splitlines())
+
+
+SIDE = _set("meaning", "side")
+"""Laterality and position."""
+NEGATION = _set("meaning", "negation")
+"""Words that deny."""
+COMPARISON = _set("meaning", "comparison")
+"""Words that compare, or say in which direction something changes."""
+MEASURE = _set("meaning", "measure")
+"""Units, number words and frequencies written out."""
+UNIT = _set("meaning", "unit")
+"""Abbreviated units."""
+COMMON_WORDS = _set("common", "words")
+"""Short everyday words that, in capitals, are also acronyms."""
+FUNCTION_WORDS = _set("common", "function")
+"""Words that are no part of another word (the rapist is no therapist)."""
+PREFIXES = _families("prefixes")
+"""Groups of word beginnings that mean different things."""
+SUFFIXES = _families("suffixes")
+"""Groups of word endings that mean different things."""
+FAMILIES = _families("words")
+"""Groups of whole words that lie near each other and mean different things."""
+
 
 _DASHES = regex.compile(r"[\p{Pd}\u2212\u2010\u2011]")
 _WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’][\p{L}\p{M}]+)?|\p{N}+")

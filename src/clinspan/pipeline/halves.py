@@ -13,8 +13,7 @@ from clinspan.messages import Completion
 from clinspan.pipeline import outcome
 from clinspan.pipeline.outcome import Outcome
 from clinspan.pipeline.question import Question
-from clinspan.text.tokens import tokens
-from clinspan.text.windows import Window, WindowSettings, windows
+from clinspan.text.windows import Window, WindowSettings, tokens, windows
 
 log = logging.getLogger(__name__)
 

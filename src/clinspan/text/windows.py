@@ -10,7 +10,19 @@ import regex
 from clinspan.document import Span
 from clinspan.errors import ConfigError
 from clinspan.text.sentences import Sentence, sentences
-from clinspan.text.tokens import tokens
+
+_TOKEN = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}--\p{N}]\p{M}*"
+    r"|[[\p{L}\p{N}\p{M}]--[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}--\p{N}]]+"
+    r"|\S\p{M}*",
+    flags=regex.V1,
+)
+
+
+def tokens(text: str) -> tuple[Span, ...]:
+    """The tokens of `text`, left to right; between two there is nothing or white space alone. Linear time."""
+    return tuple(Span(found.start(), found.end()) for found in _TOKEN.finditer(text))
+
 
 CountTokens = Callable[[str], int]
 
@@ -84,7 +96,7 @@ def windows(
     Args:
         text: a document's text.
         settings: the defaults when None.
-        count: how many tokens a string takes; the number of `clinspan.text.tokens` when None. It is called once for
+        count: how many tokens a string takes; the number of `clinspan.text.windows` when None. It is called once for
             each sentence and the counts are added, so a window of a model's own tokens may differ by a few.
     """
     settings = settings or WindowSettings()

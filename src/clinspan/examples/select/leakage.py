@@ -5,7 +5,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from clinspan.examples.example import PoolExample
-from clinspan.text.tokens import tokens
+from clinspan.text.windows import tokens
 
 _RUN = 3
 _COPIED = 0.8
