@@ -1,6 +1,6 @@
 """Documents and the entities found in them: frozen, with half-open code-point offsets checked when made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -64,6 +64,49 @@ class Concept:
     score: float = 1.0
 
 
+class Attributes(Mapping[str, str]):
+    """What is said of an entity beside its label, such as `assertion: negated`: names and values, frozen and in order.
+
+    Two are equal when they say the same, in whatever order.
+
+    Raises:
+        ValueError: when a name or a value is no string or empty, or a name comes twice.
+    """
+
+    __slots__ = ("_pairs",)
+    _pairs: tuple[tuple[str, str], ...]
+
+    def __init__(self, said: Mapping[str, str] | Iterable[tuple[str, str]] = ()):
+        pairs = tuple((name, value) for name, value in (said.items() if isinstance(said, Mapping) else said))
+        for pair in pairs:
+            if not all(isinstance(part, str) and part for part in pair):
+                raise ValueError(f"an attribute is a name and a value, both non-empty strings, not {pair!r}")
+        if len({name for name, _ in pairs}) < len(pairs):
+            raise ValueError(f"an attribute has one value, but a name comes twice in {pairs!r}")
+        self._pairs = pairs
+
+    def __getitem__(self, name: str) -> str:
+        for known, value in self._pairs:
+            if known == name:
+                return value
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._pairs))
+
+    def __repr__(self) -> str:
+        return f"Attributes({dict(self._pairs)!r})"
+
+
+NO_ATTRIBUTES = Attributes()
+
+
 @dataclass(frozen=True, slots=True)
 class Entity:
     """A verified entity: `text` is what stands at `span` of its document.
@@ -72,6 +115,7 @@ class Entity:
         score: probability in [0, 1], or None where none is known.
         fragments: the parts of a discontinuous entity in text order, `span` being their hull; empty when continuous.
         rules: names of the learned rules that moved its boundaries, in the order they were applied.
+        attributes: what else is said of it; a plain mapping may be given.
     """
 
     span: Span
@@ -82,8 +126,11 @@ class Entity:
     concepts: tuple[Concept, ...] = ()
     fragments: tuple[Span, ...] = ()
     rules: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = NO_ATTRIBUTES
 
     def __post_init__(self) -> None:
+        if not isinstance(self.attributes, Attributes):
+            object.__setattr__(self, "attributes", Attributes(self.attributes))
         if len(self.span) != len(self.text):
             raise ValueError(f"entity text of {len(self.text)} characters on a span of {len(self.span)}")
         if self.score is not None and not 0.0 <= self.score <= 1.0:
@@ -103,6 +150,10 @@ class Entity:
     def end(self) -> int:
         """One past the last code point."""
         return self.span.end
+
+    def attribute(self, name: str) -> str | None:
+        """The value of an attribute; None where nothing is said of it."""
+        return self.attributes.get(name)
 
     def shift(self, by: int) -> "Entity":
         """The same entity `by` code points further on."""

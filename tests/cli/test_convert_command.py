@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from clinspan import codec
 from clinspan.cli.main import app
 from clinspan.corpora import catalogue, jsonl
 from clinspan.corpora.losses import compare
@@ -20,7 +21,7 @@ CORPUS = [Document("a", TEXT, (RIGHT, PAIN, DRUG)), Document("b", "Nothing.")]
 @pytest.fixture
 def corpus(tmp_path):
     path = tmp_path / "corpus.jsonl"
-    path.write_text("".join(f"{jsonl.dump(document)}\n" for document in CORPUS), encoding="utf-8")
+    path.write_text("".join(f"{codec.dump(document)}\n" for document in CORPUS), encoding="utf-8")
     return path
 
 
@@ -61,6 +62,38 @@ def test_tags_lose_gaps_and_overlaps_and_say_so(corpus, tmp_path):
         assert loss in said
     first, _ = catalogue.read(tmp_path / "out.bio")
     assert [(e.label, e.text) for e in first.entities] == [("Problem", TEXT[:23]), ("Drug", "aspirin")]
+
+
+@pytest.mark.parametrize(
+    ("format", "lost"),
+    [
+        ("jsonl", set()),
+        ("parquet", set()),
+        ("brat", set()),
+        ("n2c2", set()),
+        ("cadec", set()),
+        ("i2b2", {"temporality"}),
+        ("bioc-xml", set()),
+        ("bioc-json", set()),
+        ("label-studio", set()),
+        ("pubtator", {"assertion", "temporality"}),
+        ("bio", {"assertion", "temporality"}),
+        ("docbin", {"assertion", "temporality"}),
+        ("bc2gm", {"assertion", "temporality"}),
+    ],
+)
+def test_attributes_are_kept_or_their_loss_is_said(tmp_path, format, lost):
+    pytest.importorskip({"parquet": "pyarrow", "docbin": "spacy"}.get(format, "json"))
+    label = "GENE" if format == "bc2gm" else "Drug"
+    said = {"temporality": "past", "assertion": "negated"}
+    document = Document("a", "Given aspirin daily.", (Entity(Span(6, 13), label, "aspirin", attributes=said),))
+    corpus = tmp_path / "one.jsonl"
+    corpus.write_text(f"{codec.dump(document)}\n", encoding="utf-8")
+    status, told = run(corpus, tmp_path / "out", "--to", format)
+    assert status == 0
+    assert {name for name in said if f"lost: attributes {name!r}: 1" in told} == lost
+    (again,) = catalogue.read(tmp_path / "out", format=format)
+    assert again.entities[0].attributes == {name: value for name, value in said.items() if name not in lost}
 
 
 def test_lossless_writes_nothing_that_loses(corpus, tmp_path):

@@ -44,13 +44,18 @@ def test_offsets_in_either_unit_are_the_same_document(tmp_path, content):
     assert (first.id, first.text, second) == ("7", TEXT, Document("8", "Nothing."))
     assert first.entities == (
         Entity(Span(9, 14), "Gene", "TNF-β", concepts=(Concept("NCBI:7124", "TNF-β", "NCBI"),)),
-        Entity(Span(17, 36), "Problem", "Left and right pain", fragments=(Span(17, 21), Span(32, 36))),
+        Entity(
+            Span(17, 36),
+            "Problem",
+            "Left and right pain",
+            fragments=(Span(17, 21), Span(32, 36)),
+            attributes={"note": "n"},
+        ),
     )
     assert first.metadata["bioc"] == {
         "infons": {"journal": "J"},
         "passages": [[0, 16, {"type": "title"}], [17, 37, {"type": "abstract"}]],
         "ids": ["A", "B"],
-        "annotations": [{}, {"note": "n"}],
         "relations": [
             {
                 "id": "R1",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ def test_a_folder_is_read_with_fragments_concepts_and_what_else_there_is(lay):
     first, second = catalogue.read(lay(FILES))
     assert (first.id, first.text, second) == ("a/1", TEXT, Document("b", "x"))
     assert first.entities == (
-        Entity(Span(0, 23), "Problem", TEXT[:23], fragments=(Span(0, 4), Span(15, 23))),
+        Entity(Span(0, 23), "Problem", TEXT[:23], fragments=(Span(0, 4), Span(15, 23)), attributes={"Negated": "true"}),
         Entity(
             Span(34, 47),
             "Drug",
@@ -39,10 +41,25 @@ def test_a_folder_is_read_with_fragments_concepts_and_what_else_there_is(lay):
     )
     assert first.metadata["standoff"] == {
         "ids": ["T1", "T2", "T9"],
-        "attributes": [["A1", "Negated", "T1"], ["M1", "Certainty", "T9", "high degree"]],
+        "attributes": [["M1", "Certainty", "T9", "high degree"]],
         "relations": [["R1", "Treats", "Arg1:T2", "Arg2:T9"]],
         "lines": ["E1\tGive:T2 Theme:T9", "*\tEquiv T1 T9", "#1\tAnnotatorNotes T1\tsee above"],
     }
+
+
+def test_attributes_are_read_and_written_with_their_ids(lay):
+    ann = "T1\tP 0 4\tLeft\nT2\tP 5 8\tand\nA7\tAssertion T1 not sure\nA2\tPast T2\nA9\tAssertion T1 again\n"
+    (document,) = catalogue.read(lay({"a.txt": TEXT, "a.ann": ann}))
+    first, second = document.entities
+    assert (first.attributes, second.attributes) == ({"Assertion": "not sure"}, {"Past": "true"})
+    assert document.metadata["standoff"]["attribute_ids"] == ["A7", "A2"]
+    written = dict(brat.write([document]))["a.ann"]
+    assert sorted(written.splitlines()) == sorted(ann.splitlines())
+    new = replace(first, attributes={"assertion": "absent", "past": "true"})
+    written = dict(brat.write([replace(document, entities=(new, second), metadata={})]))["a.ann"]
+    assert written.splitlines()[1:3] == ["A1\tassertion T1 absent", "A2\tpast T1"]
+    with pytest.raises(OutputError, match="the attribute 'two words' has a space"):
+        list(brat.write([replace(document, entities=(replace(new, attributes={"two words": "x"}),))]))
 
 
 def test_n2c2_joins_what_a_line_end_parts_and_parts_it_again(lay):

@@ -24,7 +24,7 @@ def test_lines_tokens_and_assertions_are_read(lay, files, id):
         ("problem", "acute\ndistress"),
         ("test", "CXR"),
     ]
-    assert document.metadata == {"assertions": ["present", "absent", None]}
+    assert [e.attribute("assertion") for e in document.entities] == ["present", "absent", None]
 
 
 def test_what_is_written_is_what_was_read(lay):

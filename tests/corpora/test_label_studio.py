@@ -59,6 +59,31 @@ def test_offsets_after_an_emoji_are_those_of_the_browser(tmp_path):
     assert [(r["value"]["start"], r["value"]["end"]) for r in regions[:3]] == [(15, 22), (15, 22), (3, 7)]
 
 
+def test_choices_for_a_region_are_attributes(tmp_path):
+    said = {"assertion": "negated", "temporality": "past"}
+    document = Document("1", TEXT, (Entity(Span(2, 6), "Problem", "Pain", attributes=said),))
+    out = tmp_path / "out.json"
+    catalogue.write([document], out, format="label-studio")
+    assert list(catalogue.read(out)) == [document]
+    results = json.loads(out.read_text())[0]["annotations"][0]["result"]
+    assert [(r["id"], r["from_name"], r["type"]) for r in results] == [
+        ("1", "label", "labels"),
+        ("1", "assertion", "choices"),
+        ("1", "temporality", "choices"),
+    ]
+    assert results[1]["value"]["choices"] == ["negated"]
+
+
+def test_a_choice_for_the_whole_text_is_kept_beside(tmp_path):
+    choice = {"id": "c", "from_name": "quality", "type": "choices", "value": {"choices": ["good"]}}
+    two = {"id": "q", "from_name": "both", "type": "choices", "value": {"start": 0, "end": 1, "choices": ["a", "b"]}}
+    given = task(start=3, end=7)
+    given["annotations"][0]["result"] += [choice, two]
+    (document,) = catalogue.read(put(tmp_path, [given]))
+    assert document.metadata["label_studio"]["results"] == [choice, two]
+    assert document.entities[0].attributes == {}
+
+
 def test_predictions_html_and_the_only_text_of_a_task_are_read(tmp_path):
     places = {"start": "/p[1]/text()[1]", "startOffset": 0, "globalOffsets": {"start": 3, "end": 7}}
     result = {"id": "1", "type": "hypertextlabels", "value": {**places, "hypertextlabels": ["x"]}}

@@ -20,6 +20,7 @@ FULL = Document(
             concepts=(Concept("C1", "pain", "UMLS", ("T184",), 0.3),),
             fragments=(Span(0, 4), Span(15, 19)),
             rules=("r",),
+            attributes={"temporality": "past", "assertion": "negated"},
         ),
         Entity(Span(20, 21), "x", "😀"),
     ),

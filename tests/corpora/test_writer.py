@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from clinspan import codec
 from clinspan.corpora import jsonl
 from clinspan.corpora.writer import JsonlWriter
 from clinspan.document import Document
@@ -116,4 +117,4 @@ def test_no_permission_is_said():
 def test_standard_output(capfdbinary):
     with JsonlWriter("-") as writer:
         writer.write(ONE)
-    assert jsonl.parse(capfdbinary.readouterr().out.decode(), where="stdout") == ONE
+    assert codec.parse(capfdbinary.readouterr().out.decode(), where="stdout") == ONE

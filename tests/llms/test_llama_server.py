@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.corpora import jsonl
+from clinspan import codec
 from clinspan.errors import ContextOverflow
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import LabelSet
@@ -60,7 +60,7 @@ def test_the_command_reads_notes_through_the_server(llama_server, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     (line,) = out.read_text().splitlines()
-    read = jsonl.parse(line, where="out.jsonl")
+    read = codec.parse(line, where="out.jsonl")
     assert read.text == text
     assert read.windows
     assert read.complete

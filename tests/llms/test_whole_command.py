@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 from llm_server import Answer, reply
 
-from clinspan.corpora import jsonl
+from clinspan import codec
 
 NOTE = "Two brothers with ataxia-telangiectasia had breast cancer.\n"
 
@@ -130,6 +130,6 @@ def test_faults_are_named_and_the_exit_status_says_so(tmp_path, server):
         *("--llm", "openai:tiny", "--base-url", server.url, "--concurrency", 2, "--timeout", 60, "--context", 4096),
     )
     assert done.returncode == 3, done.stderr
-    read = [jsonl.parse(line, where="out.jsonl") for line in out.read_text().splitlines()]
+    read = [codec.parse(line, where="out.jsonl") for line in out.read_text().splitlines()]
     assert [document.windows[0].state for document in read] == ["ok", "failed", "ok"]
     assert "HTTP 400: no such field" in done.stderr

@@ -70,7 +70,7 @@ def documents() -> list[Document]:
                 entity(d, "metformin", "treatment", match=MatchKind.NORMALISED),
                 entity(d, "metformin", "treatment", nth=1),
                 entity(d, "chest x-ray", "test"),
-                entity(d, "stenosis", "problem"),
+                entity(d, "stenosis", "problem", attributes={"assertion": "possible"}),
             ),
             windows=(
                 WindowReport(Span(0, end), WindowState.OK, unread=("'NSTEMI' (problem): does not stand in the text",)),

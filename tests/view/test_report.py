@@ -39,6 +39,13 @@ def test_markup_in_ids_texts_labels_and_concepts_is_shown_not_run() -> None:
     assert html.count("</title>") == 1
 
 
+def test_attributes_stand_in_the_table_of_the_note() -> None:
+    doc = Document("d", "t", (Entity(Span(0, 1), "problem", "t", attributes={"assertion": "negated", "x": "<em>"}),))
+    html = render([doc], **ABOUT)
+    assert '<span class="attribute">assertion: negated</span>' in html
+    assert '<span class="attribute">x: &lt;em&gt;</span>' in html
+
+
 def test_settings_and_versions_are_in_it() -> None:
     html = render([], **ABOUT)
     for key, value in (*sample.SETTINGS.items(), *sample.VERSIONS.items()):

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clinspan.document import Entity
+from clinspan import codec
 from clinspan.errors import ClinspanError
 from clinspan.evaluation import (
     Breakdown,
@@ -111,27 +111,12 @@ def _mistake(one: Mistake) -> dict[str, object]:
     return {
         "kind": one.kind.value,
         "document": one.document,
-        "gold": _entity(one.gold),
-        "predicted": _entity(one.predicted),
+        "gold": codec.dump_entity(one.gold) if one.gold else None,
+        "predicted": codec.dump_entity(one.predicted) if one.predicted else None,
         "before": one.before,
         "text": one.text,
         "after": one.after,
     }
-
-
-def _entity(entity: Entity | None) -> dict[str, object] | None:
-    if entity is None:
-        return None
-    data: dict[str, object] = {
-        "start": entity.start,
-        "end": entity.end,
-        "text": entity.text,
-        "label": entity.label,
-        "score": entity.score,
-    }
-    if entity.fragments:
-        data["fragments"] = [[part.start, part.end] for part in entity.fragments]
-    return data
 
 
 def show(found: Findings) -> None:

@@ -5,7 +5,9 @@ in which its annotations and passages fit. The text is the passages at their off
 and spaces. What else there is is kept in the metadata, under `bioc`:
 
     {"infons": {...}, "passages": [[start, end, infons], ...], "ids": [of the entities, in order],
-     "annotations": [the other infons of each], "relations": [as they stand]}
+     "annotations": [the infons of each that are no attributes], "relations": [as they stand]}
+
+An annotation's infons are the entity's attributes, but for `type`, `identifier`, `vocabulary` and `score`.
 
 The form both are read into and written from is that of BioC JSON; XML comes through `clinspan.corpora.bioc_xml`.
 """

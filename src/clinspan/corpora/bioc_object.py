@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clinspan.corpora.bioc_reading import OWN_INFONS
 from clinspan.corpora.offsets import Ruler, Unit
 from clinspan.document import Document, Entity
 
@@ -58,6 +59,7 @@ def _entities(document: Document, data: Mapping[str, Any], ruler: Ruler) -> list
     said = []
     for entity, id, other in zip(document.entities, ids, others, strict=True):
         infons: dict[str, Any] = {"type": entity.label, **other}
+        infons.update((name, value) for name, value in entity.attributes.items() if name not in OWN_INFONS)
         if entity.concepts:
             infons["identifier"] = "|".join(concept.id for concept in entity.concepts)
             infons["vocabulary"] = "|".join(concept.source for concept in entity.concepts)

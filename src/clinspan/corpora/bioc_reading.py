@@ -8,7 +8,7 @@ from clinspan.document import Concept, Entity, Span
 from clinspan.errors import InputError
 
 _LARGEST_GAP = 1_000_000
-_OWN_INFONS = frozenset({"type", "identifier", "vocabulary", "score"})
+OWN_INFONS = frozenset({"type", "identifier", "vocabulary", "score"})
 
 Item = tuple[Mapping[str, Any], str]
 """A document and the place it stands in."""
@@ -124,12 +124,18 @@ class Reading:
                 score=float(infons["score"]) if "score" in infons else None,
                 concepts=tuple(_concepts(infons, hull.of(self.text))),
                 fragments=tuple(spans) if len(spans) > 1 else (),
+                attributes={key: value for key, value in infons.items() if _is_attribute(key, value)},
             )
         except (TypeError, ValueError) as error:
             raise InputError(str(error), where=where) from None
         self.entities.append(entity)
         self.ids.append(str(annotation.get("id", len(self.ids) + 1)))
-        self.others.append({key: value for key, value in infons.items() if key not in _OWN_INFONS})
+        kept = {key: value for key, value in infons.items() if not _is_attribute(key, value)}
+        self.others.append({key: value for key, value in kept.items() if key not in OWN_INFONS})
+
+
+def _is_attribute(key: str, value: object) -> bool:
+    return key not in OWN_INFONS and bool(key) and isinstance(value, str) and bool(value)
 
 
 def _concepts(infons: Mapping[str, Any], mention: str) -> Iterator[Concept]:

@@ -1,10 +1,12 @@
 """brat standoff: a text and an `.ann` beside it, also as n2c2 2018 track 2 comes.
 
-Offsets count code points. An entity may have several fragments. Normalisations become concepts; attributes, relations
-and all other annotations are kept in the metadata, under `standoff`:
+Offsets count code points. An entity may have several fragments. Normalisations become concepts. Attributes of an entity
+stay its attributes; one without a value gets the value `true`. Relations and all other annotations are kept in the
+metadata, under `standoff`:
 
-    {"ids": [of the entities, in order], "attributes": [[id, type, target, ...], ...],
-     "relations": [[id, type, argument, argument], ...], "lines": [any other, as it stands]}
+    {"ids": [of the entities, in order], "attribute_ids": [of their attributes, in order],
+     "attributes": [[id, type, target, ...], ...] (of what is no entity), "relations": [[id, type, argument, argument]],
+     "lines": [any other, as it stands]}
 """
 
 import re
@@ -20,6 +22,8 @@ from clinspan.errors import InputError, OutputError
 LAYOUT = pairs.Layout("txt", {"ann": (".ann", (pairs.HERE, "ann"))})
 _PLACE = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
 _NORMALISED = re.compile(r"\S+ (T\S*) ([^\s:]+):(\S+)")
+_SET = "true"
+"""The value of an attribute that has none in the format: what is set."""
 _LINE_END = re.compile(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
@@ -55,6 +59,7 @@ class Annotations:
     """What an `.ann` says: entities by their id, everything else, and the faults."""
 
     entities: dict[str, Entity] = field(default_factory=dict)
+    attribute_ids: dict[str, list[str]] = field(default_factory=dict)
     attributes: list[list[str]] = field(default_factory=list)
     relations: list[list[str]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -65,6 +70,9 @@ class Annotations:
         ids = list(self.entities)
         kept = {"attributes": self.attributes, "relations": self.relations, "lines": self.lines}
         data: dict[str, object] = {key: value for key, value in kept.items() if value}
+        marks = [mark for id in ids for mark in self.attribute_ids.get(id, ())]
+        if marks != [f"A{n}" for n in range(1, len(marks) + 1)]:
+            data["attribute_ids"] = marks
         if data or ids != [f"T{n}" for n in range(1, len(ids) + 1)]:
             data["ids"] = ids
         return {"standoff": data} if data else {}
@@ -156,8 +164,15 @@ def _other(line: str, where: str, found: Annotations) -> None:
         concepts = (*entity.concepts, Concept(concept, name or entity.text, source))
         found.entities[target] = replace(entity, concepts=concepts)
     elif id[0] in "AM" and len(parts := content.split(None, 2)) > 1:
-        _known(parts[1], where, found)
-        found.attributes.append([id, *(part.strip() for part in parts)])
+        name, target, *value = (part.strip() for part in parts)
+        _known(target, where, found)
+        marked = found.entities.get(target)
+        if id[0] == "M" or marked is None or name in marked.attributes:
+            found.attributes.append([id, name, target, *value])
+            return
+        attributes = {**marked.attributes, name: value[0] if value else _SET}
+        found.entities[target] = replace(marked, attributes=attributes)
+        found.attribute_ids.setdefault(target, []).append(id)
     elif id[0] == "R" and len(parts := content.split()) == 3:
         for argument in parts[1:]:
             _known(argument.rpartition(":")[2], where, found)
@@ -190,7 +205,7 @@ def write(documents: Iterable[Document], *, split_lines: bool = False) -> Iterat
 
 
 def _lines(document: Document, split_lines: bool) -> Iterator[str]:
-    ids, others = kept(document)
+    ids, marks, others = _kept(document)
     number = 0
     for id, entity in zip(ids, document.entities, strict=True):
         if re.search(r"\s", entity.label) or not entity.label:
@@ -209,6 +224,11 @@ def _lines(document: Document, split_lines: bool) -> Iterator[str]:
                 )
             name = _LINE_END.sub(" ", concept.name).replace("\t", " ")
             yield f"N{number}\tReference {id} {concept.source}:{concept.id}\t{name}"
+        for name, value in entity.attributes.items():
+            if re.search(r"\s", name):
+                raise OutputError(f"the attribute {name!r} has a space", where=f"document {document.id!r}")
+            value = "" if value == _SET else " " + _LINE_END.sub(" ", value)
+            yield f"{next(marks)}\t{name} {id}{value}"
     yield from others
 
 
@@ -231,14 +251,16 @@ def _split(span: Span, text: str) -> Iterator[Span]:
     yield Span(start, span.end)
 
 
-def kept(document: Document) -> tuple[list[str], list[str]]:
-    """Ids for the entities, and the lines of what else the metadata keeps, where it still fits the entities."""
+def _kept(document: Document) -> tuple[list[str], Iterator[str], list[str]]:
+    """Ids for the entities and their attributes, and the lines of what else the metadata keeps, where it still fits."""
     data = document.metadata.get("standoff")
     made = [f"T{n}" for n in range(1, len(document.entities) + 1)]
+    marks = [f"A{n}" for n in range(1, sum(len(entity.attributes) for entity in document.entities) + 1)]
     if not isinstance(data, Mapping):
-        return made, []
+        return made, iter(marks), []
     ids = [str(id) for id in data.get("ids", made)]
     if len(ids) != len(made) or len(set(ids)) != len(ids):
-        return made, []
+        return made, iter(marks), []
+    known = [str(id) for id in data.get("attribute_ids", marks)]
     lines = [f"{id}\t{' '.join(rest)}" for key in ("attributes", "relations") for id, *rest in data.get(key, ())]
-    return ids, [*lines, *map(str, data.get("lines", ()))]
+    return ids, iter(known if len(known) == len(marks) else marks), [*lines, *map(str, data.get("lines", ()))]

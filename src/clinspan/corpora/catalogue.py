@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from clinspan import codec
 from clinspan.corpora import (
     bc2gm,
     bio,
@@ -174,7 +175,7 @@ _READERS: Mapping[str, _Reader] = {
     "text": lambda path, *_: iter([text.read(path)]),
 }
 _STREAMS: Mapping[str, Callable[[Iterable[Document]], Iterator[str]]] = {
-    "jsonl": lambda documents: (f"{jsonl.dump(document)}\n" for document in documents),
+    "jsonl": lambda documents: (f"{codec.dump(document)}\n" for document in documents),
     "pubtator": pubtator.write,
     "bio": lambda documents: bio.write(map(flat, documents)),
     "bioc-xml": bioc.write_xml,

@@ -1,13 +1,14 @@
 """i2b2 2010: a tokenised text, its concepts in a `.con` and their assertions in an `.ast`.
 
 A place is `LINE:TOKEN` of the first and of the last token, lines counted from 1, tokens from 0; white space
-parts tokens. The files lie beside the text or in the folders `txt`, `concept` and `ast` of the published corpus. The
-assertions are kept in the metadata, under `assertions`: one for each entity, in order, None where there is none.
+parts tokens. The files lie beside the text or in the folders `txt`, `concept` and `ast` of the published corpus. An
+assertion becomes the entity's attribute `assertion`, the only one that the format has.
 """
 
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -18,7 +19,8 @@ from clinspan.errors import InputError, OutputError
 
 LAYOUT = pairs.Layout("txt", {"con": (".con", (pairs.HERE, "concept")), "ast": (".ast", (pairs.HERE, "ast"))})
 _CONCEPT = re.compile(r'c="(.*)" (\d+):(\d+) (\d+):(\d+)\|\|t="([^"]*)"')
-_ASSERTION = re.compile(r'(c="(?:.*)" \d+:\d+ \d+:\d+\|\|t="[^"]*")\|\|a="([^"]*)"')
+_ASSERTION = re.compile(r'(c="(?:.*)" \d+:\d+ \d+:\d+\|\|t="[^"]*")\|\|a="([^"]+)"')
+ASSERTION = "assertion"
 TOKEN = re.compile(r"\S+")
 
 
@@ -60,7 +62,6 @@ def _document(pair: pairs.Pair, labels: Mapping[str, str], errors: list[InputErr
             continue
         types.setdefault((span, kind), []).append(len(entities))
         entities.append(Entity(span, labels.get(kind, kind), span.of(text)))
-    assertions: list[str | None] = [None] * len(entities)
     for where, line in pair.lines("ast"):
         try:
             match = _ASSERTION.fullmatch(line.strip())
@@ -71,11 +72,11 @@ def _document(pair: pairs.Pair, labels: Mapping[str, str], errors: list[InputErr
             free = types.get(_concept(match[1], grid, where))
             if not free:
                 raise InputError(f"no concept stands for {match[1]}", where=where)
-            assertions[free.pop(0) if len(free) > 1 else free[0]] = match[2]
+            number = free.pop(0) if len(free) > 1 else free[0]
+            entities[number] = replace(entities[number], attributes={ASSERTION: match[2]})
         except InputError as error:
             errors.append(error)
-    metadata = {"assertions": assertions} if any(assertions) else {}
-    return Document(pair.id, text, tuple(entities), metadata=metadata, place=str(pair.text))
+    return Document(pair.id, text, tuple(entities), place=str(pair.text))
 
 
 class _Grid:
@@ -139,13 +140,12 @@ def write(documents: Iterable[Document]) -> Iterator[tuple[str, str]]:
     """
     for name, document in pairs.name_files(documents):
         grid = _Grid(document.text)
-        assertions = document.metadata.get("assertions")
-        if not isinstance(assertions, list) or len(assertions) != len(document.entities):
-            assertions = [None] * len(document.entities)
         concepts, asserted = [], []
-        for entity, assertion in zip(document.entities, assertions, strict=True):
-            if '"' in entity.label or "\n" in entity.label:
-                raise OutputError(f"i2b2 cannot say the label {entity.label!r}", where=f"document {document.id!r}")
+        for entity in document.entities:
+            assertion = entity.attribute(ASSERTION)
+            for what, said in (("label", entity.label), (ASSERTION, assertion or "")):
+                if '"' in said or "\n" in said:
+                    raise OutputError(f"i2b2 cannot say the {what} {said!r}", where=f"document {document.id!r}")
             concepts.append(_line(entity, grid, document.id))
             if assertion is not None:
                 asserted.append(f'{concepts[-1]}||a="{assertion}"')

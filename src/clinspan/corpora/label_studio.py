@@ -1,13 +1,15 @@
 """Label Studio's JSON: tasks with a text and regions, whose offsets count UTF-16 units, as its browser does.
 
-Of several annotations of a task the first that was not cancelled is read, else the first prediction. A task's other
-data are metadata; what stands beside its regions is kept in the metadata under `label_studio`:
+Of several annotations of a task the first that was not cancelled is read, else the first prediction. One choice for a
+region is an attribute of its entities, named as the setup names the choices. A task's other data are metadata; all else
+beside its regions is kept in the metadata under `label_studio`:
 
     {"ids": [of the regions, in order], "results": [that are no region, such as relations]}
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError
 
 _OWN = "label_studio"
+_CHOICES = "choices"
 
 
 def read(
@@ -63,16 +66,17 @@ def _document(task: object, made_id: str, where: str, labels: Mapping[str, str],
     ruler = Ruler(text, Unit.UTF16)
     entities: list[Entity] = []
     ids: list[str] = []
-    others = []
-    for number, result in enumerate(_results(task, where), 1):
-        value = result.get("value")
-        names = value.get(str(result.get("type"))) if isinstance(value, dict) else None
-        if not isinstance(value, dict) or not isinstance(names, list) or "start" not in value:
-            others.append(result)
+    results = _results(task, where)
+    attributes, others = _attributes(results)
+    for number, result in enumerate(results, 1):
+        if not _is_region(result):
             continue
+        value = result["value"]
+        names = value[str(result["type"])]
         try:
             for name in names:
-                entities.append(_entity(result, value, str(name), text, ruler, f"{where}, region {number}", labels))
+                entity = _entity(result, value, str(name), text, ruler, f"{where}, region {number}", labels)
+                entities.append(replace(entity, attributes=attributes.get(str(result.get("id")), {})))
                 ids.append(str(result.get("id", number)))
         except InputError as error:
             errors.append(error)
@@ -81,6 +85,30 @@ def _document(task: object, made_id: str, where: str, labels: Mapping[str, str],
         kept["ids"] = ids
     own = {_OWN: kept} if kept else {}
     return Document(str(id), text, tuple(entities), metadata={**metadata, **own}, place=where)
+
+
+def _is_region(result: Mapping[str, Any]) -> bool:
+    value, kind = result.get("value"), str(result.get("type"))
+    return kind != _CHOICES and isinstance(value, dict) and isinstance(value.get(kind), list) and "start" in value
+
+
+def _attributes(results: Sequence[dict[str, Any]]) -> tuple[dict[str, dict[str, str]], list[dict[str, Any]]]:
+    """The attributes of each region by its id, and the results that are neither regions nor attributes of one."""
+    regions = {str(result.get("id")) for result in results if _is_region(result)}
+    found: dict[str, dict[str, str]] = {}
+    others = []
+    for result in results:
+        if _is_region(result):
+            continue
+        id, name, value = str(result.get("id")), result.get("from_name"), result.get("value")
+        chosen = value.get(_CHOICES) if result.get("type") == _CHOICES and isinstance(value, dict) else None
+        one = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else None
+        known = found.setdefault(id, {})
+        if id in regions and isinstance(name, str) and name and isinstance(one, str) and one and name not in known:
+            known[name] = one
+        else:
+            others.append(result)
+    return found, others
 
 
 def _results(task: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
@@ -124,8 +152,9 @@ def _entity(
 def write(documents: Iterable[Document]) -> Iterator[str]:
     """The documents as tasks, for a setup with `<Labels name="label" toName="text">` and `<Text name="text">`.
 
-    A discontinuous entity is written as its hull; concepts and how an entity was matched are left out. Metadata are
-    written as data of the task.
+    An attribute becomes a choice for the region, as `<Choices name="NAME" toName="text" perRegion="true">` makes it. A
+    discontinuous entity is written as its hull; concepts and how an entity was matched are left out. Metadata become
+    data of the task.
 
     Raises:
         TypeError: when the metadata hold what JSON cannot say.
@@ -136,20 +165,7 @@ def write(documents: Iterable[Document]) -> Iterator[str]:
         kept = document.metadata.get(_OWN)
         ids, others = _kept(kept if isinstance(kept, dict) else {}, len(document.entities))
         results = [
-            {
-                "id": id,
-                "from_name": "label",
-                "to_name": "text",
-                "type": "labels",
-                "value": {
-                    "start": ruler.units(entity.start),
-                    "end": ruler.units(entity.end),
-                    "text": entity.text,
-                    "labels": [entity.label],
-                },
-                **({} if entity.score is None else {"score": entity.score}),
-            }
-            for id, entity in zip(ids, document.entities, strict=True)
+            part for id, entity in zip(ids, document.entities, strict=True) for part in _region(id, entity, ruler)
         ]
         data = {key: value for key, value in document.metadata.items() if key not in (_OWN, "text", "id")}
         task = {
@@ -159,6 +175,16 @@ def write(documents: Iterable[Document]) -> Iterator[str]:
         }
         yield (",\n" if number else "") + json.dumps(task, ensure_ascii=False)
     yield "\n]\n"
+
+
+def _region(id: str, entity: Entity, ruler: Ruler) -> Iterator[dict[str, object]]:
+    """The results for one entity: its region, and a choice for each attribute."""
+    place = {"start": ruler.units(entity.start), "end": ruler.units(entity.end), "text": entity.text}
+    region = {"id": id, "from_name": "label", "to_name": "text", "type": "labels"}
+    score = {} if entity.score is None else {"score": entity.score}
+    yield {**region, "value": {**place, "labels": [entity.label]}, **score}
+    for name, value in entity.attributes.items():
+        yield {**region, "from_name": name, "type": _CHOICES, "value": {**place, _CHOICES: [value]}}
 
 
 def _kept(kept: Mapping[str, Any], count: int) -> tuple[list[str], list[object]]:

@@ -95,3 +95,6 @@ def _details(old: Entity, new: Entity, rulers: tuple[Ruler | None, Ruler | None]
         yield "names, types or scores of concepts"
     if old.rules != new.rules:
         yield "rules that moved boundaries"
+    for name, value in old.attributes.items():
+        if new.attribute(name) != value:
+            yield f"attributes {name!r}"

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from clinspan.corpora import jsonl
+from clinspan import codec
 from clinspan.corpora.files import cannot_read
 from clinspan.document import Document
 from clinspan.errors import InputError, MissingExtra
@@ -43,13 +43,17 @@ def read(path: str | Path) -> Iterator[Document | InputError]:
 
 def _document(row: dict[str, Any], where: str, made_id: str) -> Document:
     data = _given(row)
+    for entity in data.get("entities") or ():
+        # Arrow gives a map as a list of pairs.
+        if isinstance(entity, dict) and isinstance(entity.get("attributes"), list):
+            entity["attributes"] = dict(entity["attributes"])
     for key in _AS_JSON:
         if isinstance(data.get(key), str):
             try:
                 data[key] = json.loads(data[key])
             except ValueError as error:
                 raise InputError(f"the column {key!r} is not JSON: {error}", where=where) from None
-    return jsonl.parse(json.dumps(data, ensure_ascii=False, default=str), where=where, default_id=made_id)
+    return codec.parse(json.dumps(data, ensure_ascii=False, default=str), where=where, default_id=made_id)
 
 
 def _given(value: Any) -> Any:
@@ -106,7 +110,7 @@ class Rows:
 
 
 def _row(document: Document) -> dict[str, Any]:
-    row: dict[str, Any] = json.loads(jsonl.dump(document))
+    row: dict[str, Any] = json.loads(codec.dump(document))
     return row | {key: json.dumps(row[key], ensure_ascii=False) for key in _AS_JSON if key in row}
 
 
@@ -123,6 +127,7 @@ def _schema(arrow: Any) -> Any:
         "concepts": arrow.list_(arrow.struct(list(concept.items()))),
         "fragments": arrow.list_(arrow.list_(whole)),
         "rules": arrow.list_(string),
+        "attributes": arrow.map_(string, string),
     }
     entities = arrow.list_(arrow.struct(list(entity.items())))
     return arrow.schema({"id": string, "text": string, "entities": entities, "metadata": string, "windows": string})

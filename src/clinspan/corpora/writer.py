@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from clinspan.corpora import jsonl
+from clinspan import codec
 from clinspan.document import Document
 from clinspan.errors import OutputError
 
@@ -53,7 +53,7 @@ class JsonlWriter:
         Raises:
             OutputError: when the disk is full, say; the lines before this one are safe, and the error says where.
         """
-        line = jsonl.dump(document).encode() + b"\n"
+        line = codec.dump(document).encode() + b"\n"
         try:
             self._write_all(line)
         except OSError as error:

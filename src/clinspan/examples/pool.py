@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clinspan import codec
 from clinspan.dictionary.normalise import normal_form
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError, did_you_mean
 from clinspan.examples import duplicates, layout, store
@@ -217,7 +218,7 @@ class Pool:
 
 def _example(row: tuple[Any, ...]) -> PoolExample:
     document, start, text, entities = row
-    return PoolExample(document, start, text, store.parse(entities, text))
+    return PoolExample(document, start, text, codec.parse_rows(entities, text))
 
 
 def check_encoder(encoder: Encoder | None, pool: PoolInfo) -> None:

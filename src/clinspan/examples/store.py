@@ -1,7 +1,6 @@
 """Documents, examples and mentions in one SQLite file: opened at once at any size, read by any number of processes."""
 
 import hashlib
-import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -9,8 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from clinspan import codec
 from clinspan.dictionary.normalise import normal_form
-from clinspan.document import Document, Entity, Span
+from clinspan.document import Document
 from clinspan.examples.duplicates import sketch
 from clinspan.examples.example import PoolExample
 
@@ -35,24 +35,6 @@ create index sketches_document on sketches (document);
 def hash_of(text: str) -> bytes:
     """What a text is known by in a pool: 16 bytes of its sha256."""
     return hashlib.sha256(text.encode()).digest()[:16]
-
-
-def dump(entities: tuple[Entity, ...]) -> str:
-    """Entities as JSON: start, end, label, and the fragments of the discontinuous."""
-    rows: list[list[Any]] = []
-    for entity in entities:
-        rows.append([entity.start, entity.end, entity.label])
-        if entity.fragments:
-            rows[-1].append([[part.start, part.end] for part in entity.fragments])
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
-
-
-def parse(entities: str, text: str) -> tuple[Entity, ...]:
-    """The entities that `dump` wrote for `text`."""
-    return tuple(
-        Entity(Span(start, end), label, text[start:end], fragments=tuple(Span(a, b) for part in parts for a, b in part))
-        for start, end, label, *parts in json.loads(entities)
-    )
 
 
 class Store:
@@ -110,7 +92,7 @@ class StoreWriter:
         hashes = [(value, place) for value in sketch(document.text)]
         self._connection.executemany("insert into sketches values (?, ?)", hashes)
         for example in examples:
-            entities, hash = dump(example.entities), hash_of(example.text)
+            entities, hash = codec.dump_rows(example.entities), hash_of(example.text)
             if run("select 1 from examples where hash = ? and entities = ?", (hash, entities)).fetchone():
                 continue
             number = self._next

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clinspan.document import Entity
+from clinspan import codec
 from clinspan.errors import InputError
 from clinspan.formats.base import Format, Mention, Reading
 from clinspan.grounding.align import DEFAULT, GroundingSettings, ground
@@ -58,7 +58,7 @@ def ground_line(
     reading = Reading(_mentions(record, where)) if reader is None else _read(record, reader, where)
     found = ground(text, reading.mentions, copy=reading.copy, settings=settings)
     added: dict[str, object] = {
-        "entities": [_entity(entity) for entity in found.entities],
+        "entities": [codec.dump_entity(entity, sparse=True) for entity in found.entities],
         "ungrounded": [
             {"label": missing.mention.label, "text": missing.mention.text, "reason": missing.reason}
             for missing in found.ungrounded
@@ -108,18 +108,3 @@ def _score(item: Mapping[str, Any], where: str) -> float | None:
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         raise InputError(f"'score' is {json.dumps(score)[:40]}", where=where, expected="a number from 0 to 1, or none")
     return float(score)
-
-
-def _entity(entity: Entity) -> dict[str, object]:
-    data: dict[str, object] = {
-        "start": entity.start,
-        "end": entity.end,
-        "text": entity.text,
-        "label": entity.label,
-        "match": entity.match.value,
-    }
-    if entity.score is not None:
-        data["score"] = entity.score
-    if entity.fragments:
-        data["fragments"] = [[part.start, part.end] for part in entity.fragments]
-    return data

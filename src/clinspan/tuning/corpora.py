@@ -8,7 +8,8 @@ from random import Random
 
 import regex
 
-from clinspan.corpora import catalogue, jsonl
+from clinspan import codec
+from clinspan.corpora import catalogue
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
 from clinspan.examples.documents import rejoined
@@ -166,7 +167,7 @@ def _bare(text: str) -> str:
 def _sha256_of(documents: Iterable[Document]) -> str:
     digest = hashlib.sha256()
     for document in documents:
-        digest.update(jsonl.dump(document).encode())
+        digest.update(codec.dump(document).encode())
     return digest.hexdigest()
 
 

@@ -48,7 +48,7 @@
     return element;
   }
   function card(mark) {
-    const [name, label, score, match, place, concepts] = document.getElementById(mark.dataset.e + "r").cells;
+    const [name, label, score, match, place, concepts, attributes] = document.getElementById(mark.dataset.e + "r").cells;
     const box = document.createElement("div");
     const kind = match.querySelector("span");
     const first = line("");
@@ -57,6 +57,7 @@
     box.append(first, line(`score: ${score.textContent}`), line(`match: ${match.textContent}${about}`));
     box.append(line(place.textContent));
     all(".concept", concepts).forEach((concept) => box.append(concept.cloneNode(true)));
+    all(".attribute", attributes).forEach((attribute) => box.append(attribute.cloneNode(true)));
     return box;
   }
   function show(mark) {

@@ -1,0 +1,230 @@
+"""Documents, entities and windows as JSON and back: the one place that knows how they are written.
+
+`id` and `text` make a document; `entities`, `windows` and `metadata` are read where they stand, and every other key is
+kept as metadata. What `dump` wrote is read back as the document it was written from.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from clinspan.document import READ_STATES, Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
+from clinspan.errors import InputError
+
+_OWN_KEYS = frozenset({"id", "text", "entities", "windows", "metadata"})
+
+
+def load(text: str, *, where: str) -> Any:
+    """A JSON value.
+
+    Raises:
+        InputError: naming the place and the fault, also where it is nested too deeply, has a number that is none, or
+            holds half of a character, which no file could be written with.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        line = f"{where}, line {error.lineno}" if error.lineno > 1 else where
+        raise InputError(f"is not JSON: {error.msg} at column {error.colno}", where=line) from None
+    except RecursionError:
+        raise InputError("is not JSON that can be read: it is nested too deeply", where=where) from None
+    except ValueError as error:
+        raise InputError(f"is not JSON that can be read: {error}", where=where) from None
+    if "\\u" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise InputError("holds half of a surrogate pair", where=where, expected="whole characters") from None
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def dump(document: Document) -> str:
+    """The document as one line of JSON, without the line end.
+
+    Raises:
+        TypeError: when its metadata holds what JSON cannot say.
+    """
+    data: dict[str, object] = {
+        "id": document.id,
+        "text": document.text,
+        "entities": [dump_entity(entity) for entity in document.entities],
+    }
+    if document.windows:
+        data["windows"] = {
+            "counts": dict(Counter(report.state.value for report in document.windows)),
+            "not_read": [dump_window(w) for w in document.windows if w.state not in READ_STATES],
+            "read": [dump_window(w) for w in document.windows if w.state in READ_STATES],
+        }
+    if document.metadata:
+        data["metadata"] = dict(document.metadata)
+    return json.dumps(data, ensure_ascii=False, separators=(", ", ": "))
+
+
+def parse(line: str, *, where: str, default_id: str | None = None) -> Document:
+    """The document that a line of JSON holds.
+
+    Raises:
+        InputError: naming the place and the fault.
+    """
+    return document_of(load(line.rstrip(), where=where), where=where, default_id=default_id)
+
+
+def document_of(data: object, *, where: str, default_id: str | None = None) -> Document:
+    """The document that a JSON object stands for.
+
+    Raises:
+        InputError: naming the place and the fault.
+    """
+    if not isinstance(data, dict):
+        raise InputError("is not a JSON object", where=where, expected='{"id": ..., "text": ...}')
+    if "text" not in data:
+        keys = ", ".join(map(repr, list(data)[:8])) or "none"
+        raise InputError("the key 'text' is missing", where=where, expected=f"it among the keys, which are: {keys}")
+    text = data["text"]
+    if not isinstance(text, str):
+        raise InputError(f"'text' is {type(text).__name__}", where=where, expected="a string")
+    id = data.get("id", default_id)
+    if isinstance(id, int) and not isinstance(id, bool):
+        id = str(id)
+    if not isinstance(id, str) or not id:
+        raise InputError(f"'id' is {json.dumps(id)[:40]}", where=where, expected="a string or a whole number")
+    metadata = data.get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise InputError("'metadata' is not an object", where=where)
+    others = {key: value for key, value in data.items() if key not in _OWN_KEYS}
+    items = enumerate(_items(data, "entities", where), 1)
+    entities = tuple(entity_of(item, text, where=f"{where}, entity {number}") for number, item in items)
+    try:
+        return Document(
+            id, text, entities, _windows(data.get("windows", {}), where), {**others, **metadata}, place=where
+        )
+    except ValueError as error:
+        raise InputError(str(error), where=where) from None
+
+
+def _items(data: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
+    items = data.get(key, [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise InputError(f"{key!r} is not a list of objects", where=where)
+    return items
+
+
+def dump_entity(entity: Entity, *, sparse: bool = False) -> dict[str, object]:
+    """The entity as a JSON object. `sparse` leaves out a score that is not known and concepts where there are none."""
+    data: dict[str, object] = {"start": entity.start, "end": entity.end, "text": entity.text, "label": entity.label}
+    if entity.score is not None or not sparse:
+        data["score"] = entity.score
+    data["match"] = entity.match.value
+    if entity.concepts or not sparse:
+        data["concepts"] = [
+            {"id": c.id, "name": c.name, "source": c.source, "types": list(c.types), "score": c.score}
+            for c in entity.concepts
+        ]
+    if entity.fragments:
+        data["fragments"] = [[part.start, part.end] for part in entity.fragments]
+    if entity.rules:
+        data["rules"] = list(entity.rules)
+    if entity.attributes:
+        data["attributes"] = dict(entity.attributes)
+    return data
+
+
+def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
+    """The entity that a JSON object stands for, checked against the text it is in.
+
+    Raises:
+        InputError: naming the place and the fault.
+    """
+    try:
+        span = Span(data["start"], data["end"])
+        if span.end > len(text):
+            raise InputError(f"ends at {span.end}, past the text's end at {len(text)}", where=where)
+        stands = span.of(text)
+        if data.get("text", stands) != stands:
+            raise InputError(f"{stands!r} stands at {span.start}-{span.end}, not {data['text']!r}", where=where)
+        attributes = data.get("attributes", {})
+        if not isinstance(attributes, dict):
+            raise TypeError("'attributes' is not an object of names and values")
+        return Entity(
+            span,
+            data["label"],
+            stands,
+            score=data.get("score"),
+            match=MatchKind(data.get("match", "exact")),
+            concepts=tuple(
+                Concept(c["id"], c["name"], c["source"], tuple(c.get("types", ())), c.get("score", 1.0))
+                for c in data.get("concepts", ())
+            ),
+            fragments=tuple(Span(start, end) for start, end in data.get("fragments", ())),
+            rules=tuple(data.get("rules", ())),
+            attributes=attributes,
+        )
+    except KeyError as error:
+        raise InputError(f"the key {error} is missing", where=where) from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"is no entity: {error}", where=where) from None
+
+
+def dump_rows(entities: Iterable[Entity]) -> str:
+    """Annotations in few bytes, for stores of many: start, end, label, then fragments and attributes where needed."""
+    rows: list[list[object]] = []
+    for one in entities:
+        row: list[object] = [one.start, one.end, one.label]
+        if one.fragments or one.attributes:
+            row.append([[part.start, part.end] for part in one.fragments])
+        if one.attributes:
+            row.append(dict(one.attributes))
+        rows.append(row)
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+
+
+def parse_rows(rows: str, text: str) -> tuple[Entity, ...]:
+    """The annotations of `text` that `dump_rows` wrote."""
+    found = []
+    for start, end, label, *more in json.loads(rows):
+        fragments = tuple(Span(*part) for part in more[0]) if more else ()
+        attributes = more[1] if len(more) > 1 else {}
+        found.append(Entity(Span(start, end), label, text[start:end], fragments=fragments, attributes=attributes))
+    return tuple(found)
+
+
+def dump_window(report: WindowReport) -> dict[str, object]:
+    """The window as a JSON object."""
+    data: dict[str, object] = {"start": report.span.start, "end": report.span.end, "state": report.state.value}
+    if not report.asked:
+        data["asked"] = False
+    if report.detail is not None:
+        data["detail"] = report.detail
+    if report.unread:
+        data["unread"] = list(report.unread)
+    if report.repairs:
+        data["repairs"] = list(report.repairs)
+    return data
+
+
+def _windows(data: object, where: str) -> tuple[WindowReport, ...]:
+    if not isinstance(data, dict):
+        raise InputError("'windows' is not an object", where=where)
+    try:
+        reports = [
+            WindowReport(
+                Span(item["start"], item["end"]),
+                WindowState(item["state"]),
+                asked=item.get("asked", True),
+                detail=item.get("detail"),
+                unread=tuple(item.get("unread", ())),
+                repairs=tuple(item.get("repairs", ())),
+            )
+            for key in ("not_read", "read")
+            for item in _items(data, key, where)
+        ]
+    except KeyError as error:
+        raise InputError(f"a window lacks the key {error}", where=where) from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"'windows' cannot be read: {error}", where=where) from None
+    return tuple(sorted(reports, key=lambda report: report.span))
