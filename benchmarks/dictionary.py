@@ -24,8 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clinspan.corpora.pubtator import read
-from clinspan.dictionary.build import build
-from clinspan.dictionary.default import open_default
+from clinspan.dictionary.build import build, open_default
 from clinspan.dictionary.sources.resolve import resolve
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.tag import Tagger

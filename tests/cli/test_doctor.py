@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from clinspan.cli import doctor
 from clinspan.cli.main import app
 from clinspan.dictionary.build import build
-from clinspan.dictionary.entries import Entry, Small, SourceInfo, Term
+from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
 from clinspan.models import registry
 from clinspan.models.registry import Model, ModelFile, find
 

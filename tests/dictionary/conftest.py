@@ -3,7 +3,7 @@
 import pytest
 
 from clinspan.dictionary.build import build
-from clinspan.dictionary.entries import Entry, Small, SourceInfo, Term
+from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
 from clinspan.dictionary.store import Dictionary
 
 DISEASE = ("Disease or Syndrome",)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.dictionary.abbreviations import abbreviations, expand
+from clinspan.dictionary.written import abbreviations, expand
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from tests.dictionary.conftest import Listed, entry
 from clinspan.dictionary import build as module
 from clinspan.dictionary import layout
 from clinspan.dictionary.build import build
-from clinspan.dictionary.entries import Entry, Term
+from clinspan.dictionary.layout import Entry, Term
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 

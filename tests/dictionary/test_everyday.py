@@ -6,9 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from clinspan.cli.main import app
-from clinspan.dictionary.everyday import everyday
 from clinspan.dictionary.store import Dictionary
-from clinspan.dictionary.tag import Tagger
+from clinspan.dictionary.tag import Tagger, everyday
 from clinspan.document import Span
 from clinspan.labels import Label, LabelSet
 

@@ -5,10 +5,20 @@ from datetime import datetime
 
 import pytest
 
-from clinspan.dictionary import default
+from clinspan.dictionary import build
 from clinspan.dictionary.sources import packaged as module
-from clinspan.dictionary.sources.packaged import Drugs, Icd10cm, MeshDiseases, Mondo, packaged, read_plain_pickle
-from clinspan.dictionary.sources.semantics import hpo_types, icd10cm_types, mesh_types, mondo_types
+from clinspan.dictionary.sources.packaged import (
+    Drugs,
+    Icd10cm,
+    MeshDiseases,
+    Mondo,
+    hpo_types,
+    icd10cm_types,
+    mesh_types,
+    mondo_types,
+    packaged,
+    read_plain_pickle,
+)
 from clinspan.errors import DictionaryError, MissingExtra
 
 
@@ -80,8 +90,8 @@ def test_a_missing_package_names_the_extra(monkeypatch, source):
 
 
 def _open_codes_alone(_number):
-    default.packaged = lambda: (Icd10cm(),)
-    found = default.open_default()
+    build.packaged = lambda: (Icd10cm(),)
+    found = build.open_default()
     return (
         str(found.path),
         found.info.built,

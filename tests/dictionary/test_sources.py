@@ -4,9 +4,9 @@ import pytest
 
 from clinspan.dictionary.build import build
 from clinspan.dictionary.sources.obo import Obo
+from clinspan.dictionary.sources.packaged import doid_types
 from clinspan.dictionary.sources.resolve import resolve
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
-from clinspan.dictionary.sources.semantics import doid_types
 from clinspan.dictionary.sources.tabular import Table
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError

@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from clinspan.dictionary.build import Progress as Report
 from clinspan.dictionary.build import build as build_index
-from clinspan.dictionary.default import open_default
-from clinspan.dictionary.keys import Progress as Report
+from clinspan.dictionary.build import open_default
 from clinspan.dictionary.senses import Sense
 from clinspan.dictionary.sources.resolve import resolve
 from clinspan.dictionary.sources.rrf import RrfFilter

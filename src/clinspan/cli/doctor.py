@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.dictionary.default import default_path
+from clinspan.dictionary.build import default_path
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ClinspanError, LLMError
 from clinspan.folders import CACHE_VARIABLE, cache_folder

@@ -1,21 +1,163 @@
 """Builds a dictionary's index from its sources, in memory that grows with the names but stays far below their size."""
 
+import hashlib
 import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
+from typing import TextIO
 
+import marisa_trie
 from filelock import FileLock
 
 from clinspan.dictionary import layout
-from clinspan.dictionary.entries import Entry, Source, SourceInfo
-from clinspan.dictionary.keys import Progress, index_keys
-from clinspan.dictionary.tables import Tables
+from clinspan.dictionary.layout import Entry, Source, SourceInfo, Term
+from clinspan.dictionary.normalise import is_acronym, name_forms
+from clinspan.dictionary.sources.packaged import packaged
+from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
+from clinspan.folders import cache_folder
+
+Progress = Callable[[str, int], None]
+"""Called with the name of the step and how many names or keys it has done."""
+
+_STEP = 100_000
+
+
+class _Blob:
+    """Texts one after the other in a file, and where each starts."""
+
+    def __init__(self, file: Path, stack: ExitStack):
+        self._file = stack.enter_context(file.open("wb"))
+        self.starts = array("Q", [0])
+
+    def add(self, text: str) -> None:
+        data = text.encode("utf-8")
+        self._file.write(data)
+        self.starts.append(self.starts[-1] + len(data))
+
+
+class Tables:
+    """A context that writes into `folder`, and the line `form<TAB>name number` into `spool` for each form of a name."""
+
+    def __init__(self, folder: Path, spool: TextIO):
+        self._folder = folder
+        self._spool = spool
+        self._stack = ExitStack()
+        self._names = _Blob(folder / layout.NAMES, self._stack)
+        self._ids = _Blob(folder / layout.CONCEPT_IDS, self._stack)
+        self._definitions = _Blob(folder / layout.DEFINITIONS, self._stack)
+        self._name_concepts, self._name_sources, self._name_flags = array("I"), array("B"), array("B")
+        self._preferred, self._types, self._definition_firsts = array("I"), array("I"), array("I", [0])
+        self._sources: dict[str, int] = {}
+        self._typesets: dict[tuple[str, ...], int] = {}
+        self.acronyms = bytearray()
+        """For each name, whether it must keep its case."""
+
+    def __enter__(self) -> "Tables":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    @property
+    def names(self) -> int:
+        """Names so far."""
+        return len(self._name_concepts)
+
+    @property
+    def concepts(self) -> int:
+        """Concepts so far."""
+        return len(self._types)
+
+    @property
+    def definitions(self) -> int:
+        """Definitions so far."""
+        return len(self._definitions.starts) - 1
+
+    @property
+    def typesets(self) -> list[list[str]]:
+        """The tuples of types that concepts have, by number."""
+        return [list(types) for types in self._typesets]
+
+    @property
+    def sources(self) -> list[str]:
+        """Short names of the vocabularies that names come from, by number."""
+        return list(self._sources)
+
+    def add(self, entry: Entry) -> None:
+        """Writes a concept."""
+        first = self.names
+        chosen = next((place for place, term in enumerate(entry.terms) if term.preferred), 0)
+        for term in entry.terms:
+            self._add_name(term)
+        self._ids.add(entry.id)
+        self._preferred.append(first + chosen)
+        self._types.append(self._typesets.setdefault(entry.types, len(self._typesets)))
+        for definition in entry.definitions:
+            self._definitions.add(definition)
+        self._definition_firsts.append(self.definitions)
+
+    def _add_name(self, term: Term) -> None:
+        number = self.names
+        for form in name_forms(term.text):
+            self._spool.write(f"{form}\t{number}\n")
+        source = self._sources.setdefault(term.source, len(self._sources))
+        if source > 255:
+            raise DictionaryError("there are more than 256 vocabularies", fix="Name those you need with --source.")
+        self._names.add(term.text)
+        self._name_concepts.append(self.concepts)
+        self._name_sources.append(source)
+        self._name_flags.append(layout.PREFERRED if term.preferred else 0)
+        self.acronyms.append(is_acronym(term.text))
+
+    def finish(self) -> None:
+        """Writes the numbers that stand beside the texts."""
+        for name, numbers in (
+            (layout.NAME_STARTS, self._names.starts),
+            (layout.NAME_CONCEPTS, self._name_concepts),
+            (layout.NAME_SOURCES, self._name_sources),
+            (layout.NAME_FLAGS, self._name_flags),
+            (layout.CONCEPT_ID_STARTS, self._ids.starts),
+            (layout.CONCEPT_NAMES, self._preferred),
+            (layout.CONCEPT_TYPES, self._types),
+            (layout.CONCEPT_DEFINITIONS, self._definition_firsts),
+            (layout.DEFINITION_STARTS, self._definitions.starts),
+        ):
+            (self._folder / name).write_bytes(numbers)
+
+
+def default_path() -> Path:
+    """The folder of the default dictionary, which names the releases it is made of: other releases, another folder.
+
+    Raises:
+        MissingExtra: when the vocabularies are not installed.
+    """
+    releases = [f"{layout.FORMAT}"]
+    for source in packaged():
+        releases += [f"{info.name} {info.version}" for info in source.infos()]
+    digest = hashlib.sha256("\n".join(releases).encode()).hexdigest()[:12]
+    return cache_folder() / "dictionaries" / f"open-{digest}"
+
+
+def open_default(progress: Progress | None = None) -> Dictionary:
+    """The default dictionary, built first where it is not there yet; two processes that start at once build it once.
+
+    Raises:
+        MissingExtra: when the vocabularies are not installed.
+        DictionaryError: when one of them is damaged, or the cache folder cannot be written.
+    """
+    path = default_path()
+    if not (path / layout.MANIFEST).exists():
+        build(packaged(), path, progress=progress, keep=True)
+    return Dictionary.open(path)
 
 
 def build(sources: Sequence[Source], out: Path, *, progress: Progress | None = None, keep: bool = False) -> None:
@@ -126,3 +268,64 @@ def _merge(entries: Sequence[Entry]) -> Entry:
         tuple(dict.fromkeys(kind for entry in entries for kind in entry.types)),
         tuple(dict.fromkeys(definition for entry in entries for definition in entry.definitions)),
     )
+
+
+def index_keys(spool: TextIO, folder: Path, acronyms: bytearray, progress: Progress) -> int:
+    """Writes the index of the lines `form<TAB>name number` in `spool` into `folder`; returns how many keys it has."""
+    words: set[str] = set()
+    keys = marisa_trie.Trie(_keys(spool, words, progress))
+    keys.save(str(folder / layout.KEYS))
+    _write_postings(spool, folder, keys, acronyms, progress)
+    total = len(keys)
+    del keys
+    marisa_trie.Trie(words).save(str(folder / layout.TOKENS))
+    progress("misspellings", len(words))
+    marisa_trie.Trie(_deletions(words)).save(str(folder / layout.DELETIONS))
+    return total
+
+
+def _lines(spool: TextIO) -> Iterator[tuple[str, int]]:
+    spool.seek(0)
+    for line in spool:
+        form, number = line.rstrip("\n").split("\t")
+        yield form[: layout.LONGEST_KEY] + " ", int(number)
+
+
+def _keys(spool: TextIO, words: set[str], progress: Progress) -> Iterator[str]:
+    for done, (key, _) in enumerate(_lines(spool)):
+        words.update(word for word in key.split() if len(word) >= 4 and word.isalpha())
+        if not done % _STEP:
+            progress("keys", done)
+        yield key
+
+
+def _write_postings(
+    spool: TextIO, folder: Path, keys: marisa_trie.Trie, acronyms: bytearray, progress: Progress
+) -> None:
+    # A counting sort of the names by key, in two passes over the file, since the pairs are many.
+    counts = array("I", bytes(4 * (len(keys) + 1)))
+    flags = bytearray([layout.CASED]) * len(keys)
+    numbers = array("I")
+    for done, (key, number) in enumerate(_lines(spool)):
+        place = keys[key]
+        numbers.append(place)
+        counts[place + 1] += 1
+        if not acronyms[number]:
+            flags[place] = 0
+        if not done % _STEP:
+            progress("postings", done)
+    starts = array("I", accumulate(counts))
+    (folder / layout.POSTING_STARTS).write_bytes(starts)
+    (folder / layout.KEY_FLAGS).write_bytes(flags)
+    postings = array("I", bytes(4 * len(numbers)))
+    for place, (_, number) in zip(numbers, _lines(spool), strict=True):
+        postings[starts[place]] = number
+        starts[place] += 1
+    (folder / layout.POSTINGS).write_bytes(postings)
+
+
+def _deletions(words: set[str]) -> Iterator[str]:
+    for word in words:
+        if len(word) >= layout.MISSPELT_FROM:
+            for short in {word[:i] + word[i + 1 :] for i in range(len(word))} | {word}:
+                yield short + layout.SEPARATOR + word

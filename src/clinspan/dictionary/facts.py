@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
-from clinspan.dictionary.kinds import LabelTypes
+from clinspan.dictionary.link import LabelTypes
 from clinspan.dictionary.match import Match
 from clinspan.dictionary.senses import Sense
 from clinspan.document import Entity

@@ -1,23 +1,212 @@
 """Tagging from the dictionary alone: the honest baseline for every LLM, and what `--llm none` does."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from importlib import resources
 
-from clinspan.dictionary.abbreviations import Abbreviation
-from clinspan.dictionary.decision import Decision, learn
-from clinspan.dictionary.everyday import everyday
-from clinspan.dictionary.grammar import extend_left, persons
-from clinspan.dictionary.kinds import LabelTypes
+import regex
+
+from clinspan.dictionary.candidates import TermList, label_terms, term_key
+from clinspan.dictionary.link import LabelTypes
 from clinspan.dictionary.match import Match, longest_apart
-from clinspan.dictionary.normalise import is_acronym, normal_form
+from clinspan.dictionary.normalise import is_acronym, normal_form, tokenise
 from clinspan.dictionary.senses import Sense, TermMatch
 from clinspan.dictionary.store import Dictionary
-from clinspan.dictionary.terms import TermList, label_terms
-from clinspan.dictionary.written import Written
+from clinspan.dictionary.written import Abbreviation, Written
 from clinspan.document import Document, Entity, MatchKind, Span
 from clinspan.labels import LabelSet
+
+IsTerm = Callable[[str], bool]
+"""Whether a string is a term of the label at hand."""
+
+_WORD = r"[^\W_]+(?:['’-][^\W_]+)*"
+_COORDINATED = re.compile(rf"((?:{_WORD}\s)?{_WORD})(?:,?\s(?:and/or|and|or)\s|\s?/\s?|,\s|-(?=\w))$")
+# What a coordination ends in: looked for first, since nearly all terms stand after none, and telling so by the whole
+# pattern takes as long as all else about the term.
+_JOINED = re.compile(r"(?:\b(?:and|or)|,|/)\s$|/$")
+_MODIFIER = re.compile(
+    r"(?:\b(?:familial|inherited|hereditary|sporadic|X-linked|autosomal(?:[ -](?:dominant|recessive))?)\s)+$",
+    re.IGNORECASE,
+)
+_PERSONS = re.compile(r"\b(?:[Vv][ao]n |[Dd]e )?[A-Z][a-zé]{2,}-[A-Z][a-zé]{2,}(?:-[A-Z][a-zé]{2,})*(?![\w-])")
+_NAMED = ("syndrome", "disease")
+_REACH = 80
+
+
+def extend_left(text: str, span: Span, is_term: IsTerm) -> Span:
+    """The span with the coordinated names and the words of inheritance on its left."""
+    while True:
+        longer = _coordinated(text, span, is_term)
+        if longer is None:
+            break
+        span = longer
+    modifier = _MODIFIER.search(text, max(0, span.start - _REACH), span.start)
+    return Span(modifier.start(), span.end) if modifier else span
+
+
+def _coordinated(text: str, span: Span, is_term: IsTerm) -> Span | None:
+    if not _JOINED.search(text, max(0, span.start - 5), span.start):
+        return None
+    found = _COORDINATED.search(text, max(0, span.start - _REACH), span.start)
+    words = re.findall(rf"{_WORD}", span.of(text))
+    if not found or len(words) < 2:
+        return None
+    both = found.group(1)
+    last = both.rpartition(" ")[2]
+    for left in dict.fromkeys((last, both)):
+        for heads in range(1, min(3, len(words))):
+            if is_term(f"{left} {' '.join(words[-heads:])}") and not is_term(left):
+                return Span(found.end(1) - len(left), span.end)
+    return None
+
+
+def persons(text: str, is_term: IsTerm) -> Iterator[tuple[Span, str]]:
+    """The names of two or more persons that stand for a syndrome, with the term that they are short for."""
+    for found in _PERSONS.finditer(text):
+        for noun in _NAMED:
+            if is_term(f"{found.group()} {noun}"):
+                yield Span(found.start(), found.end()), f"{found.group()} {noun}"
+                break
+
+
+_BEFORE = 20
+_LONGEST_HEADING = 60
+_LINE = regex.compile(r"[^\r\n]*")
+_MARKER = regex.compile(r"\A[ \t]*(?:(?:[-*#•]|\(?\d{1,2}[.)])[ \t]*)?")
+_NUMBER_END = regex.compile(r"\d[ \t-]*$")
+
+
+class Everyday:
+    """The lists of such words.
+
+    Args:
+        text: a TOML file's content, as in `everyday.toml`, which says what each list is for.
+    """
+
+    def __init__(self, text: str):
+        table = tomllib.loads(text)
+        self._always = frozenset(table["short_forms"])
+        self._after_number = frozenset(table["after_number"])
+        self._after = {short: _at_end(entry["words"]) for short, entry in table["after"].items()}
+        self._sections = frozenset(normal_form(name) for name in table["sections"]["names"])
+
+    def another_sense(self, text: str, place: Span) -> bool:
+        """Whether what stands there means no disease in a note, though a vocabulary has one of that name."""
+        word, before = place.of(text), text[max(0, place.start - _BEFORE) : place.start]
+        if word in self._always or word.lower() in self._always:
+            return True
+        if word in self._after_number and _NUMBER_END.search(before):
+            return True
+        return word in self._after and self._after[word].search(before) is not None
+
+    def heading(self, text: str, place: Span) -> bool:
+        """Whether it stands in the name of a section: at the start of a line, up to its end or a colon."""
+        start = max(text.rfind("\n", 0, place.start), text.rfind("\r", 0, place.start)) + 1
+        line = _LINE.match(text, start, min(len(text), start + _LONGEST_HEADING))
+        name = line.group().split(":")[0] if line else ""
+        if start + len(name) < place.end:
+            return False
+        return normal_form(_MARKER.sub("", name)) in self._sections
+
+
+def _at_end(words: list[str]) -> regex.Pattern[str]:
+    listed = "|".join(regex.escape(word) for word in words)
+    return regex.compile(rf"(?:^|[^\p{{L}}])(?:{listed})[ \t]*$", regex.IGNORECASE)
+
+
+@cache
+def everyday() -> Everyday:
+    """The list that comes with clinspan, read once."""
+    return Everyday(resources.files(__package__).joinpath("everyday.toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class TermCount:
+    """How often a term stands in the pool's texts, and how often it is annotated there, just so, with its label."""
+
+    seen: int
+    annotated: int
+
+    @property
+    def precision(self) -> float:
+        """The share that is annotated, drawn towards one half where little was seen (Laplace)."""
+        return (self.annotated + 1) / (self.seen + 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which terms to tag, learned from a pool.
+
+    Attributes:
+        counts: for (label, key of a term) what was counted.
+        added: by key, the label of terms that the pool annotates and the dictionary may lack.
+        threshold: a term is tagged when its precision is above it.
+    """
+
+    counts: Mapping[tuple[str, str], TermCount]
+    added: Mapping[str, str] = field(default_factory=dict)
+    threshold: float = 0.4
+
+    def keeps(self, label: str, term: str) -> bool:
+        """Whether a term of the dictionary is tagged: yes, where the pool says nothing of it."""
+        count = self.counts.get((label, term_key(term)))
+        return count is None or count.precision > self.threshold
+
+    def score(self, label: str, term: str) -> float | None:
+        """The probability that the term is an entity; None where the pool says nothing of it."""
+        count = self.counts.get((label, term_key(term)))
+        return None if count is None else count.precision
+
+
+def learn(pool: Sequence[Document], tagged: Sequence[Iterable[Entity]], *, threshold: float = 0.4) -> Decision:
+    """Counts in an annotated pool what the tagger found there, and what it could not know.
+
+    A mention inside a longer annotated one counts neither for nor against its term: the longer one decides.
+
+    Args:
+        pool: documents with their gold entities.
+        tagged: for each document what the tagger finds in it without a decision.
+        threshold: see `Decision`.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    annotated: Counter[tuple[str, str]] = Counter()
+    own = _annotated_terms(pool)
+    terms = TermList(own)
+    for document, entities in zip(pool, tagged, strict=True):
+        gold = {entity.span: entity.label for entity in document.entities if not entity.fragments}
+        found = {(entity.span, entity.label) for entity in entities}
+        tokens = tokenise(document.text)
+        for start, end, term in terms.scan(document.text, tokens):
+            found.add((Span(tokens.starts[start], tokens.ends[end - 1]), own[term]))
+        for span, label in found:
+            key = (label, term_key(span.of(document.text)))
+            if gold.get(span) == label:
+                annotated[key] += 1
+                seen[key] += 1
+            elif not any(other.contains(span) for other in gold):
+                seen[key] += 1
+    counts = {key: TermCount(times, annotated[key]) for key, times in seen.items()}
+    kept = {key: label for key, label in own.items() if _worth(counts.get((label, key)), threshold)}
+    return Decision(counts, kept, threshold)
+
+
+def _worth(count: TermCount | None, threshold: float) -> bool:
+    return count is not None and count.annotated * 2 > count.seen and count.precision > threshold
+
+
+def _annotated_terms(pool: Sequence[Document]) -> dict[str, str]:
+    """The key of each annotated mention, with the label it has most often."""
+    labels: dict[str, Counter[str]] = {}
+    for document in pool:
+        for entity in document.entities:
+            if not entity.fragments:
+                labels.setdefault(term_key(entity.text), Counter())[entity.label] += 1
+    return {key: counted.most_common(1)[0][0] for key, counted in labels.items() if key}
+
 
 _TOO_GENERAL = """
 abnormality acute all anomaly arm carcinogenesis carrier chronic combined complication condition death defect deficiency

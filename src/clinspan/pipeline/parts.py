@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinspan.classifier.scheme import head_for
-from clinspan.dictionary.default import open_default
+from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError
 from clinspan.examples.pool import Pool

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from clinspan.dictionary.entries import Entry, Small, SourceInfo, Term
-from clinspan.dictionary.sources.lines import read_lines
+from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
+from clinspan.dictionary.sources.tabular import read_lines
 from clinspan.errors import DictionaryError
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')

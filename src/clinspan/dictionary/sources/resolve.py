@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from clinspan.dictionary.entries import Source
+from clinspan.dictionary.layout import Source
 from clinspan.dictionary.sources.obo import Obo
-from clinspan.dictionary.sources.packaged import packaged
+from clinspan.dictionary.sources.packaged import doid_types, hpo_types, mondo_types, packaged
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
-from clinspan.dictionary.sources.semantics import doid_types, hpo_types, mondo_types
 from clinspan.dictionary.sources.tabular import Table
 from clinspan.errors import DictionaryError
 

@@ -13,8 +13,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinspan.dictionary.entries import Entry, SourceInfo, Term
-from clinspan.dictionary.sources.lines import read_lines
+from clinspan.dictionary.layout import Entry, SourceInfo, Term
+from clinspan.dictionary.sources.tabular import read_lines
 from clinspan.errors import DictionaryError, MissingExtra
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clinspan.dictionary.entries import Entry, Small, SourceInfo, Term
-from clinspan.dictionary.sources.lines import read_lines
+from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
 from clinspan.errors import DictionaryError, did_you_mean
 
 _ALIASES = {"semantic_type": "type", "types": "type", "semantic_types": "type", "synonym": "synonyms"}
@@ -107,3 +106,25 @@ def _list(row: Mapping[str, Any], field: str, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise DictionaryError(f"{field!r} is not a list of texts", where=where)
     return [item.strip() for item in value if item.strip()]
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, line without its end) of a UTF-8 file, a byte order mark dropped.
+
+    Raises:
+        DictionaryError: when it cannot be opened, or a line is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                try:
+                    line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise DictionaryError(
+                        f"byte {error.start + 1} of the line is not UTF-8",
+                        where=f"{path}:{number}",
+                        fix="Convert the file, with iconv say.",
+                    ) from error
+                yield number, line.rstrip("\r\n")
+    except OSError as error:
+        raise DictionaryError(f"cannot be read: {error.strerror}", where=str(path)) from error

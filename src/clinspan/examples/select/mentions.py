@@ -7,8 +7,8 @@ from itertools import islice
 
 import marisa_trie
 
+from clinspan.dictionary.candidates import walk
 from clinspan.dictionary.normalise import normal_form, tokenise
-from clinspan.dictionary.terms import walk
 from clinspan.examples.pool import PoolMention
 
 _LEAST = 0.1
