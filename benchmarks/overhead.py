@@ -22,9 +22,9 @@ from clinspan.corpora import catalogue
 from clinspan.document import Document
 from clinspan.examples.select.settings import Strategy
 from clinspan.labels import LabelSet
-from clinspan.pipeline.example_choice import ExampleChoice
-from clinspan.pipeline.recipe import Choice, TaggerRecipe
-from clinspan.pipeline.times import Times
+from clinspan.tagging.recipe import Choice, TaggerRecipe
+from clinspan.tagging.settings import ExampleChoice
+from clinspan.tagging.summary import Times
 
 LABELS = LabelSet.load("disease")
 STAGES = [stage.name for stage in fields(Times)]

@@ -25,9 +25,9 @@ from clinspan.llms.base import LLM
 from clinspan.llms.openai import OpenAILLM, OpenAISettings
 from clinspan.llms.tokens import estimate_tokens
 from clinspan.messages import Completion, Request
-from clinspan.pipeline.tagger import Tagger
 from clinspan.runs.folder import Description, RunFolder
 from clinspan.runs.session import Session
+from clinspan.tagging.tagger import Tagger
 
 
 class Instant:

@@ -19,7 +19,7 @@ def start(spawned: float, labels: str) -> dict[str, float]:
     python = time.monotonic()
     from clinspan import samples
     from clinspan.cli import main  # noqa: F401 (what the command `clinspan` imports)
-    from clinspan.pipeline.tagger import Tagger
+    from clinspan.tagging.tagger import Tagger
 
     imported = time.monotonic()
     tagger = Tagger("embedded", labels=labels)

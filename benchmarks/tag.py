@@ -21,7 +21,7 @@ from clinspan import samples
 from clinspan.document import Document
 from clinspan.errors import LLMError
 from clinspan.messages import Completion
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.tagger import Tagger
 
 LENGTHS = (100, 1_000, 10_000, 50_000)
 START = Path(__file__).with_name("start.py")

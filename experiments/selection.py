@@ -30,8 +30,8 @@ from clinspan.examples.select.selector import Selector, Wish
 from clinspan.examples.select.settings import SelectSettings, Strategy
 from clinspan.examples.temporary import temporary
 from clinspan.labels import LabelSet
-from clinspan.pipeline import parts
-from clinspan.pipeline.knowledge import Lookup
+from clinspan.tagging import open as parts
+from clinspan.tagging.knowledge import Lookup
 
 KS = (4, 8, 16)
 SEED = 20240411

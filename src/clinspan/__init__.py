@@ -2,9 +2,9 @@
 
 from clinspan.document import Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
 from clinspan.labels import Example, Label, LabelSet
-from clinspan.pipeline.progress import WindowRead
-from clinspan.pipeline.settings import TagSettings
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.settings import TagSettings
+from clinspan.tagging.summary import WindowRead
+from clinspan.tagging.tagger import Tagger
 
 __all__ = [
     "Concept",

@@ -12,7 +12,7 @@ from clinspan.ablation.results import Results
 from clinspan.document import Document, WindowState
 from clinspan.evaluation.match import Counts
 from clinspan.examples.example import PART_OF
-from clinspan.pipeline.times import Times
+from clinspan.tagging.summary import Times
 
 Row = tuple[int, int, int]
 """Predicted, right and gold mentions."""

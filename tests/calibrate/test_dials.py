@@ -3,26 +3,25 @@ import random
 
 import pytest
 
-from clinspan.calibrate import platt
-from clinspan.calibrate.dials import Judged, choose, f1
+from clinspan.calibrate.dials import Judged, choose, f1, fit
 from clinspan.evaluation.reliability import curve, expected_error
-from clinspan.pipeline.calibration import Dial
+from clinspan.tagging.calibration import Dial
 
 
 def test_platt_finds_the_curve_that_made_the_data() -> None:
     rng = random.Random(1)
     scores = [rng.uniform(-4, 4) for _ in range(4000)]
     right = [rng.random() < 1 / (1 + math.exp(-(0.5 * x - 1))) for x in scores]
-    slope, intercept = platt.fit(scores, right)
+    slope, intercept = fit(scores, right)
     assert slope == pytest.approx(0.5, abs=0.1)
     assert intercept == pytest.approx(-1, abs=0.1)
 
 
 @pytest.mark.parametrize("right", [True, False])
 def test_platt_stays_finite_when_all_are_alike(right: bool) -> None:
-    slope, intercept = platt.fit([20.0] * 5, [right] * 5)
+    slope, intercept = fit([20.0] * 5, [right] * 5)
     assert 0 < Dial(0, slope, intercept).probability(0.999999) < 1
-    assert platt.fit([], []) == (1.0, 0.0)
+    assert fit([], []) == (1.0, 0.0)
 
 
 def test_the_dial_stands_where_f1_is_highest() -> None:

@@ -8,9 +8,9 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 from clinspan.grounding.boundaries import BoundaryRules
 from clinspan.messages import Completion, Request
-from clinspan.pipeline.calibration import Calibration, Dial
-from clinspan.pipeline.settings import TagSettings
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.calibration import Calibration, Dial
+from clinspan.tagging.settings import TagSettings
+from clinspan.tagging.tagger import Tagger
 
 DISEASES = ("gout", "asthma", "measles", "rickets")
 OTHERS = ("ward", "table", "window", "garden")

@@ -6,8 +6,8 @@ from clinspan.calibrate.opening import _best, choose_opening
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
-from clinspan.pipeline.settings import NO_FACTS, TagSettings
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.settings import NO_FACTS, TagSettings
+from clinspan.tagging.tagger import Tagger
 
 
 def test_the_bias_opens_where_f1_is_best():

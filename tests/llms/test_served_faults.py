@@ -12,8 +12,8 @@ from clinspan.labels import LabelSet
 from clinspan.llms.limits import LimitSettings
 from clinspan.llms.openai import OpenAILLM, OpenAISettings
 from clinspan.messages import Completion, Message, Request
-from clinspan.pipeline.settings import NO_FACTS, TagSettings
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.settings import NO_FACTS, TagSettings
+from clinspan.tagging.tagger import Tagger
 from clinspan.text.windows import WindowSettings
 
 OK, FAILED = WindowState.OK, WindowState.FAILED

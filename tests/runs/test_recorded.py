@@ -14,10 +14,8 @@ from clinspan.document import Span
 from clinspan.errors import BudgetError, LLMError
 from clinspan.messages import Candidate, Completion, CopyConstraint, FinishReason, Message
 from clinspan.runs import recorded
-from clinspan.runs.answers import NOTHING, Tokens
+from clinspan.runs.answers import NOTHING, Cache, Tokens, content_key
 from clinspan.runs.budget import Budget, Limits, Price
-from clinspan.runs.cache import Cache
-from clinspan.runs.key import content_key
 from clinspan.runs.ledger import Ledger
 from clinspan.runs.recorded import Recorded
 

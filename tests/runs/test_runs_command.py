@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from clinspan.cli.main import app
 from clinspan.errors import OutputError
-from clinspan.runs.cache import cache_path
+from clinspan.runs.answers import cache_path
 from clinspan.runs.folder import RunFolder
 
 NOTES = {f"n{n}": f"Patient {n} Zweigelt has ataxia." for n in range(6)}

@@ -10,7 +10,7 @@ from clinspan.errors import ConfigError, InputError, LLMError, ModelError, Outpu
 from clinspan.labels import LabelSet
 from clinspan.llms.encoder import EncoderLLM, EncoderSettings
 from clinspan.messages import CopyConstraint, Message, Request
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.tagger import Tagger
 from clinspan.tuning.encoder.settings import CHECKPOINTS, EncoderRunSettings
 from clinspan.tuning.output import check_output
 from tuning.sample import BOTH, DISEASE, document, gold

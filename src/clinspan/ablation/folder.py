@@ -15,8 +15,7 @@ from clinspan.calibrate.opening import Opening
 from clinspan.errors import OutputError
 from clinspan.evaluation.pairing import checksum
 from clinspan.labels import LabelSet
-from clinspan.runs.folder import Description, RunFolder, read_description
-from clinspan.runs.settings import digest
+from clinspan.runs.folder import Description, RunFolder, digest, read_description
 
 CELLS = "cells"
 INDEX = "cells.json"

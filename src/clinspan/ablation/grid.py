@@ -10,7 +10,7 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError
 from clinspan.examples.select.settings import Order, Strategy
 from clinspan.formats.catalogue import by_name
-from clinspan.runs.settings import digest
+from clinspan.runs.folder import digest
 
 _DRAWN = frozenset({Strategy.RANDOM, Strategy.RANDOM_ONCE})
 _EXAMPLES = (*(key for key in KEYS if key.startswith(("select-", "examples-"))), "k")

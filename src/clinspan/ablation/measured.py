@@ -10,7 +10,7 @@ from typing import IO, Any, Self
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import OutputError
 from clinspan.evaluation.match import Counts, Rule, count
-from clinspan.pipeline.times import Times
+from clinspan.tagging.summary import Times
 
 RULES = (Rule.STRICT, Rule.RELAXED)
 

@@ -15,11 +15,11 @@ from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM, closing
 from clinspan.llms.served import ServedLLM
-from clinspan.pipeline import parts
-from clinspan.pipeline.tagger import Tagger
 from clinspan.runs.answers import Answers
 from clinspan.runs.budget import Budget
 from clinspan.runs.ledger import Ledger
+from clinspan.tagging import open as parts
+from clinspan.tagging.tagger import Tagger
 
 
 class Parts:

@@ -15,7 +15,7 @@ from clinspan.evaluation.match import Rule
 from clinspan.evaluation.score import Score, rates
 from clinspan.evaluation.significance import Interval, ScoreIntervals, all_intervals, draws, interval
 from clinspan.examples.example import whole
-from clinspan.pipeline.times import Times
+from clinspan.tagging.summary import Times
 
 RESAMPLES = 2000
 

@@ -23,11 +23,10 @@ from clinspan.examples.pool import Pool
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.embedded import EmbeddedLLM
-from clinspan.pipeline.progress import Progress
-from clinspan.pipeline.tagger import Tagger
-from clinspan.pipeline.times import Times
 from clinspan.runs.budget import Budget
 from clinspan.runs.ledger import Ledger
+from clinspan.tagging.summary import Progress, Times
+from clinspan.tagging.tagger import Tagger
 
 ROUND = 50
 """Documents that every cell is given before any is given more: a run that is stopped has figures to compare."""

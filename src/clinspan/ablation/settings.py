@@ -10,9 +10,8 @@ from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.select.settings import MentionSource, Order, Strategy
 from clinspan.formats import catalogue
 from clinspan.messages import CandidateMode
-from clinspan.pipeline.example_choice import ExampleChoice
-from clinspan.pipeline.recipe import Choice
-from clinspan.pipeline.settings import TagSettings
+from clinspan.tagging.recipe import Choice
+from clinspan.tagging.settings import ExampleChoice, TagSettings
 
 Value = str | int | float
 Settings = Mapping[str, Value]

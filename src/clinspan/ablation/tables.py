@@ -10,9 +10,9 @@ from clinspan.ablation.results import CellResult, Contrast, Results
 from clinspan.document import READ_STATES, WindowState
 from clinspan.evaluation.match import Rule
 from clinspan.evaluation.significance import Interval
-from clinspan.pipeline.times import Times
 from clinspan.runs.answers import Tokens
 from clinspan.runs.budget import Price, price_of
+from clinspan.tagging.summary import Times
 
 PER = 1000
 """Documents that costs are given for."""

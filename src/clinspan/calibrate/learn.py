@@ -10,8 +10,8 @@ from clinspan.document import Document
 from clinspan.errors import InputError
 from clinspan.evaluation.reliability import curve, expected_error
 from clinspan.grounding.boundaries import BoundaryRules
-from clinspan.pipeline.calibration import Calibration, Dial
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.calibration import Calibration, Dial
+from clinspan.tagging.tagger import Tagger
 
 OPEN_BIASES = (0.0, 1.5, 3.0)
 """Biases on opening that are tried; the least score then takes back what was opened without need."""

@@ -7,7 +7,7 @@ from clinspan.document import Document, Entity
 from clinspan.errors import ConfigError
 from clinspan.llms.embedded import EmbeddedLLM
 from clinspan.messages import Completion, Request
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.tagger import Tagger
 
 _HIGHER = 0.01
 """What the bias is above the log-odds of the last place that is to open, which has none to spare."""

@@ -25,8 +25,8 @@ from clinspan.cli.run import BUDGET_SPENT, STOPPED
 from clinspan.errors import InputError
 from clinspan.evaluation.match import Rule
 from clinspan.labels import LabelSet
+from clinspan.runs.answers import Cache
 from clinspan.runs.budget import Budget, Limits, Price, read_prices
-from clinspan.runs.cache import Cache
 from clinspan.runs.folder import RunFolder
 
 

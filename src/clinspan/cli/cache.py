@@ -4,7 +4,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.runs.cache import Cache, cache_path
+from clinspan.runs.answers import Cache, cache_path
 
 app = typer.Typer(help="Look at the answers that runs share, and delete them.", no_args_is_help=True)
 

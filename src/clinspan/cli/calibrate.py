@@ -19,9 +19,9 @@ from clinspan.corpora.writer import refuse_existing
 from clinspan.document import Document
 from clinspan.errors import OutputError
 from clinspan.evaluation.pairing import checksum
-from clinspan.pipeline import parts
-from clinspan.pipeline.calibration import Calibration
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging import open as parts
+from clinspan.tagging.calibration import Calibration
+from clinspan.tagging.tagger import Tagger
 
 
 def calibrate(

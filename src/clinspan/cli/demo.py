@@ -9,7 +9,7 @@ from clinspan import samples
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
 from clinspan.errors import OutputError
-from clinspan.pipeline.tagger import Tagger
+from clinspan.tagging.tagger import Tagger
 
 
 def demo(

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Protocol
 
-from clinspan.cluster.engine import ClusterSettings, RayCluster
 from clinspan.document import Document
 from clinspan.errors import ConfigError
-from clinspan.pipeline.progress import Progress
-from clinspan.pipeline.recipe import TaggerRecipe
-from clinspan.pipeline.tagger import Tagger
+from clinspan.runs.cluster import ClusterSettings, RayCluster
+from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.tagging.summary import Progress
+from clinspan.tagging.tagger import Tagger
 
 
 class TagMany(Protocol):

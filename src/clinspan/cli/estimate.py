@@ -12,11 +12,10 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.document import Document
 from clinspan.errors import InputError
 from clinspan.llms.base import LLM
-from clinspan.pipeline.tagger import Tagger
-from clinspan.runs.answers import Answers
-from clinspan.runs.cache import Cache, cache_path
-from clinspan.runs.estimate import Estimator
+from clinspan.runs.answers import Answers, Cache, cache_path
 from clinspan.runs.folder import DESCRIPTION, RunFolder
+from clinspan.runs.recorded import Estimator
+from clinspan.tagging.tagger import Tagger
 
 
 def estimate(tagger: Tagger, inputs: Iterable[Document | InputError], keep: Keep) -> None:

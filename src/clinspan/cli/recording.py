@@ -11,12 +11,11 @@ import typer
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.llms.base import LLM
 from clinspan.llms.served import ServedLLM
-from clinspan.pipeline.tagger import Tagger
+from clinspan.runs.answers import Cache
 from clinspan.runs.budget import Limits, Price, price_of, read_prices
-from clinspan.runs.cache import Cache
 from clinspan.runs.folder import DESCRIPTION, Description, RunFolder, read_description
-from clinspan.runs.log import RunLog
-from clinspan.runs.session import Session
+from clinspan.runs.session import RunLog, Session
+from clinspan.tagging.tagger import Tagger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,9 @@ from clinspan.corpora.writer import JsonlWriter, refuse_existing
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
 from clinspan.errors import InputError
-from clinspan.pipeline.summary import Summary
-from clinspan.pipeline.tagger import Tagger
 from clinspan.runs.session import Session
+from clinspan.tagging.summary import Summary
+from clinspan.tagging.tagger import Tagger
 from clinspan.view.report import ReportWriter
 
 BUDGET_SPENT = 4

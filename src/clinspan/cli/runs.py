@@ -13,8 +13,8 @@ from rich.table import Table
 
 from clinspan.cli import ablate, tag
 from clinspan.document import READ_STATES
+from clinspan.runs.answers import Cache, cache_path
 from clinspan.runs.budget import price_of, read_prices
-from clinspan.runs.cache import Cache, cache_path
 from clinspan.runs.folder import RunFolder, read_description
 
 app = typer.Typer(help="Look at runs, ask again what was not read, and delete what they keep.", no_args_is_help=True)

@@ -14,7 +14,7 @@ from clinspan.examples.check import Gate, Rules, read
 from clinspan.examples.layout import is_pool
 from clinspan.examples.select.settings import MentionSource, Order, Strategy
 from clinspan.labels import LabelSet
-from clinspan.pipeline.example_choice import ExampleChoice
+from clinspan.tagging.settings import ExampleChoice
 
 EXAMPLES = "The examples in the prompt"
 

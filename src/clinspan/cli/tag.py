@@ -13,19 +13,17 @@ from clinspan.cli.evaluate import say_recognised
 from clinspan.cli.recording import Keep, arguments
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
-from clinspan.cluster.engine import ClusterSettings
 from clinspan.corpora import inputs as corpora
 from clinspan.corpora.expected import expected
 from clinspan.errors import ConfigError
 from clinspan.llms import spec
 from clinspan.llms.base import closing
 from clinspan.llms.replay import Recorder
-from clinspan.pipeline import parts
-from clinspan.pipeline.example_choice import ExampleChoice
-from clinspan.pipeline.profiles import profile_name
-from clinspan.pipeline.recipe import Choice, TaggerRecipe
-from clinspan.runs.folder import Description
-from clinspan.runs.settings import settings_of
+from clinspan.runs.cluster import ClusterSettings
+from clinspan.runs.folder import Description, settings_of
+from clinspan.tagging import open as parts
+from clinspan.tagging.recipe import Choice, TaggerRecipe
+from clinspan.tagging.settings import ExampleChoice, profile_name
 
 
 def tag(

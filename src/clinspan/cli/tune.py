@@ -12,7 +12,7 @@ from clinspan.cli import material
 from clinspan.cli.training import watched
 from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.catalogue import by_name
-from clinspan.pipeline import parts
+from clinspan.tagging import open as parts
 from clinspan.tuning.corpora import drawn
 from clinspan.tuning.epochs import EpochSettings
 from clinspan.tuning.settings import LoraSettings, RunSettings

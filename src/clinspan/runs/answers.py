@@ -1,13 +1,19 @@
-"""Answers and failures by the content of their requests: in a run's ledger, and in the cache that runs share."""
+"""Answers and failures by the content of their requests: in a run's ledger, and in the cache that all runs share."""
 
+import hashlib
+import json
+import os
 import struct
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self, cast
 
 from clinspan.errors import LLMError
-from clinspan.messages import Completion, FinishReason
+from clinspan.folders import cache_folder
+from clinspan.llms.base import LLM
+from clinspan.messages import Completion, FinishReason, Request
 from clinspan.runs.database import Change, Database, Value
 
 SCHEMA = """
@@ -184,3 +190,88 @@ def _kinds(kind: type[LLMError]) -> Iterator[type[LLMError]]:
     yield kind
     for narrower in kind.__subclasses__():
         yield from _kinds(narrower)
+
+
+_KEY_VERSION = 1
+"""Raised when what is hashed changes, so that an older answer is never taken for another question's."""
+
+
+def content_key(llm: LLM, request: Request) -> bytes:
+    """A hash of the model (name, weights, adapter, address), whether it keeps to constraints, and the whole request.
+
+    Of 16 bytes: among a hundred million requests, the chance that any two share one is below 1e-22.
+    """
+    question = {
+        "version": _KEY_VERSION,
+        "model": llm.name,
+        "constrains": llm.constrains,
+        "messages": [(message.role, len(message.content)) for message in request.messages],
+        "max_tokens": request.max_tokens,
+        # Sent or not, each changes nothing for an LLM that does not heed it but the key.
+        "constraint": asdict(request.constraint) if request.constraint is not None and llm.constrains else None,
+        "json_schema": request.json_schema,
+    }
+    # ASCII keeps halves of surrogate pairs, which UTF-8 has no bytes for.
+    told = json.dumps(question, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    key = hashlib.blake2b(told.encode("ascii"), digest_size=16)
+    # The long texts are not put through JSON; their lengths above say where each ends.
+    for message in request.messages:
+        key.update(message.content.encode("utf-8", "surrogatepass"))
+    return key.digest()
+
+
+VARIABLE = "CLINSPAN_ANSWERS"
+_CACHE_VERSION = 1
+
+
+def cache_path() -> Path:
+    """The file named by the environment variable CLINSPAN_ANSWERS, else one in clinspan's cache folder."""
+    named = os.environ.get(VARIABLE)
+    return Path(named).expanduser() if named else cache_folder() / "answers" / "answers.sqlite"
+
+
+class Cache(Answers):
+    """Answers of all runs of this user; several processes may use it at once.
+
+    Args:
+        path: of the file; None for the user's.
+
+    Raises:
+        OutputError: when it cannot be used.
+    """
+
+    def __init__(self, path: Path | None = None):
+        self.path = path or cache_path()
+        fix = f"Go on without it with --no-cache, or delete {self.path}."
+        self._database = Database(self.path, SCHEMA, version=_CACHE_VERSION, fix=fix)
+        super().__init__(self._database)
+
+    def forget(self, keys: Iterable[bytes]) -> int:
+        """Deletes the answers to these requests, and gives how many there were; no byte of them stays in the file."""
+        before = len(self)
+        for key in keys:
+            self._database.write("DELETE FROM requests WHERE key = ?", (key,))
+        gone = before - len(self)
+        self._database.shrink()
+        return gone
+
+    def clear(self) -> int:
+        """Deletes all answers, and gives how many there were."""
+        gone = len(self)
+        self._database.write("DELETE FROM requests")
+        self._database.shrink()
+        return gone
+
+    def close(self) -> None:
+        """Puts all that was kept on disk.
+
+        Raises:
+            OutputError: when that cannot be done.
+        """
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,11 +1,12 @@
-"""A run's folder: what the run is, its ledger, and the lock that keeps it to one process."""
+"""A run's folder: what the run is and depends on, its ledger, and the lock that keeps it to one process."""
 
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -14,8 +15,11 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from clinspan.errors import ConfigError, OutputError
+from clinspan.examples.pool import Pool
 from clinspan.runs.database import private_folder
 from clinspan.runs.ledger import Ledger
+from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.tagging.tagger import Tagger
 
 DESCRIPTION = "run.json"
 LEDGER = "ledger.sqlite"
@@ -204,3 +208,49 @@ def read_description(folder: Path) -> Description:
     if checksum != description.checksum:
         raise ConfigError("was changed by hand", where=str(path), fix="Put it back, or begin another run.")
     return description
+
+
+_PACE = frozenset({"ahead"})
+"""Settings that change how fast results come, and not what they are."""
+
+
+def settings_of(tagger: Tagger, recipe: TaggerRecipe) -> dict[str, str]:
+    """The tagger's parts and settings as text.
+
+    Args:
+        tagger: what tags.
+        recipe: what it was made of.
+    """
+    dictionary = "none"
+    if tagger.dictionary is not None:
+        info = tagger.dictionary.info
+        dictionary = f"{', '.join(f'{s.name} {s.version}' for s in info.sources)} (built {info.built})"
+    examples = f"documents {digest(recipe.pool)}" if recipe.pool else "none"
+    if recipe.examples is not None:
+        about = Pool.open(recipe.examples).info
+        examples = f"pool of {about.examples} ({about.generation}, built {about.built})"
+    return {
+        "model": tagger.llm.name if tagger.llm is not None else "none",
+        "labels": f"{tagger.labels.name} ({', '.join(tagger.labels.names)}; {digest(tagger.labels)})",
+        "format": tagger.form.name,
+        "dictionary": dictionary,
+        "calibration": digest(tagger.calibration),
+        "examples": examples,
+        "taught by examples": str(recipe.teach),
+        **{name: value for name, value in _flat("", asdict(tagger.settings)) if name not in _PACE},
+    }
+
+
+def digest(value: object) -> str:
+    """A short hash of what a value's parts are."""
+    return hashlib.sha256(repr(value).encode("utf-8", "backslashreplace")).hexdigest()[:12]
+
+
+def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}" if name else str(key), inner)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from _flat(name, asdict(value))
+    else:
+        yield name, str(value.value if isinstance(value, Enum) else value)

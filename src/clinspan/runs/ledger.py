@@ -10,14 +10,13 @@ import regex
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import LLMError
 from clinspan.messages import Completion, Place
-from clinspan.runs import answers
-from clinspan.runs.answers import Answers, Tokens, change_of
+from clinspan.runs.answers import SCHEMA, Answers, Tokens, change_of
 from clinspan.runs.database import Change, Database
 
 _VERSION = 1
 _NUMBER = regex.compile(r"\d+(?:[.,]\d+)*")
 _SCHEMA = f"""
-{answers.SCHEMA};
+{SCHEMA};
 CREATE TABLE IF NOT EXISTS windows (
   number INTEGER NOT NULL,  -- of the document among the run's documents, from 0
   document TEXT NOT NULL,   -- its id

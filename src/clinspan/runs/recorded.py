@@ -1,4 +1,7 @@
-"""An LLM that asks nothing twice: what the ledger or the cache knows is given, what is new is kept as it comes."""
+"""An LLM that asks nothing twice: known answers come from the ledger or the cache, new ones are kept as they come.
+
+`Estimator` stands in its place for `--dry-run` and asks nothing at all.
+"""
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -9,9 +12,8 @@ from typing import Protocol
 from clinspan.errors import BudgetError, LLMError, ModelError, OutputError
 from clinspan.llms.base import LLM, Announcing, asking
 from clinspan.messages import Completion, Request
-from clinspan.runs.answers import NOTHING, Answers, Tokens
+from clinspan.runs.answers import NOTHING, Answers, Tokens, content_key
 from clinspan.runs.budget import NO_LIMITS, Budget
-from clinspan.runs.key import content_key
 from clinspan.runs.ledger import Ledger
 
 AHEAD = 1024
@@ -275,3 +277,57 @@ class _Queue:
         while self._order and (result := self._order[0].result) is not None:
             self._order.popleft()
             yield result
+
+
+COPY = 1.1
+"""Tokens of an answer that repeats the text with entities marked, for each token of the text."""
+LIST = 0.15
+"""Tokens of an answer that lists entities, for each token that it may have."""
+
+
+class Estimator:
+    """Stands in for an LLM: counts what it would be asked, and answers nothing but what is known.
+
+    Args:
+        llm: counts tokens; it is not asked.
+        known: where answers may be that need no request, in order.
+    """
+
+    def __init__(self, llm: LLM, known: Iterable[Answers] = ()):
+        self.llm = llm
+        self.name = llm.name
+        self.context = llm.context
+        self.constrains = llm.constrains
+        self.requests = 0
+        """That would be made."""
+        self.known = 0
+        """That need not be made."""
+        self.tokens = NOTHING
+        """That the requests would take, estimated."""
+        self._known = tuple(known)
+        self._counted: set[bytes] = set()
+
+    def count_tokens(self, text: str) -> int:
+        """As the LLM counts."""
+        return self.llm.count_tokens(text)
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """An answer that is known, or an empty one, for each request."""
+        for request in requests:
+            yield self._answer(request)
+
+    def _answer(self, request: Request) -> Completion:
+        key = content_key(self.llm, request)
+        found = next((answer for store in self._known if isinstance(answer := store.get(key), Completion)), None)
+        if found is not None or key in self._counted:
+            self.known += 1
+            return found or Completion("")
+        self._counted.add(key)
+        self.requests += 1
+        self.tokens += Tokens(prompt_tokens(self.llm, request), self._expected(request))
+        return Completion("")
+
+    def _expected(self, request: Request) -> int:
+        if request.constraint is not None:
+            return min(request.max_tokens, round(COPY * self.llm.count_tokens(request.constraint.text)))
+        return round(LIST * request.max_tokens)

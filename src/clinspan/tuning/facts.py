@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Span
 from clinspan.labels import LabelSet
-from clinspan.pipeline.knowledge import Knowledge, Lookup
-from clinspan.pipeline.profiles import TOLD
+from clinspan.tagging.knowledge import Knowledge, Lookup
+from clinspan.tagging.settings import TOLD
 from clinspan.text.windows import CountTokens
 
 

@@ -1,1 +1,0 @@
-"""Tagging on more than one process or machine."""

@@ -1,0 +1,115 @@
+"""The parts of a tagger from the names that users give them."""
+
+from pathlib import Path
+
+from clinspan.classifier.scheme import head_for
+from clinspan.dictionary.build import open_default
+from clinspan.dictionary.store import Dictionary
+from clinspan.errors import ConfigError
+from clinspan.examples.pool import Pool
+from clinspan.formats.base import Format
+from clinspan.formats.catalogue import by_name
+from clinspan.labels import LabelSet
+from clinspan.llms import spec
+from clinspan.llms.base import LLM
+from clinspan.llms.embedded import EmbeddedLLM
+from clinspan.llms.encoder import EncoderLLM
+from clinspan.models import adapters
+from clinspan.models.registry import path_of
+from clinspan.tagging.calibration import Calibration
+
+_EMBEDDED = "smollm2-135m-instruct"
+
+
+def labels(given: LabelSet | str) -> LabelSet:
+    """A label set, by name or path."""
+    return LabelSet.load(given) if isinstance(given, str) else given
+
+
+def form(given: Format | str) -> Format:
+    """A format, by name."""
+    return by_name(given) if isinstance(given, str) else given
+
+
+def llm(
+    given: LLM | str | None, labels: LabelSet, form: Format, *, adapter: str | None = None, **options: object
+) -> LLM | None:
+    """An LLM, by spec.
+
+    Args:
+        given: an LLM is given back as it is.
+        labels: what will be asked for: without `adapter`, the embedded model takes the adapter that comes with clinspan
+            for these labels and this format, where there is one.
+        form: how it will answer; an adapter knows one format only.
+        adapter: a folder made by `clinspan tune`, or `none`.
+        options: the LLM's settings, see `llms.spec`.
+
+    Raises:
+        ModelError: when the adapter was made for another base.
+        ConfigError: when the adapter answers in another way than this LLM is asked, or an option is wrong.
+    """
+    if not isinstance(given, str):
+        return given
+    if adapter == "none":
+        return _loaded(given, labels, form, **options)
+    if adapter is not None:
+        return spec.load(given, adapter=_checked(adapters.read(Path(adapter)), given, labels, form).path, **options)
+    if given == "embedded":
+        shipped = adapters.for_labels(labels.names)
+        if shipped is not None and adapters.read(shipped).format == form.name:
+            return spec.load(given, adapter=adapters.read(shipped).path, **options)
+    return _loaded(given, labels, form, **options)
+
+
+def _loaded(given: str, labels: LabelSet, form: Format, **options: object) -> LLM | None:
+    """The LLM of a spec; that an encoder cannot answer what will be asked is known before any note is read."""
+    loaded = spec.load(given, **options)
+    if isinstance(loaded, EncoderLLM):
+        head_for(loaded.classifier.heads, labels.names)
+        if not form.repeats_text:
+            raise ConfigError(f"an encoder does not answer in {form.name}", expected="tanl")
+    return loaded
+
+
+def _checked(adapter: adapters.Adapter, llm: str, labels: LabelSet, form: Format) -> adapters.Adapter:
+    kind, _, argument = llm.partition(":")
+    if kind not in ("embedded", "llamacpp"):
+        raise ConfigError(f"--adapter has no use for {llm!r}", expected="embedded or llamacpp:PATH")
+    if not adapter.covers(labels.names):
+        known = " or ".join(", ".join(names) for names in adapter.label_sets)
+        raise ConfigError(f"the adapter {adapter.name!r} was not tuned for {', '.join(labels.names)}", expected=known)
+    if adapter.format != form.name:
+        raise ConfigError(f"the adapter {adapter.name!r} does not answer in {form.name}", expected=adapter.format)
+    adapter.check_base(Path(argument) if kind == "llamacpp" else path_of(argument or _EMBEDDED))
+    adapter.check_file()
+    return adapter
+
+
+def dictionary(given: Dictionary | str | Path | None) -> Dictionary | None:
+    """A dictionary: `open` for the packaged vocabularies, `none`, or a folder."""
+    if given is None or given == "none":
+        return None
+    if isinstance(given, Dictionary):
+        return given
+    return open_default() if given == "open" else Dictionary.open(given)
+
+
+def calibration(given: Calibration | str | Path | None, llm: LLM | None, labels: LabelSet) -> Calibration:
+    """A calibration.
+
+    Args:
+        given: one, its file, `none` for one that changes nothing; None for what came with the adapter of the LLM.
+        llm: whose scores it is for.
+        labels: that are asked for.
+    """
+    if given is None and isinstance(llm, EmbeddedLLM) and llm.adapter is not None:
+        adapter = adapters.beside(llm.adapter)
+        given = adapter.calibration(labels.names) if adapter is not None else None
+    if given is None or given == "none":
+        return Calibration()
+    return given if isinstance(given, Calibration) else Calibration.from_toml(given)
+
+
+def examples(given: Pool | str | Path | None) -> Pool | None:
+    """A pool of examples, or the folder of one."""
+    return given if given is None or isinstance(given, Pool) else Pool.open(given)

@@ -1,0 +1,187 @@
+"""The settings of the whole path, one class for each stage, passed whole."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from clinspan.dictionary.facts import FactsMode
+from clinspan.errors import ConfigError
+from clinspan.examples.select.settings import MentionSource, Order, SelectSettings, Strategy
+from clinspan.grounding.align import GroundingSettings
+from clinspan.llms.base import LLM
+from clinspan.llms.embedded import EmbeddedLLM
+from clinspan.llms.encoder import EncoderLLM
+from clinspan.llms.replay import ReplayLLM
+from clinspan.messages import CandidateMode
+from clinspan.models import adapters
+from clinspan.prompt import PromptSettings
+from clinspan.text.windows import WindowSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactSettings:
+    """What the prompt tells of the terms that the dictionary knows.
+
+    Attributes:
+        mode: types, definitions, both, the label that the dictionary alone would give, or nothing.
+        budget: tokens that all facts of a prompt together may take.
+        source: whose terms: `scan` (the dictionary's own matches in the text, without a further call), `propose` (the
+            LLM lists candidates first, as the study does, one more call for each window), or `both`.
+    """
+
+    mode: FactsMode = FactsMode.BOTH
+    budget: int = 256
+    source: Literal["scan", "propose", "both"] = "scan"
+
+    def __post_init__(self) -> None:
+        if self.budget < 0:
+            raise ConfigError(f"facts budget is {self.budget}", expected="0 or more tokens")
+        if self.mode is FactsMode.LABELS and self.source != "scan":
+            raise ConfigError("facts that are labels are the dictionary's own", expected="facts from scan")
+
+
+NO_FACTS = FactSettings(mode=FactsMode.NONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagSettings:
+    """How the stages work together; each stage has settings of its own.
+
+    Attributes:
+        ask: `always`, or `candidates`: windows in which the dictionary proposes nothing need no call.
+        candidates: how a constrained decoder uses the dictionary's proposals, see `CopyConstraint`.
+        candidate_bias: added to the log-odds of opening a bracket where a proposal starts.
+        open_bias: added to the log-odds of opening a bracket anywhere (the recall dial).
+        scores: whether the LLM's probabilities are reported without a calibration that says what they mean: not where
+            a bias has made the decision.
+        answer_tokens: room for the answer, as a multiple of the window's tokens (JSON and DICE need less than TANL).
+        ahead: windows that may be held behind the document that is next to be given; what bounds memory. Best some
+            times what the LLM answers at once.
+    """
+
+    windows: WindowSettings = field(default_factory=WindowSettings)
+    prompt: PromptSettings = field(default_factory=PromptSettings)
+    grounding: GroundingSettings = field(default_factory=GroundingSettings)
+    facts: FactSettings = field(default_factory=FactSettings)
+    examples: SelectSettings = field(default_factory=SelectSettings)
+    ask: Literal["always", "candidates"] = "always"
+    candidates: CandidateMode = "off"
+    candidate_bias: float = 0.0
+    open_bias: float = 0.0
+    scores: bool = True
+    answer_tokens: float = 2.5
+    ahead: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.ahead < 1:
+            raise ConfigError(f"ahead is {self.ahead}", expected="1 or more windows")
+
+
+NO_LLM = TagSettings(windows=WindowSettings(max_tokens=256))
+"""The dictionary alone: windows only say which part of a note is meant."""
+
+PROMPTED = TagSettings(
+    windows=WindowSettings(max_tokens=96, overlap_sentences=0),
+    ask="candidates",
+    candidates="only",
+    candidate_bias=20.0,
+    facts=NO_FACTS,
+    scores=False,
+)
+"""A small model in this process that was not tuned: the dictionary proposes, and the model rejects what it is very sure
+of. With less bias it rejects right and wrong proposals alike (docs/results.md), and its scores say nothing."""
+
+SMALL = replace(PROMPTED, prompt=PromptSettings(style="brief"))
+"""The same for a model so small that definitions and examples change nothing in what it decides under such a bias
+(docs/results.md): they are a thousand tokens to evaluate, and half of the time."""
+
+TUNED = TagSettings(
+    windows=WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0),
+    prompt=PromptSettings(style="brief"),
+    facts=NO_FACTS,
+)
+"""A small model with an adapter, or a tuned encoder, decides alone, a sentence at a time, as tuned; the dictionary
+links its finds."""
+
+TOLD = replace(TUNED, facts=FactSettings(mode=FactsMode.LABELS, budget=96))
+"""The same for an adapter that was tuned with the dictionary's proposals in its prompts."""
+
+SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
+"""A larger model behind a server: long windows, facts in the prompt, its own judgement."""
+
+
+NAMED = {"prompted": PROMPTED, "small": SMALL, "tuned": TUNED, "told": TOLD, "served": SERVED}
+
+
+def profile_name(llm: LLM) -> str:
+    """Which of the settings of `NAMED` suit an LLM; a replay is asked what the recorded LLM was asked."""
+    if isinstance(llm, ReplayLLM):
+        return llm.profile if llm.profile in NAMED else "served"
+    if isinstance(llm, EncoderLLM):
+        return "tuned"
+    if not isinstance(llm, EmbeddedLLM):
+        return "served"
+    if llm.adapter is None:
+        return "small" if llm.small else "prompted"
+    adapter = adapters.beside(llm.adapter)
+    return "told" if adapter is not None and adapter.facts else "tuned"
+
+
+def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
+    """The settings for an LLM.
+
+    Args:
+        llm: None for the dictionary alone.
+        proposals: whether there is a dictionary, or a label set with terms of its own; without any, the LLM is asked
+            about every window and decides alone.
+    """
+    if llm is None:
+        return NO_LLM
+    chosen = NAMED[profile_name(llm)]
+    if chosen is SERVED or proposals:
+        return chosen
+    # A small model that decides alone needs the definitions after all.
+    chosen = PROMPTED if chosen is SMALL else chosen
+    return replace(chosen, ask="always", candidates="off", candidate_bias=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleChoice:
+    """What the user chose to differ from what suits the LLM; None leaves it."""
+
+    strategy: Strategy | None = None
+    k: int | None = None
+    order: Order | None = None
+    tokens: int | None = None
+    retriever: str | None = None
+    layout: Literal["turns", "message"] | None = None
+    seed: int | None = None
+    mentions: MentionSource | None = None
+    relevance: float | None = None
+
+    @property
+    def draws(self) -> bool:
+        """Whether prompts show examples of a pool."""
+        return self.strategy is not None and self.strategy.draws_on_pool
+
+    def over(self, settings: TagSettings) -> TagSettings:
+        """The settings with the choice put in.
+
+        Raises:
+            ConfigError: when a value is none that the setting can have.
+        """
+        old = settings.examples
+        return replace(
+            settings,
+            prompt=replace(settings.prompt, examples_as=self.layout or settings.prompt.examples_as),
+            examples=replace(
+                old,
+                strategy=self.strategy or old.strategy,
+                k=old.k if self.k is None else self.k,
+                order=self.order or old.order,
+                tokens=old.tokens if self.tokens is None else self.tokens,
+                retriever=self.retriever or old.retriever,
+                seed=old.seed if self.seed is None else self.seed,
+                mentions=self.mentions or old.mentions,
+                relevance=old.relevance if self.relevance is None else self.relevance,
+            ),
+        )

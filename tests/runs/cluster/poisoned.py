@@ -1,0 +1,33 @@
+"""A tagger whose process dies of certain documents."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.tagging.tagger import Tagger
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """Its taggers die of the word POISON, `most` times in all; `deaths` holds a byte for each."""
+
+    recipe: TaggerRecipe
+    deaths: Path
+    most: int
+
+    def make(self) -> Tagger:
+        tagger = self.recipe.make()
+        plain = tagger.tag_many
+
+        def tag_many(documents):
+            documents = list(documents)
+            if any("POISON" in document.text for document in documents) and self.deaths.stat().st_size < self.most:
+                with self.deaths.open("ab") as file:
+                    file.write(b"x")
+                os.kill(os.getpid(), signal.SIGKILL)
+            return plain(documents)
+
+        tagger.tag_many = tag_many
+        return tagger
