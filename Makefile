@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test check docs format clean
+.PHONY: demo test test-all test-rest test-random check docs format clean
 
 demo: $(VENV)/.embedded
 	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
@@ -16,6 +16,20 @@ test: $(VENV)/.dev
 	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
 	$(BIN)/python -m clinspan models pull all-minilm-l6-v2
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+# All tests, with every extra that can be had; minutes of download.
+test-all: $(VENV)/.all
+	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
+	$(BIN)/python -m clinspan models pull all-minilm-l6-v2
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# What `make test` left out, as far as the extras were missing.
+test-rest: $(VENV)/.all
+	$(BIN)/python -m pytest -n auto --dist worksteal --left-out
+
+# Tests of properties with random examples; .hypothesis keeps those that fail, and the next run begins with them.
+test-random: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist worksteal -m hypothesis --hypothesis-profile=random
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -46,3 +60,7 @@ $(VENV)/.embedded: $(VENV)/bin/python pyproject.toml
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@ $(VENV)/.embedded
+
+$(VENV)/.all: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet -e '.[dev,qlora,ray,train]'
+	@touch $@

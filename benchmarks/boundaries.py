@@ -63,7 +63,7 @@ def counts(gold: Document, said: list[Entity]) -> Counts:
 
 
 def f1(rows: list[Counts]) -> float:
-    right, wrong, missed = (sum(column) for column in zip(*rows, strict=True))
+    right, wrong, missed = (int(sum(column)) for column in zip(*rows, strict=True))
     return 2 * right / max(1, 2 * right + wrong + missed)
 
 

@@ -17,14 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from clinspan.decoding.draft import DraftSettings, decode
 from clinspan.decoding.grammars import answer_grammar
 from clinspan.decoding.greedy import decode_greedily
 from clinspan.decoding.pieces import answer_pieces
-from clinspan.decoding.plan import compile_plan
+from clinspan.decoding.plan import Plan, compile_plan
 from clinspan.document import Entity
 from clinspan.formats.tanl import Tanl, render
 from clinspan.labels import LabelSet
@@ -63,26 +65,29 @@ class Row:
     words: int
 
 
-def sentences(count):
+Answered = tuple[str, float, int]
+
+
+def sentences(count: int) -> list[str]:
     root = Path(os.environ.get("CLINSPAN_SHARED", Path(__file__).parents[2] / "shared"))
     file = root / "data/ncbi_disease/conll/devel.tsv"
     if not file.exists():
-        return (OWN * count)[:count]
+        return list((OWN * count)[:count])
     blocks = file.read_text(encoding="utf-8").split("\n\n")
     texts = [" ".join(line.split("\t")[0] for line in block.splitlines() if line.strip()) for block in blocks]
     texts = [text for text in texts if 12 <= len(text.split()) <= 50]
     return texts[:: max(1, len(texts) // count)][:count]
 
 
-def tags(plan, found):
+def tags(plan: Plan, found: Iterable[Any]) -> list[Any]:
     """What each word is: the mention it lies in, or nothing."""
-    inside = {}
+    inside: dict[int, Any] = {}
     for mention in found:
         inside.update(dict.fromkeys(range(mention.span.start, mention.span.end), (mention.span, mention.label)))
     return [inside.get(slot.word.start) for slot in plan.slots]
 
 
-def draft_by_copy(arguments, path):
+def draft_by_copy(arguments: argparse.Namespace, path: Path) -> tuple[list[Row], list[list[Any]]]:
     model = Llama.load(path, context=CONTEXT, threads=arguments.threads, adapter=arguments.adapter)
     settings = DraftSettings(arguments.draft_tokens, max(arguments.draft_tokens, 64), ends=arguments.ends)
     style = PromptSettings(style="brief" if arguments.adapter else "full")
@@ -106,7 +111,9 @@ def draft_by_copy(arguments, path):
     return rows, brackets
 
 
-def grammar_server(arguments, path, rows, logit_bias):
+def grammar_server(
+    arguments: argparse.Namespace, path: Path, rows: list[dict[str, Any]], logit_bias: list[list[Any]]
+) -> list[Answered]:
     """For each sentence the server's answer, the seconds it took after the prompt, and its number of tokens."""
     import xllamacpp
 
@@ -136,7 +143,7 @@ def grammar_server(arguments, path, rows, logit_bias):
     return answers
 
 
-def run_rival(rows, logit_bias):
+def run_rival(rows: list[Row], logit_bias: list[list[Any]]) -> list[Answered]:
     """In a process of its own, so that neither side's threads and memory weigh on the other's."""
     with tempfile.TemporaryDirectory() as folder:
         question, answer = Path(folder, "question.json"), Path(folder, "answer.json")
@@ -145,10 +152,11 @@ def run_rival(rows, logit_bias):
         # Threads spin as briefly as ours do, which on a busy machine is a gift to the rival and on a quiet one nothing.
         environment = {"GOMP_SPINCOUNT": "1000", **os.environ}
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=environment)
-        return json.loads(answer.read_text())
+        answered: list[Answered] = json.loads(answer.read_text())
+        return answered
 
 
-def report(rows, answers, memory):
+def report(rows: list[Row], answers: list[Answered], memory: float) -> None:
     both = list(zip(rows, answers, strict=True))
     ours, tokens = sum(row.seconds for row in rows), sum(row.tokens for row in rows)
     theirs, generated = sum(answer[1] for answer in answers), sum(answer[2] for answer in answers)
@@ -168,7 +176,7 @@ def report(rows, answers, memory):
     print(f"resident memory of draft-by-copy: {memory:.0f} MB")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sentences", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)

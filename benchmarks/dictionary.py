@@ -115,7 +115,7 @@ def tagged(gold: list[Document], matcher: Matcher) -> list[Document]:
     ]
 
 
-def milliseconds(gold: list[Document], call: Callable[[str], object]) -> float:
+def milliseconds(gold: list[Document], call: Callable[[str], Iterable[object]]) -> float:
     best = float("inf")
     for _ in range(PASSES):
         start = time.process_time()

@@ -53,7 +53,8 @@ def recall(found: Iterator[Found] | list[Found], truth: Found) -> tuple[float, f
     pairs = zip(found, truth, strict=True)
     shares = np.array([len(set(a.tolist()) & set(b.tolist())) / K for a, b in pairs])
     drawn = np.random.default_rng(0).choice(shares, (2000, len(shares))).mean(axis=1)
-    return float(shares.mean()), *map(float, np.quantile(drawn, (0.025, 0.975)))
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(shares.mean()), float(low), float(high)
 
 
 def median_ms(search: Callable[[int], object], count: int) -> float:
@@ -64,6 +65,10 @@ def median_ms(search: Callable[[int], object], count: int) -> float:
         search(number)
         times.append(time.perf_counter() - started)
     return float(np.median(times)) * 1e3
+
+
+def _asked(search: Callable[[Matrix], object], queries: Matrix, number: int) -> object:
+    return search(queries[number])
 
 
 def hnsw(kind: int, links: int, width: int, made: Matrix) -> Built:
@@ -152,7 +157,7 @@ def main() -> None:
             for width, search in built.searches.items():
                 count = len(queries) if width != "all" else 50
                 share, low, high = recall([search(query) for query in queries[:count]], truth[:count])
-                each = median_ms(lambda i, search=search: search(queries[i]), count)
+                each = median_ms(partial(_asked, search, queries), count)
                 row = [
                     f"{built.megabytes:.0f}",
                     f"{seconds:.1f}",

@@ -62,7 +62,8 @@ def neighbours(real: Matrix) -> NDArray[np.int64]:
     found = np.concatenate(near)
     own = found == np.arange(len(real))[:, None]
     own[~own.any(axis=1), -1] = True  # one that stands there twice need not find itself
-    return found[~own].reshape(len(real), NEIGHBOURS)
+    nearest: NDArray[np.int64] = found[~own].reshape(len(real), NEIGHBOURS)
+    return nearest
 
 
 def make(count: int, real: Matrix, file: Path) -> Matrix:

@@ -34,12 +34,13 @@ class Instant:
     """Repeats the text at once."""
 
     name = "instant"
-    context = None
+    context: int | None = None
     constrains = False
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         for request in requests:
-            yield Completion(request.constraint.text, prompt_tokens=500, completion_tokens=100)
+            text = request.messages[-1].content if request.constraint is None else request.constraint.text
+            yield Completion(text, prompt_tokens=500, completion_tokens=100)
 
     def count_tokens(self, text: str) -> int:
         return estimate_tokens(text)  # as for every server

@@ -13,8 +13,9 @@ import importlib
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "text"))
 boundaries = importlib.import_module("boundaries")
@@ -115,7 +116,7 @@ def inside_clinspan(split: Segmenter) -> Segmenter:
     def run(text: str) -> Spans:
         original = clinical._segment
 
-        def ends(flat: str) -> Iterable[int]:
+        def ends(flat: str) -> Iterator[int]:
             yield from (end for _, end in split(flat))
 
         clinical._segment = ends
@@ -127,7 +128,7 @@ def inside_clinspan(split: Segmenter) -> Segmenter:
     return run
 
 
-def measure(split: Segmenter, snippets: list) -> tuple[int, int, int, str]:
+def measure(split: Segmenter, snippets: list[Any]) -> tuple[int, int, int, str]:
     right = wrong = missed = 0
     exact = "yes"
     for snippet in snippets:

@@ -25,21 +25,21 @@ SYSTEM = "Copy the text and put every disease into brackets. " * 20
 NOTE = "The patient has type 2 diabetes mellitus and chronic kidney disease, and is seen for follow-up. " * 4
 
 
-def question(number):
+def question(number: int) -> str:
     return f"Note {number}.\nText:\n{NOTE}"
 
 
-async def bare(url, count, concurrency):
+async def bare(url: str, count: int, concurrency: int) -> float:
     """Requests a second of the rival."""
     slots = asyncio.Semaphore(concurrency)
     limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
 
-    async def one(client, number):
+    async def one(client: httpx2.AsyncClient, number: int) -> str:
         messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question(number)}]
         body = {"model": "m", "messages": messages, "temperature": 0, "max_tokens": 512}
         async with slots:
             reply = await client.post(f"{url}/chat/completions", json=body)
-            return reply.json()["choices"][0]["message"]["content"]
+            return str(reply.json()["choices"][0]["message"]["content"])
 
     async with httpx2.AsyncClient(limits=limits, timeout=120.0, trust_env=False) as client:
         start = time.perf_counter()
@@ -49,7 +49,7 @@ async def bare(url, count, concurrency):
     return count / seconds
 
 
-def through_clinspan(url, count, concurrency):
+def through_clinspan(url: str, count: int, concurrency: int) -> tuple[float, float]:
     """Requests a second over the whole run, and from where as many are under way as may be."""
     requests = (Request((Message("system", SYSTEM), Message("user", question(number)))) for number in range(count))
     full = None
@@ -66,7 +66,7 @@ def through_clinspan(url, count, concurrency):
     return count / (end - start), after
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--delay", type=float, default=1.0)
     parser.add_argument("--requests", type=int, default=4096)

@@ -7,11 +7,13 @@ turns, and the answers are compared.
 
 import argparse
 import time
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 from clinspan.corpora import catalogue
 from clinspan.document import Document
+from clinspan.errors import LLMError
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import LabelSet
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
@@ -23,7 +25,7 @@ from clinspan.text.windows import WindowSettings, windows
 SENTENCES = WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0)
 
 
-def requests(corpus: Path, labels: LabelSet, limit: int, count) -> list[Request]:
+def requests(corpus: Path, labels: LabelSet, limit: int, count: Callable[[str], int]) -> list[Request]:
     found = []
     for doc in catalogue.read(corpus, lenient=True):
         if isinstance(doc, Document):
@@ -46,14 +48,16 @@ def main() -> None:
     (adapter,) = (one for one in adapters.shipped() if one.name == "disease-chemical")
     ways = {"one after the other": 1, "side by side": given.threads}
     seconds = dict.fromkeys(ways, float("inf"))
-    answers = {}
+    answers: dict[str, list[object]] = {}
     for _ in range(given.rounds):
         for way, lanes in ways.items():
             settings = EmbeddedSettings(threads=given.threads, side_by_side=lanes, adapter=adapter.path)
             with EmbeddedLLM.pulled(settings=settings) as llm:
                 asked = requests(given.corpus, labels, given.limit, llm.count_tokens)
                 started = time.perf_counter()
-                answers[way] = [(one.text, one.mention_scores) for one in llm.complete(asked)]
+                answers[way] = [
+                    one if isinstance(one, LLMError) else (one.text, one.mention_scores) for one in llm.complete(asked)
+                ]
                 seconds[way] = min(seconds[way], time.perf_counter() - started)
     rival = seconds["one after the other"]
     print(f"{len(asked)} sentences, {given.threads} threads, the better of {given.rounds} rounds")

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from contextlib import suppress
+from typing import Any
 
 
 class Found(Exception):
@@ -25,7 +26,7 @@ def start(spawned: float, labels: str) -> dict[str, float]:
     tagger = Tagger("embedded", labels=labels)
     opened = time.monotonic()
 
-    def look(read):
+    def look(read: Any) -> None:
         if read.entities:
             raise Found
 

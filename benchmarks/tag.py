@@ -15,12 +15,13 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clinspan import samples
 from clinspan.document import Document
 from clinspan.errors import LLMError
-from clinspan.messages import Completion
+from clinspan.messages import Completion, Request
 from clinspan.tagging.tagger import Tagger
 
 LENGTHS = (100, 1_000, 10_000, 50_000)
@@ -58,7 +59,7 @@ class Server:
     """llama.cpp's own server in this process, asked with a grammar: what draft-by-copy is compared with."""
 
     name = "llama.cpp server with a grammar"
-    context = None
+    context: int | None = None
     constrains = True
 
     def __init__(self, tagger: Tagger):
@@ -75,8 +76,9 @@ class Server:
         self._grammar = answer_grammar
         self.count_tokens = tagger.llm.count_tokens if tagger.llm else len
 
-    def complete(self, requests):
+    def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         for request in requests:
+            assert request.constraint is not None
             answer = self._server.handle_chat_completions(
                 {
                     "messages": [{"role": m.role, "content": m.content} for m in request.messages],
@@ -104,7 +106,8 @@ def python(*arguments: object) -> dict[str, float]:
     done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    printed: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return printed
 
 
 def child(name: str, words: int, labels: str) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,8 +13,40 @@ from clinspan.errors import ModelError
 from clinspan.models.registry import path_of
 
 # A busy machine is no failure: nothing here is timed.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `make test` tries the same examples each time.
+settings.register_profile("repeatable", UNTIMED, derandomize=True, database=None)
+# `make test-random` tries new ones, more of them, and keeps in .hypothesis what fails.
+settings.register_profile("random", UNTIMED, derandomize=False, max_examples=1000, print_blob=True)
+settings.load_profile("repeatable")
+
+LEFT_OUT = "clinspan/left-out"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--left-out", action="store_true", help="run only the tests that the last whole run skipped")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--left-out"):
+        wanted = set(config.cache.get(LEFT_OUT, []))
+        # A module that was skipped as a whole stands there by its own name.
+        kept = [item for item in items if wanted & {item.nodeid, item.nodeid.partition("::")[0]}]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter, config):
+    """Ends with what was left out, by reason, and keeps it for `--left-out`."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    if not config.getoption("--left-out") and hasattr(config, "cache"):
+        config.cache.set(LEFT_OUT, sorted({report.nodeid for report in skipped}))
+    if reasons:
+        terminalreporter.section(f"left out: {len(skipped)}")
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count:5}  {reason}")
 
 
 FLAGS = [

@@ -105,7 +105,7 @@ def read(path: Path) -> list[Note]:
         except NoteError as error:
             faults += error.faults
             continue
-        notes.append(Note(*head.groups(), text=text, marks=marks, place=place))
+        notes.append(Note(head[1], head[2], head[3], head[4], text, marks, place))
     if faults:
         raise NoteError(faults)
     return notes

@@ -13,6 +13,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rapidfuzz import fuzz, process
 
@@ -95,17 +96,17 @@ def sentences(note: Note) -> list[str]:
 # --- label sets -------------------------------------------------------------------------------------------------------
 
 
-def entities(note: Note, labels: str) -> list[dict[str, object]]:
+def entities(note: Note, labels: str) -> list[dict[str, Any]]:
     """The note's entities under a label set, in text order."""
     found = sorted(_projected(note, labels), key=lambda e: (e["start"], -e["end"]))
-    kept: list[dict[str, object]] = []
+    kept: list[dict[str, Any]] = []
     for entity in found:
         if not kept or entity["start"] >= kept[-1]["end"]:
             kept.append(entity)
     return kept
 
 
-def _projected(note: Note, labels: str) -> Iterator[dict[str, object]]:
+def _projected(note: Note, labels: str) -> Iterator[dict[str, Any]]:
     return {
         "problem-treatment-test": _coarse,
         "medication": _medication,

@@ -224,7 +224,9 @@ def record(folder: Path, notes: Path | None) -> None:
     """Makes a recording: a small one of excerpts of the samples, or an exact one of the samples and `notes`."""
     texts = parts.texts(SAMPLES, notes)
     short = parts.first(texts, 9000) if notes else ["emergency_note"]
-    parts.write_material(folder, texts, gold=short, limit=40 if notes else 6)
+    gold = ["discharge_summary", "emergency_note", "progress_note"] if notes else short
+    parts.write_material(folder, texts, gold=gold, limit=60 if notes else 6)
+    parts.write_encoder(folder / "encoder", [texts[name] for name in short])
     about = {
         "made by": f"clinspan {version('clinspan')}, python tools/replay.py record",
         "left out": ["text", "seconds", "an ablation's signature"],

@@ -83,7 +83,7 @@ def first(notes: Mapping[str, str], characters: int) -> list[str]:
 
 
 def write_material(folder: Path, notes: Mapping[str, str], *, gold: Sequence[str], limit: int) -> None:
-    """Writes notes, gold documents (of the notes named `gold`), a pool (of the others), a plan and an encoder."""
+    """Writes notes, gold documents (of the notes named `gold`), a pool (of the others) and a plan."""
     (folder / "notes").mkdir(parents=True, exist_ok=True)
     for name, text in notes.items():
         (folder / "notes" / f"{name}.txt").write_bytes(text.encode())
@@ -91,7 +91,6 @@ def write_material(folder: Path, notes: Mapping[str, str], *, gold: Sequence[str
         lines = [json.dumps(_gold(name, notes[name]), ensure_ascii=False) + "\n" for name in names]
         (folder / f"{file}.jsonl").write_text("".join(lines), encoding="utf-8")
     (folder / "plan.toml").write_text(PLAN.format(limit=limit), encoding="utf-8")
-    write_encoder(folder / "encoder", [notes[name] for name in gold])
 
 
 def mentions(text: str, labels: Sequence[str]) -> list[Entity]:
