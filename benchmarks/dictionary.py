@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from clinspan.corpora.pubtator import read
+from clinspan.corpora.catalogue import read
 from clinspan.dictionary.build import build, open_default
 from clinspan.dictionary.sources.resolve import resolve
 from clinspan.dictionary.store import Dictionary
@@ -43,7 +43,7 @@ Matcher = Callable[[str], Iterable[tuple[int, int]]]
 def documents(split: str) -> list[Document]:
     (file,) = (NCBI / split).iterdir()
     kinds = ("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention")
-    found = read(file, labels=dict.fromkeys(kinds, "disease"), lenient=True)
+    found = read(file, format="pubtator", labels=dict.fromkeys(kinds, "disease"), lenient=True)
     return [document for document in found if isinstance(document, Document)]
 
 

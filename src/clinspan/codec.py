@@ -15,8 +15,8 @@ from clinspan.errors import InputError
 _OWN_KEYS = frozenset({"id", "text", "entities", "windows", "metadata"})
 
 
-def load(text: str, *, where: str) -> Any:
-    """A JSON value.
+def load(text: str, *, where: str, lines: bool = False) -> Any:
+    """A JSON value. `lines` adds the line to the place of a fault, for a value that is a file.
 
     Raises:
         InputError: naming the place and the fault, also where it is nested too deeply, has a number that is none, or
@@ -25,7 +25,7 @@ def load(text: str, *, where: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        line = f"{where}, line {error.lineno}" if error.lineno > 1 else where
+        line = f"{where}, line {error.lineno}" if lines else where
         raise InputError(f"is not JSON: {error.msg} at column {error.colno}", where=line) from None
     except RecursionError:
         raise InputError("is not JSON that can be read: it is nested too deeply", where=where) from None

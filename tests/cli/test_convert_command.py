@@ -177,7 +177,7 @@ def test_a_document_that_is_gone_is_a_loss():
 
 def test_json_is_what_evaluate_reads_from_every_format(corpus, tmp_path):
     for form in ("brat", "n2c2", "cadec", "bioc-xml", "bioc-json", "jsonl"):
-        out = tmp_path / (form if form in catalogue.FOLDERS else f"{form}.jsonl")
+        out = tmp_path / (form if catalogue.by_name(form).folder else f"{form}.jsonl")
         run(corpus, out, "--to", form)
         words = ["evaluate", str(corpus), str(out), "--pred-from", form, "--json", "--resamples", "1"]
         result = CliRunner().invoke(app, words)

@@ -7,10 +7,10 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError, OutputError
 
 
-def read(tmp_path, content, name="x.bio", **options):
+def read(tmp_path, content, name="x.bio"):
     path = tmp_path / name
     path.write_text(content, encoding="utf-8", newline="")
-    return list(bio.read(path, **options))
+    return list(bio.read(path))
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_all_schemes_say_the_same(tmp_path, scheme, tags, end):
 
 
 def test_sentences_are_numbered_and_a_wrong_one_does_not_stop_the_rest(tmp_path):
-    first, wrong, last = read(tmp_path, "-DOCSTART- -X- O\n\nPain NN B-p\n\nx\n\n\nend O\n", labels={"p": "problem"})
-    assert (first.id, first.entities[0].label) == ("x-1", "problem")
+    first, wrong, last = read(tmp_path, "-DOCSTART- -X- O\n\nPain NN B-p\n\nx\n\n\nend O\n")
+    assert (first.id, first.entities[0].label) == ("x-1", "p")
     assert "x.bio, line 5: 'x' is no token with its tag" in str(wrong)
     assert (last.id, last.text) == ("x-3", "end")
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.corpora import bioc, catalogue
+from clinspan.corpora.catalogue import recognise
 from clinspan.corpora.offsets import Unit
-from clinspan.corpora.recognise import recognise
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinspan.corpora.expected import expected
+from clinspan.corpora.inputs import expected
 
 
 @pytest.fixture

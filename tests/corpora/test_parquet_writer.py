@@ -3,7 +3,7 @@
 import pytest
 
 from clinspan.corpora import parquet
-from clinspan.corpora.parquet_writer import ParquetWriter
+from clinspan.corpora.writer import ParquetWriter
 from clinspan.document import Document, Entity, Span, WindowReport, WindowState
 from clinspan.errors import OutputError
 

@@ -31,7 +31,7 @@ def test_text_annotations_and_relations_are_read(tmp_path, end):
 
 
 def test_types_are_renamed(tmp_path):
-    first, _ = pubtator.read(write(tmp_path, GOOD), labels=pubtator.NCBI_LABELS)
+    first, _ = catalogue.read(write(tmp_path, GOOD), labels=pubtator.NCBI_LABELS)
     assert {e.label for e in first.entities} == {"disease"}
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.corpora import catalogue, inputs
-from clinspan.corpora.recognise import recognise
+from clinspan.corpora.catalogue import recognise
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 

@@ -57,11 +57,12 @@ def test_errors_come_by_kind_with_examples_as_many_as_asked_for(files):
     errors = call_json(files / "gold.jsonl", files / "pred.jsonl", "--lenient")["errors"]
     assert errors["counts"]["wrong left boundary"] == errors["counts"]["wrong type"] == 1
     assert errors["labels"]["disease"]["wrong type"] == 1
+    rest = {"score": None, "match": "exact", "concepts": []}
     assert errors["examples"][0] == {
         "kind": "wrong left boundary",
         "document": "1",
-        "gold": {"start": 0, "end": 2, "text": "MI", "label": "disease", "score": None},
-        "predicted": {"start": 1, "end": 2, "text": "I", "label": "disease", "score": None},
+        "gold": {"start": 0, "end": 2, "text": "MI", "label": "disease", **rest},
+        "predicted": {"start": 1, "end": 2, "text": "I", "label": "disease", **rest},
         "before": "",
         "text": "MI",
         "after": " and CHF",

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from clinspan.corpora.pubtator import NCBI_LABELS, read
+from clinspan.corpora.catalogue import read
+from clinspan.corpora.pubtator import NCBI_LABELS
 from clinspan.formats.base import Mention
 from clinspan.formats.catalogue import by_name
 from clinspan.grounding.align import ground
@@ -20,7 +21,7 @@ def abstracts(shared):
     path = shared("data/ncbi_disease/test")
     if path.is_dir():
         path = next(one for one in sorted(path.iterdir()) if one.is_file())
-    documents = list(read(path, labels=NCBI_LABELS))
+    documents = list(read(path, format="pubtator", labels=NCBI_LABELS))
     assert len(documents) == 100
     return [(document.text, document.entities) for document in documents]
 

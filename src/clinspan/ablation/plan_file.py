@@ -62,8 +62,8 @@ def read_plan(path: Path) -> Plan:
 
 def _source(section: Section, key: str) -> Source:
     format = section.optional_text("from")
-    if format is not None and format not in catalogue.FORMATS:
-        raise ConfigError(f"from is {format!r}", where=section.where, fix=did_you_mean(format, catalogue.FORMATS))
+    if format is not None and format not in catalogue.formats():
+        raise ConfigError(f"from is {format!r}", where=section.where, fix=did_you_mean(format, catalogue.formats()))
     return Source(
         path=section.path(key),
         format=format,

@@ -11,7 +11,6 @@ import typer
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.losses import Loss, compare
-from clinspan.corpora.recognise import ENDINGS
 from clinspan.corpora.writer import refuse_existing
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError
@@ -44,9 +43,7 @@ def convert(
     Example: `clinspan convert corpus/ corpus.jsonl --from brat --to jsonl`
     """
     to = write_as or _told_by_ending(target)
-    if to not in catalogue.WRITABLE:
-        raise ConfigError(f"{to!r} is no format that is written", fix=f"Known: {', '.join(catalogue.WRITABLE)}")
-    _refuse(target, folder=to in catalogue.FOLDERS, force=force)
+    _refuse(target, folder=catalogue.writable(to).folder, force=force)
     documents, bad = _documents(source, read_as, renamings(renamed or ()), lenient=lenient)
     losses = write(documents, target, to, lossless=lossless)
     entities = sum(len(document.entities) for document in documents)
@@ -59,12 +56,10 @@ def convert(
 
 
 def _told_by_ending(target: Path) -> str:
-    try:
-        return ENDINGS[target.suffix.lower()]
-    except KeyError:
-        raise ConfigError(
-            f"no format is told from the name {target.name!r}", fix="Name one: --to brat, for example."
-        ) from None
+    format = catalogue.by_ending(target.suffix)
+    if format is None:
+        raise ConfigError(f"no format is told from the name {target.name!r}", fix="Name one: --to brat, for example.")
+    return format
 
 
 def _refuse(target: Path, *, folder: bool, force: bool) -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from clinspan.cli.scores import Findings, show
 from clinspan.cli.scores import as_json as scores_as_json
 from clinspan.corpora import catalogue
-from clinspan.corpora.recognise import Sign
+from clinspan.corpora.catalogue import Sign
 from clinspan.document import Document
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation import Rule, Score, all_intervals, break_down, confidence, difference, pair, tally

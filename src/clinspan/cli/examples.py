@@ -14,7 +14,6 @@ from rich.table import Table
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.cli.gold import names_for, say_left_out
 from clinspan.corpora import catalogue
-from clinspan.corpora.recognise import recognise
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError
 from clinspan.examples import build as builder
@@ -231,7 +230,7 @@ def _held_out(paths: Sequence[Path], format: str | None, *, skip_wrong: bool) ->
         InputError: at a fault, unless those are passed over: a document that cannot be read cannot be kept out.
     """
     for path in paths:
-        known = path.is_dir() or recognise(path) is not None
+        known = path.is_dir() or catalogue.recognise(path) is not None
         for found in catalogue.read(path, format=None if known else format, lenient=True):
             if isinstance(found, Document):
                 yield found

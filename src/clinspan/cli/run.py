@@ -13,8 +13,8 @@ from rich.table import Table
 
 from clinspan.cli.engine import TagMany
 from clinspan.cli.meter import Meter
-from clinspan.corpora.parquet_writer import ENDING, ParquetWriter
-from clinspan.corpora.writer import JsonlWriter, refuse_existing
+from clinspan.corpora import parquet
+from clinspan.corpora.writer import JsonlWriter, ParquetWriter, refuse_existing
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
 from clinspan.errors import InputError
@@ -113,7 +113,7 @@ def run(
 
 
 def _writer(files: RunFiles) -> JsonlWriter | ParquetWriter:
-    if files.output.suffix.lower() == ENDING:
+    if files.output.suffix.lower() in parquet.FORMAT.endings:
         return ParquetWriter(files.output, force=files.force, owner=files.owner)
     return JsonlWriter(files.output, force=files.force, owner=files.owner)
 

@@ -14,7 +14,6 @@ from clinspan.cli.recording import Keep, arguments
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
 from clinspan.corpora import inputs as corpora
-from clinspan.corpora.expected import expected
 from clinspan.errors import ConfigError
 from clinspan.llms import spec
 from clinspan.llms.base import closing
@@ -196,7 +195,7 @@ def tag(
         tag_many = stack.enter_context(tagging(engine, tagger, recipe, cluster))
         session = keep.open(tagger, description, stack)
         files = replace(files, owner=session.owner)
-        total = None if quiet else expected(inputs, format=source)
+        total = None if quiet else corpora.expected(inputs, format=source)
         raise typer.Exit(
             run(tagger, documents, files, tag_many=tag_many, session=session, total=total, quiet=quiet, verbose=verbose)
         )

@@ -6,11 +6,12 @@ pairs of start and end in code points.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from clinspan.corpora.files import check_text, decode, read_bytes
+from clinspan.corpora.format import CorpusFormat, Results, many_files
 from clinspan.corpora.offsets import Ruler, Unit
+from clinspan.corpora.text import read_text
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
@@ -18,14 +19,11 @@ LABEL = "GENE"
 _GENES, _ALTERNATIVES = "GENE.eval", "ALTGENE.eval"
 
 
-def read(
-    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False
-) -> Iterator[Document | InputError]:
+def read(path: str | Path, *, lenient: bool = False) -> Results:
     """The sentences of a corpus; one that is wrong gives an error in its place and the rest goes on.
 
     Args:
         path: the `.in`, or the folder that holds one, `GENE.eval` and, where there are any, `ALTGENE.eval`.
-        labels: another name for `GENE`.
         lenient: gives sentences without their wrong annotations, after the errors that name them. One whose mention is
             not what stands at its offsets is given too, since by the format's rules the offsets count.
 
@@ -39,7 +37,6 @@ def read(
             names = ", ".join(file.name for file in files) or "none"
             raise InputError("does not hold one file of sentences", where=str(path), expected=f"one .in, not {names}")
         path = files[0]
-    label = (labels or {}).get(LABEL, LABEL)
     genes = _places(path.with_name(_GENES))
     other = path.with_name(_ALTERNATIVES)
     alternatives = _places(other) if other.exists() else _Places()
@@ -53,7 +50,7 @@ def read(
         others = [[span.start, span.end] for span in _spans(alternatives.pop(id, ()), text, errors)]
         yield from errors if lenient else errors[:1]
         if lenient or not errors:
-            entities = tuple(Entity(span, label, span.of(text)) for span in spans)
+            entities = tuple(Entity(span, LABEL, span.of(text)) for span in spans)
             yield Document(id, text, entities, metadata={"alternatives": others} if others else {}, place=where)
     for rest in (genes, alternatives):
         for id, lines in rest.items():
@@ -65,9 +62,7 @@ _Places = defaultdict[str, list[tuple[str, str, str]]]
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    data = read_bytes(path)
-    check_text(data, where=str(path))
-    for number, line in enumerate(decode(data, where=str(path)).split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if line.strip():
             yield f"{path}, line {number}", line.removesuffix("\r")
 
@@ -138,3 +133,22 @@ def _line(id: str, span: Span, text: str, ruler: Ruler) -> str:
         raise OutputError(f"the entity at {span.start} is white space alone", where=f"document {id!r}")
     mention = span.of(text).strip()
     return f"{id}|{first} {after - 1}|{mention}\n"
+
+
+def _folder_sign(path: Path) -> str | None:
+    for file in sorted(path.rglob("*.in")):
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if not hidden and file.with_name(_GENES).is_file():
+            return f"it holds {file.name} with {_GENES}"
+    return None
+
+
+FORMAT = CorpusFormat(
+    name="bc2gm",
+    read=lambda path, lenient: read(path, lenient=lenient),
+    write=many_files(write),
+    endings=(".in",),
+    folder_sign=_folder_sign,
+    folder=True,
+    loses="any label but `GENE`, line ends, gaps, concepts, attributes",
+)

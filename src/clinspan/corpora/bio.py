@@ -4,49 +4,47 @@ The text of a sentence is its tokens with one space between. A sentence is a doc
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from clinspan.corpora.files import check_text, decode, read_bytes
+from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
+from clinspan.corpora.text import read_text
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
 _TAG = re.compile(r"O|([BIMESLUW])-(\S.*)")
 _WORD = re.compile(r"\S+")
+_LINES = 50
 
 
-def read(path: str | Path, *, labels: Mapping[str, str] | None = None) -> Iterator[Document | InputError]:
+def read(path: str | Path) -> Results:
     """The sentences of a file; one that is wrong gives an error in its place and the rest goes on.
 
     All four schemes are read alike: B, S and U begin an entity, I goes on with one of its label and begins one where
-    there is none, E and L end it. A lone sentence has the file's stem for its id, one of several also its number.
-
-    Args:
-        path: the file, in UTF-8: the token in the first column, its tag in the last, parted by tabs, or by spaces
-            where there is no tab.
-        labels: new names for the labels; one that is not among them keeps its own.
+    there is none, E and L end it. The token stands in the first column, its tag in the last, parted by tabs, or by
+    spaces where there is no tab. A lone sentence has the file's stem for its id, one of several also its number.
 
     Raises:
         InputError: when the file cannot be read at all.
     """
     path = Path(path)
-    data = read_bytes(path)
-    check_text(data, where=str(path))
-    sentences = list(_sentences(decode(data, where=str(path))))
+    sentences = list(_sentences(read_text(path)))
     for number, sentence in enumerate(sentences, 1):
         id = path.stem if len(sentences) == 1 else f"{path.stem}-{number}"
         try:
-            yield _document(id, sentence, str(path), labels or {})
+            yield _document(id, sentence, str(path))
         except InputError as error:
             yield error
 
 
-def looks_like(lines: Iterable[str]) -> bool:
-    """Whether lines are tokens with their tags.
+def _sign(head: Head) -> str | None:
+    return "its lines are tokens with tags" if _looks_like(head.lines[:_LINES]) else None
 
-    In one line alone, or where spaces part the columns, there must be a tag other than `O`: prose has such letters too.
-    """
+
+def _looks_like(lines: Iterable[str]) -> bool:
+    # Prose has such letters too: one line alone, or columns that spaces part, need a tag other than `O`.
     tags = []
     tabs = True
     for line in lines:
@@ -74,7 +72,7 @@ def _sentences(text: str) -> Iterator[list[tuple[int, str]]]:
         yield sentence
 
 
-def _document(id: str, lines: Sequence[tuple[int, str]], where: str, labels: Mapping[str, str]) -> Document:
+def _document(id: str, lines: Sequence[tuple[int, str]], where: str) -> Document:
     words: list[str] = []
     found: list[tuple[int, int, str]] = []
     at = 0
@@ -93,7 +91,7 @@ def _document(id: str, lines: Sequence[tuple[int, str]], where: str, labels: Map
         at += len(word) + 1
     text = " ".join(words)
     spans = ((Span(start, end), label) for start, end, label in found)
-    entities = tuple(Entity(span, labels.get(label, label), span.of(text)) for span, label in spans)
+    entities = tuple(Entity(span, label, span.of(text)) for span, label in spans)
     return Document(id, text, entities, place=f"{where}, line {first}")
 
 
@@ -142,3 +140,28 @@ def _pieces(text: str, cuts: set[int]) -> Iterator[tuple[int, int]]:
         inner = sorted(cut for cut in range(word.start() + 1, word.end()) if cut in cuts)
         edges = [word.start(), *inner, word.end()]
         yield from pairwise(edges)
+
+
+def flat(document: Document) -> Document:
+    """The document with discontinuous entities as their hulls and, of those that overlap, the longest alone.
+
+    Of two of one length the first is kept, and of two in one place the one that was listed first.
+    """
+    kept: list[Entity] = []
+    taken: set[int] = set()
+    for entity in sorted(document.entities, key=lambda e: (-len(e.span), e.start)):
+        covered = range(entity.start, entity.end)
+        if taken.isdisjoint(covered):
+            taken.update(covered)
+            kept.append(replace(entity, fragments=()))
+    return replace(document, entities=tuple(sorted(kept, key=lambda e: e.span)))
+
+
+FORMAT = CorpusFormat(
+    name="bio",
+    read=lambda path, _: read(path),
+    write=one_file(lambda documents: write(map(flat, documents))),
+    sign=_sign,
+    endings=(".bio", ".iob", ".conll"),
+    loses="ids, white space, gaps, concepts, attributes; of entities that overlap the longest is written",
+)

@@ -7,7 +7,7 @@ from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-from clinspan.corpora.files import cannot_read
+from clinspan.corpora.text import cannot_read
 from clinspan.errors import InputError
 
 HEAD = (
@@ -17,7 +17,24 @@ HEAD = (
 TAIL = "</collection>\n"
 _MANY = {"passage", "sentence", "annotation", "relation", "location", "node"}
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BEFORE_ROOT = re.compile(r"\s+|(<\?|<!--|<!)")
+_ENDS = {"<?": "?>", "<!--": "-->", "<!": ">"}
+_ROOT = re.compile(r"<([^\s>/]+)[\s>/]")
 _CHUNK = 1 << 16
+
+
+def root(text: str) -> str | None:
+    """The name of the first element, in text that begins as XML; None where there is none."""
+    at = 0
+    while match := _BEFORE_ROOT.match(text, at):
+        at = match.end()
+        if match[1]:
+            end = text.find(_ENDS[match[1]], at)
+            if end < 0:
+                return None
+            at = end + len(_ENDS[match[1]])
+    found = _ROOT.match(text, at)
+    return found[1] if found else None
 
 
 def documents(path: Path) -> Iterator[dict[str, Any] | InputError]:

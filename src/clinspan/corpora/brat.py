@@ -1,4 +1,4 @@
-"""brat standoff: a text and an `.ann` beside it, also as n2c2 2018 track 2 comes.
+"""brat standoff: a text and an `.ann` beside it, also as n2c2 2018 track 2 comes, which parts an entity at line ends.
 
 Offsets count code points. An entity may have several fragments. Normalisations become concepts. Attributes of an entity
 stay its attributes; one without a value gets the value `true`. Relations and all other annotations are kept in the
@@ -12,10 +12,13 @@ metadata, under `standoff`:
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from clinspan.corpora import pairs
+from clinspan.corpora.format import CorpusFormat, Head, Results, many_files
+from clinspan.corpora.text import read_bytes
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
@@ -24,46 +27,40 @@ _PLACE = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
 _NORMALISED = re.compile(r"\S+ (T\S*) ([^\s:]+):(\S+)")
 _SET = "true"
 """The value of an attribute that has none in the format: what is set."""
+_STANDOFF = re.compile(r"T\d+\t(\S+) \d+ \d+(?:;\d+ \d+)*\t")
+_CONFIGURATION = "annotation.conf"
+"""Lies in brat's folders alone."""
+_DRUG = "Drug"
+_TRACK = frozenset({_DRUG, "ADE", "Dosage", "Duration", "Form", "Frequency", "Reason", "Route", "Strength"})
+"""The labels of n2c2's track. Each but the first is related to a drug, by a relation that is named after it."""
+_TRACK_RELATION = re.compile(rf"R\d+\t(\S+)-{_DRUG} Arg1:T\d+ Arg2:T\d+\s*")
 _LINE_END = re.compile(r"[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
-def read(
-    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False, join_lines: bool = False
-) -> Iterator[Document | InputError]:
-    """The documents of a folder and all below it, or that of one file; a faulty one gives an error in its place.
+def read(path: str | Path, *, lenient: bool = False, join_lines: bool = False) -> Results:
+    """The documents of a folder and all below it, or that of one file of a pair.
 
-    Args:
-        path: the folder, or one `.ann` or `.txt` of a pair.
-        labels: new names for the types; one that is not among them keeps its own.
-        lenient: gives documents without their wrong annotations, after the errors that name them.
-        join_lines: takes fragments that only a line end parts for one, as n2c2 2018 means them.
+    `join_lines` takes fragments that only a line end parts for one, as n2c2 2018 means them.
     """
-    for pair in pairs.find(Path(path), LAYOUT):
-        if isinstance(pair, InputError):
-            yield pair
-            continue
-        try:
-            text, lines = pair.read_text(), list(pair.lines("ann"))
-        except InputError as error:
-            yield error
-            continue
-        found = parse(lines, text, labels or {}, join_lines=join_lines)
-        yield from found.errors if lenient else found.errors[:1]
-        if lenient or not found.errors:
-            entities = tuple(found.entities.values())
-            yield Document(pair.id, text, entities, metadata=found.metadata(), place=str(pair.text))
+
+    def document(pair: pairs.Pair, errors: list[InputError]) -> Document:
+        text = pair.read_text()
+        found = parse(pair.lines("ann"), text, errors, join_lines=join_lines)
+        entities = tuple(found.entities.values())
+        return Document(pair.id, text, entities, metadata=found.metadata(), place=str(pair.text))
+
+    return pairs.documents(Path(path), LAYOUT, document, lenient=lenient)
 
 
 @dataclass(slots=True)
 class Annotations:
-    """What an `.ann` says: entities by their id, everything else, and the faults."""
+    """What an `.ann` says: entities by their id, and everything else."""
 
     entities: dict[str, Entity] = field(default_factory=dict)
     attribute_ids: dict[str, list[str]] = field(default_factory=dict)
     attributes: list[list[str]] = field(default_factory=list)
     relations: list[list[str]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    errors: list[InputError] = field(default_factory=list)
 
     def metadata(self) -> dict[str, object]:
         """What to keep beside the entities; nothing where they say it all."""
@@ -79,38 +76,38 @@ class Annotations:
 
 
 def parse(
-    lines: Iterable[tuple[str, str]], text: str, labels: Mapping[str, str], *, join_lines: bool = False
+    lines: Iterable[tuple[str, str]], text: str, errors: list[InputError], *, join_lines: bool = False
 ) -> Annotations:
-    """The lines of an `.ann`, each after its place, against the text they annotate."""
+    """The lines of an `.ann`, each after its place, against the text they annotate; `errors` takes the faults."""
     found = Annotations()
     later = []
     for where, line in lines:
         if line.startswith("T"):
             try:
-                id, entity = _entity(line, text, where, labels, join_lines=join_lines)
+                id, entity = _entity(line, text, where, join_lines=join_lines)
                 if id in found.entities:
                     raise InputError(f"the id {id} is taken", where=where, expected="an id of its own")
                 found.entities[id] = entity
             except InputError as error:
-                found.errors.append(error)
+                errors.append(error)
         else:
             later.append((where, line))
     for where, line in later:
         try:
             _other(line, where, found)
         except InputError as error:
-            found.errors.append(error)
+            errors.append(error)
     return found
 
 
-def _entity(line: str, text: str, where: str, labels: Mapping[str, str], *, join_lines: bool) -> tuple[str, Entity]:
+def _entity(line: str, text: str, where: str, *, join_lines: bool) -> tuple[str, Entity]:
     fields = line.split("\t", 2)
     place = _PLACE.fullmatch(fields[1].strip()) if len(fields) == 3 else None
     if place is None:
         raise InputError(
             f"{line!r} is no entity", where=where, expected="T1, a tab, TYPE START END[;START END ...], a tab, the text"
         )
-    return fields[0], entity_at(place[2], labels.get(place[1], place[1]), fields[2], text, where, join_lines=join_lines)
+    return fields[0], entity_at(place[2], place[1], fields[2], text, where, join_lines=join_lines)
 
 
 def entity_at(place: str, label: str, mention: str, text: str, where: str, *, join_lines: bool = False) -> Entity:
@@ -264,3 +261,63 @@ def _kept(document: Document) -> tuple[list[str], Iterator[str], list[str]]:
     known = [str(id) for id in data.get("attribute_ids", marks)]
     lines = [f"{id}\t{' '.join(rest)}" for key in ("attributes", "relations") for id, *rest in data.get(key, ())]
     return ids, iter(known if len(known) == len(marks) else marks), [*lines, *map(str, data.get("lines", ()))]
+
+
+def _is_track(lines: Iterable[str]) -> bool:
+    """Whether lines of `.ann` files are n2c2's: drugs and another of its labels, and besides these its relations alone.
+
+    brat itself has attributes, notes and other types besides, and `Drug` alone is anybody's label.
+    """
+    seen: set[str] = set()
+    for line in lines:
+        if not line.strip():
+            continue
+        entity = _STANDOFF.match(line)
+        found = entity or _TRACK_RELATION.fullmatch(line)
+        if found is None or found[1] not in _TRACK or (entity is None and found[1] == _DRUG):
+            return False
+        if entity:
+            seen.add(found[1])
+    return _DRUG in seen and len(seen) > 1
+
+
+def _variant(files: Iterable[Path], folder: Path) -> str:
+    """n2c2 where what these `.ann` hold looks so and brat is set up neither beside them nor in `folder`, else brat."""
+    files = list(files)
+    if any((place / _CONFIGURATION).is_file() for place in {folder, *(file.parent for file in files)}):
+        return "brat"
+    return "n2c2" if _is_track(line for file in files for line in Head(read_bytes(file)).lines) else "brat"
+
+
+def _sign(head: Head) -> str | None:
+    """Of either format, which of them it is being told by all that the file holds."""
+    return "its first line is a standoff annotation" if head.lines and _STANDOFF.match(head.lines[0]) else None
+
+
+def _name(head: Head) -> str:
+    set_up = head.path is not None and (head.path.parent / _CONFIGURATION).is_file()
+    return "n2c2" if _is_track(head.lines) and not set_up else "brat"
+
+
+_LOSES = "a label or an attribute's name with a space; types and scores of concepts"
+BRAT = CorpusFormat(
+    name="brat",
+    read=lambda path, lenient: read(path, lenient=lenient),
+    write=many_files(write),
+    sign=lambda head: _sign(head) if _name(head) == "brat" else None,
+    endings=(".ann",),
+    beside=".ann",
+    variant=_variant,
+    folder=True,
+    texts_apart=True,
+    loses=_LOSES,
+)
+N2C2 = CorpusFormat(
+    name="n2c2",
+    read=lambda path, lenient: read(path, lenient=lenient, join_lines=True),
+    write=many_files(partial(write, split_lines=True)),
+    sign=lambda head: _sign(head) if _name(head) == "n2c2" else None,
+    folder=True,
+    texts_apart=True,
+    loses=_LOSES,
+)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clinspan.corpora import brat, pairs
+from clinspan.corpora.format import CorpusFormat, Results, many_files
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError
 
@@ -20,35 +21,20 @@ _CODED = re.compile(r"(TT?\S*)\t(.*?)\s*\b(\d+ \d+(?:;\d+ \d+)*)\t(.*)")
 _CODE = re.compile(r"\b(\d+)\b\s*(?:\|\s*([^|]*?)\s*\|)?")
 
 
-def read(
-    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False
-) -> Iterator[Document | InputError]:
-    """The documents of the corpus' folder, or that of one file in it; a faulty one gives an error in its place.
-
-    Args:
-        path: the folder that holds `text` and `original`, or a file in one of them.
-        labels: new names for the types; one that is not among them keeps its own.
-        lenient: gives documents without their wrong annotations, after the errors that name them.
-    """
-    for pair in pairs.find(Path(path), LAYOUT):
-        if isinstance(pair, InputError):
-            yield pair
-            continue
-        try:
-            text = pair.read_text()
-            found = brat.parse(pair.lines("original"), text, labels or {})
-            coded = _add_codes(pair, text, found)
-        except InputError as error:
-            yield error
-            continue
-        yield from found.errors if lenient else found.errors[:1]
-        if lenient or not found.errors:
-            metadata = found.metadata() | ({"cadec": coded} if coded else {})
-            entities = tuple(found.entities.values())
-            yield Document(pair.id, text, entities, metadata=metadata, place=str(pair.text))
+def read(path: str | Path, *, lenient: bool = False) -> Results:
+    """The documents of the folder that holds `text` and `original`, or that of one file in it."""
+    return pairs.documents(Path(path), LAYOUT, _document, lenient=lenient)
 
 
-def _add_codes(pair: pairs.Pair, text: str, found: brat.Annotations) -> dict[str, list[str]]:
+def _document(pair: pairs.Pair, errors: list[InputError]) -> Document:
+    text = pair.read_text()
+    found = brat.parse(pair.lines("original"), text, errors)
+    coded = _add_codes(pair, text, found, errors)
+    metadata = found.metadata() | ({"cadec": coded} if coded else {})
+    return Document(pair.id, text, tuple(found.entities.values()), metadata=metadata, place=str(pair.text))
+
+
+def _add_codes(pair: pairs.Pair, text: str, found: brat.Annotations, errors: list[InputError]) -> dict[str, list[str]]:
     """Puts concepts on the entities; gives the lines of each file."""
     by_place = {_spans(entity): id for id, entity in found.entities.items()}
     coded: dict[str, list[str]] = {}
@@ -67,7 +53,7 @@ def _add_codes(pair: pairs.Pair, text: str, found: brat.Annotations) -> dict[str
                 if id is None:
                     raise InputError(f"there is no entity at {match[3]}", where=where)
             except InputError as error:
-                found.errors.append(error)
+                errors.append(error)
                 continue
             known = found.entities[id]
             new = [Concept(code, name or known.text, source) for code, name in _CODE.findall(match[2])]
@@ -121,3 +107,19 @@ def _codes_of(lines: Iterable[str]) -> list[tuple[str, list[str]]]:
     matches = [match for line in lines if (match := _CODED.fullmatch(line))]
     coded = [(match[3], [code for code, _ in _CODE.findall(match[2])]) for match in matches]
     return sorted((place, codes) for place, codes in coded if codes)
+
+
+def _folder_sign(path: Path) -> str | None:
+    there = (path / "text").is_dir() and (path / "original").is_dir()
+    return "its folders text and original" if there else None
+
+
+FORMAT = CorpusFormat(
+    name="cadec",
+    read=lambda path, lenient: read(path, lenient=lenient),
+    write=many_files(write),
+    folder_sign=_folder_sign,
+    folder=True,
+    texts_apart=True,
+    loses="a label or an attribute's name with a space; concepts but of SNOMED CT and MedDRA",
+)

@@ -1,11 +1,16 @@
-"""The corpus formats by name: reading and writing any of them."""
+"""The corpus formats by name, those that packages add among them: recognised, read and written.
 
+A file's first 64 KiB are looked at for the signs of every format. Only where there are none, or several, does the
+file's ending count; where that does not settle it either, nothing is guessed.
+"""
+
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from clinspan import codec
 from clinspan.corpora import (
     bc2gm,
     bio,
@@ -21,35 +26,101 @@ from clinspan.corpora import (
     pubtator,
     text,
 )
-from clinspan.corpora.flat import flat
-from clinspan.corpora.recognise import ENDINGS, Sign, recognise
+from clinspan.corpora.format import LOOKED_AT, CorpusFormat, Head, Results
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError, did_you_mean
 
-FORMATS = (
-    "jsonl",
-    "pubtator",
-    "bio",
-    "brat",
-    "n2c2",
-    "i2b2",
-    "cadec",
-    "bc2gm",
-    "bioc-xml",
-    "bioc-json",
-    "label-studio",
-    "docbin",
-    "parquet",
-    "csv",
-    "text",
+GROUP = "clinspan.corpora"
+"""The entry points that name formats of other packages."""
+_BUILT_IN = (
+    jsonl.FORMAT,
+    pubtator.FORMAT,
+    bio.FORMAT,
+    brat.BRAT,
+    brat.N2C2,
+    i2b2.FORMAT,
+    cadec.FORMAT,
+    bc2gm.FORMAT,
+    bioc.XML,
+    bioc.JSON,
+    label_studio.FORMAT,
+    docbin.FORMAT,
+    parquet.FORMAT,
+    csv.FORMAT,
+    text.FORMAT,
 )
-FOLDERS = frozenset({"brat", "n2c2", "i2b2", "cadec", "bc2gm"})
-"""The formats whose documents lie in several files."""
+FORMATS = tuple(format.name for format in _BUILT_IN)
+"""The names of clinspan's own formats."""
+WRITABLE = tuple(format.name for format in _BUILT_IN if format.write is not None)
+"""Those that documents can be written in."""
+_ANNOTATIONS = 20
+"""How many annotation files of a folder are looked at for which of several formats they are in."""
 
-_Results = Iterator[Document | InputError]
-_Reader = Callable[[Path, Mapping[str, str], bool], _Results]
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One format that something may be in, and what says so."""
+
+    format: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.format} ({self.why})"
+
+
 Told = Callable[[Path, Sign], None]
 """Told of a format that was recognised."""
+
+
+@cache
+def formats() -> Mapping[str, CorpusFormat]:
+    """All formats by name.
+
+    Raises:
+        ConfigError: when an entry point of a package names no format, or one whose name is taken.
+    """
+    found = {format.name: format for format in _BUILT_IN}
+    for point in entry_points(group=GROUP):
+        where = f"entry point {point.name!r} = {point.value!r} of {GROUP}"
+        try:
+            added = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"cannot be loaded: {error}", where=where, fix="Mend or remove its package.") from error
+        if not isinstance(added, CorpusFormat):
+            raise ConfigError(f"is {type(added).__name__}", where=where, expected="a CorpusFormat")
+        if added.name in found:
+            raise ConfigError(f"the format {added.name!r} is there already", where=where, expected="another name")
+        found[added.name] = added
+    return found
+
+
+def by_name(name: str) -> CorpusFormat:
+    """The format of that name.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    if name not in formats():
+        raise ConfigError(f"no corpus format {name!r}", fix=did_you_mean(name, formats()))
+    return formats()[name]
+
+
+def writable(name: str) -> CorpusFormat:
+    """The format of that name, which must be one that is written.
+
+    Raises:
+        ConfigError: when there is none, or it is only read.
+    """
+    known = by_name(name)
+    if known.write is None:
+        can = [format.name for format in formats().values() if format.write is not None]
+        raise ConfigError(f"{name!r} is no format that is written", fix=f"Known: {', '.join(can)}")
+    return known
+
+
+def by_ending(ending: str) -> str | None:
+    """The name of the format whose files have this ending, where there is one."""
+    return next((format.name for format in formats().values() if ending.lower() in format.endings), None)
 
 
 def read(
@@ -59,12 +130,12 @@ def read(
     labels: Mapping[str, str] | None = None,
     lenient: bool = False,
     told: Told | None = None,
-) -> Iterator[Document | InputError]:
+) -> Results:
     """The documents of a corpus: a file, or a folder whose files are all read.
 
     Args:
         path: the file or folder.
-        format: one of `FORMATS`; None: as `clinspan.corpora.recognise` tells.
+        format: the name of its format; None: as it is recognised.
         labels: new names for labels; one that is not among them keeps its own.
         lenient: gives documents without their wrong annotations, after the errors that name them, where the format
             tells one annotation from another.
@@ -76,23 +147,30 @@ def read(
         InputError: when a file cannot be read at all, or its format is not known.
     """
     path = Path(path)
-    if format is not None and format not in FORMATS:
-        raise ConfigError(f"no corpus format {format!r}", fix=did_you_mean(format, FORMATS))
-    if format is None:
-        format = _recognised(path, told)
-    if path.is_dir() and format not in FOLDERS:
+    known = by_name(format) if format is not None else _recognised(path, told)
+    if path.is_dir() and (known is None or not known.folder):
         first = once(told)
         for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
-            yield from read(file, format=format, labels=labels, lenient=lenient, told=first)
+            name = known.name if known is not None else None
+            yield from read(file, format=name, labels=labels, lenient=lenient, told=first)
         return
-    if format is None:
+    if known is None:
         raise InputError(
-            "is in no format that clinspan can tell", where=str(path), fix=f"Name it: one of {', '.join(FORMATS)}."
+            "is in no format that clinspan can tell", where=str(path), fix=f"Name it: one of {', '.join(formats())}."
         )
-    yield from _READERS[format](path, labels or {}, lenient)
+    yield from _relabelled(known.read(path, lenient), labels or {})
 
 
-def _recognised(path: Path, told: Told | None) -> str | None:
+def _relabelled(results: Results, labels: Mapping[str, str]) -> Results:
+    for result in results:
+        if isinstance(result, Document) and labels:
+            entities = tuple(replace(e, label=labels.get(e.label, e.label)) for e in result.entities)
+            yield replace(result, entities=entities)
+        else:
+            yield result
+
+
+def _recognised(path: Path, told: Told | None) -> CorpusFormat | None:
     sign = recognise(path)
     if sign is None:
         if path.is_dir() and not any(p.is_file() and not p.name.startswith(".") for p in path.iterdir()):
@@ -100,9 +178,9 @@ def _recognised(path: Path, told: Told | None) -> str | None:
                 "is a folder of no format that clinspan can tell", where=str(path), fix="Name one of its files."
             )
         return None
-    if told is not None and sign.format != ENDINGS.get(path.suffix.lower()):
+    if told is not None and sign.format != by_ending(path.suffix):
         told(path, sign)
-    return sign.format
+    return by_name(sign.format)
 
 
 def once(told: Told | None) -> Told | None:
@@ -118,77 +196,93 @@ def once(told: Told | None) -> Told | None:
 
 
 def write(documents: Iterable[Document], path: str | Path, *, format: str) -> None:
-    """Writes documents to a new file, or for the formats in `FOLDERS` to a new folder.
+    """Writes documents to a new file, or for formats of several files to a new folder.
 
-    Each format leaves out what it cannot say, as its module tells; `clinspan.corpora.losses.compare` counts it.
+    Each format leaves out what it cannot say (`CorpusFormat.loses`).
 
     Raises:
         ConfigError: when there is no such format, or it is only read.
         OutputError: when the output exists or cannot be written, or the format cannot say an id or a label.
     """
-    path = Path(path)
-    if format not in WRITABLE:
-        raise ConfigError(f"no corpus format {format!r} that is written", fix=did_you_mean(format, WRITABLE))
+    path, known = Path(path), writable(format)
     try:
         if path.exists():
             raise OutputError("exists already", where=str(path), fix="Name another output.")
-        if format in _BINARY:
-            _BINARY[format](documents, path)
-            return
-        if format not in FOLDERS:
-            with path.open("x", encoding="utf-8", newline="") as file:
-                file.writelines(_STREAMS[format](documents))
-            return
-        path.mkdir()
-        for name, content in _FILES[format](documents):
-            target = path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(content, encoding="utf-8", newline="")
+        if known.write is not None:
+            known.write(documents, path)
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
 
 
-def _relabelled(results: _Results, labels: Mapping[str, str]) -> _Results:
-    for result in results:
-        if isinstance(result, Document) and labels:
-            entities = tuple(replace(e, label=labels.get(e.label, e.label)) for e in result.entities)
-            yield replace(result, entities=entities)
-        else:
-            yield result
+def recognise(path: Path, *, text_column: str = "text") -> Sign | None:
+    """The format of a file or folder; None where nothing tells.
+
+    Args:
+        path: the file or folder.
+        text_column: the column that makes a table of texts.
+
+    Raises:
+        InputError: when it cannot be opened, or may be in several formats, which are named.
+    """
+    if path.is_dir():
+        return _only(_folder_signs(path), path)
+    beside = []
+    for format in formats().values() if path.suffix.lower() == ".txt" else ():
+        file = path.with_suffix(format.beside) if format.beside else None
+        if file is not None and file.is_file():
+            name = format.variant([file], path.parent) if format.variant else format.name
+            beside.append(Sign(name, f"{file.name} lies beside it"))
+    return _only(beside, path) if beside else of_content(path, text_column=text_column)
 
 
-_READERS: Mapping[str, _Reader] = {
-    "jsonl": lambda path, labels, _: _relabelled(jsonl.read(path), labels),
-    "pubtator": lambda path, labels, lenient: pubtator.read(path, labels=labels, lenient=lenient),
-    "bio": lambda path, labels, _: bio.read(path, labels=labels),
-    "brat": lambda path, labels, lenient: brat.read(path, labels=labels, lenient=lenient),
-    "n2c2": lambda path, labels, lenient: brat.read(path, labels=labels, lenient=lenient, join_lines=True),
-    "i2b2": lambda path, labels, lenient: i2b2.read(path, labels=labels, lenient=lenient),
-    "cadec": lambda path, labels, lenient: cadec.read(path, labels=labels, lenient=lenient),
-    "bc2gm": lambda path, labels, lenient: bc2gm.read(path, labels=labels, lenient=lenient),
-    "bioc-xml": lambda path, labels, lenient: bioc.read_xml(path, labels=labels, lenient=lenient),
-    "bioc-json": lambda path, labels, lenient: bioc.read_json(path, labels=labels, lenient=lenient),
-    "label-studio": lambda path, labels, lenient: label_studio.read(path, labels=labels, lenient=lenient),
-    "docbin": lambda path, labels, _: docbin.read(path, labels=labels),
-    "parquet": lambda path, labels, _: _relabelled(parquet.read(path), labels),
-    "csv": lambda path, *_: csv.read(path),
-    "text": lambda path, *_: iter([text.read(path)]),
-}
-_STREAMS: Mapping[str, Callable[[Iterable[Document]], Iterator[str]]] = {
-    "jsonl": lambda documents: (f"{codec.dump(document)}\n" for document in documents),
-    "pubtator": pubtator.write,
-    "bio": lambda documents: bio.write(map(flat, documents)),
-    "bioc-xml": bioc.write_xml,
-    "bioc-json": bioc.write_json,
-    "label-studio": label_studio.write,
-}
-_FILES: Mapping[str, Callable[[Iterable[Document]], Iterator[tuple[str, str]]]] = {
-    "brat": brat.write,
-    "n2c2": partial(brat.write, split_lines=True),
-    "i2b2": i2b2.write,
-    "cadec": cadec.write,
-    "bc2gm": bc2gm.write,
-}
-_BINARY: Mapping[str, Callable[[Iterable[Document], Path], None]] = {"docbin": docbin.write, "parquet": parquet.write}
-WRITABLE = tuple(name for name in FORMATS if name in {**_STREAMS, **_FILES, **_BINARY})
-"""The formats that documents can be written in."""
+def of_content(path: Path, *, text_column: str = "text") -> Sign | None:
+    """The format of one file, whatever lies beside it; None where nothing tells.
+
+    Raises:
+        InputError: as `recognise`.
+    """
+    found = signs(Head(text.read_bytes(path, most=LOOKED_AT), path=path, text_column=text_column))
+    named = by_ending(path.suffix)
+    if len(found) != 1 and named and (not found or named in {sign.format for sign in found}):
+        return Sign(named, "its ending")
+    return _only(found, path)
+
+
+def signs(head: Head) -> list[Sign]:
+    """The formats that a file may be in which begins so."""
+    found = ((format.name, format.sign(head)) for format in formats().values())
+    return [Sign(name, why) for name, why in found if why is not None]
+
+
+def _only(found: list[Sign], path: Path) -> Sign | None:
+    if len(found) > 1:
+        raise InputError(
+            f"may be in several formats: {', '.join(map(str, found))}",
+            where=str(path),
+            fix=f"Name the right one: --from {found[0].format}, for example.",
+        )
+    return found[0] if found else None
+
+
+def _folder_signs(path: Path) -> list[Sign]:
+    """The formats whose documents lie in several files, by the files of a folder and all below it."""
+    told = ((format.name, format.folder_sign(path)) for format in formats().values())
+    if whole := [Sign(name, why) for name, why in told if why is not None]:
+        return whole
+    beside = {format.beside: format for format in formats().values() if format.beside}
+    found: dict[str, list[Path]] = {}
+    for file in _files(path):
+        if (ending := file.suffix.lower()) in beside:
+            found.setdefault(ending, []).append(file)
+    signs = []
+    for ending, files in found.items():
+        format = beside[ending]
+        name = format.variant(files[:_ANNOTATIONS], path) if format.variant else format.name
+        signs.append(Sign(name, f"it holds {files[0].name}"))
+    return signs
+
+
+def _files(path: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinspan.corpora.files import cannot_read, check_text, decode
+from clinspan.corpora.format import CorpusFormat, Head, Results
+from clinspan.corpora.text import cannot_read, check_text, decode
 from clinspan.document import Document
 from clinspan.errors import InputError, did_you_mean
 
@@ -15,19 +16,13 @@ _LARGEST_FIELD = min(sys.maxsize, 2**31 - 1)
 
 
 def read(
-    path: str | Path, *, text_column: str = "text", id_column: str | None = None, encoding: str = "utf-8"
-) -> Iterator[Document | InputError]:
-    """The documents of a file, one at a time; see `rows`."""
-    found = rows(path, text_column=text_column, id_column=id_column, encoding=encoding)
-    return (result for _, result in found)
-
-
-def rows(
-    path: str | Path, *, text_column: str = "text", id_column: str | None = None, encoding: str = "utf-8"
-) -> Iterator[tuple[int, Document | InputError]]:
-    """The documents of a file, one at a time, each with the line it begins on.
-
-    A row that is no document gives an error in its place and the rest goes on.
+    path: str | Path,
+    *,
+    text_column: str = "text",
+    id_column: str | None = None,
+    encoding: str = "utf-8",
+) -> Results:
+    """The documents of a file, one at a time; a row that is none gives an error in its place and the rest goes on.
 
     The first row names the columns; comma, semicolon or tab parts them, whichever makes the text column appear.
 
@@ -81,9 +76,7 @@ class _Lines:
         return fault
 
 
-def _documents(
-    lines: _Lines, path: Path, text_column: str, id_column: str | None
-) -> Iterator[tuple[int, Document | InputError]]:
+def _documents(lines: _Lines, path: Path, text_column: str, id_column: str | None) -> Results:
     source = iter(lines)
     header = next(source, None)
     if header is None:
@@ -107,10 +100,10 @@ def _documents(
             # What follows a broken quote cannot be told apart from what it holds.
             raise InputError(f"is not CSV from here on: {error}", where=place) from None
         if fault := lines.take_fault():
-            yield first, fault
+            yield fault
         elif row:
             made = f"{path.stem}-{first}"
-            yield first, _document(row, names, place, text_column, id_column, made)
+            yield _document(row, names, place, text_column, id_column, made)
 
 
 def _header(line: str, text_column: str, *, where: str) -> tuple[str, list[str]]:
@@ -137,3 +130,11 @@ def _document(
         return InputError(f"the column {id_column!r} is empty", where=where, expected="an id")
     metadata = {name: value for name, value in fields.items() if name not in (text_column, id_column)}
     return Document(id, fields[text_column], metadata=metadata, place=where)
+
+
+def _sign(head: Head) -> str | None:
+    named = any(len(names) > 1 and head.text_column in names for names in head.columns)
+    return f"its first line has the column {head.text_column!r}" if named else None
+
+
+FORMAT = CorpusFormat(name="csv", read=lambda path, _: read(path), sign=_sign, endings=(".csv",))

@@ -8,12 +8,13 @@ any.
 import itertools
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from clinspan.corpora.files import read_bytes
-from clinspan.corpora.flat import flat
+from clinspan.corpora.bio import flat
+from clinspan.corpora.format import CorpusFormat, Head, Results
+from clinspan.corpora.text import read_bytes
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError, MissingExtra
 
@@ -22,12 +23,8 @@ _ID = "clinspan_id"
 _PIECE = re.compile(r"\S+|\s+")
 
 
-def read(path: str | Path, *, labels: Mapping[str, str] | None = None) -> Iterator[Document | InputError]:
+def read(path: str | Path) -> Results:
     """The documents of a file; a `kb_id` becomes a concept without a source.
-
-    Args:
-        path: the file.
-        labels: new names for the labels; one that is not among them keeps its own.
 
     Raises:
         InputError: when the file cannot be read.
@@ -35,7 +32,6 @@ def read(path: str | Path, *, labels: Mapping[str, str] | None = None) -> Iterat
     """
     tokens, vocab = _spacy()
     path = Path(path)
-    names = labels or {}
     try:
         docs = list(tokens.DocBin().from_bytes(read_bytes(path)).get_docs(vocab))
     except (zlib.error, ValueError, KeyError, TypeError) as error:
@@ -48,7 +44,7 @@ def read(path: str | Path, *, labels: Mapping[str, str] | None = None) -> Iterat
             span = Span(one.start_char, one.end_char)
             mention = span.of(doc.text)
             concepts = (Concept(one.kb_id_, mention, ""),) if one.kb_id_ else ()
-            entities.append(Entity(span, names.get(one.label_, one.label_), mention, concepts=concepts))
+            entities.append(Entity(span, one.label_, mention, concepts=concepts))
         id = str(doc.user_data.get(_ID, f"{path.stem}-{number}"))
         yield Document(id, doc.text, tuple(entities), place=f"{path}, document {number}")
 
@@ -107,3 +103,23 @@ def _spacy() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtra("spacy", "spacy", purpose="reading or writing DocBin") from error
     return spacy.tokens, spacy.vocab.Vocab()
+
+
+def _sign(head: Head) -> str | None:
+    # A zlib stream of a MessagePack map, whose keys stand in its first bytes.
+    if head.data[:1] != b"\x78":
+        return None
+    try:
+        return "its first bytes" if b"attrs" in zlib.decompressobj().decompress(head.data, 200) else None
+    except zlib.error:
+        return None
+
+
+FORMAT = CorpusFormat(
+    name="docbin",
+    read=lambda path, _: read(path),
+    write=write,
+    sign=_sign,
+    endings=(".spacy",),
+    loses="gaps, attributes, concepts but the first one's id; `doc.ents` holds only entities that do not overlap",
+)

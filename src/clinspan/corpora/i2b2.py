@@ -7,49 +7,31 @@ assertion becomes the entity's attribute `assertion`, the only one that the form
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 
 from clinspan.corpora import pairs
+from clinspan.corpora.format import CorpusFormat, Results, many_files
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
 LAYOUT = pairs.Layout("txt", {"con": (".con", (pairs.HERE, "concept")), "ast": (".ast", (pairs.HERE, "ast"))})
+_BEGINS = re.compile(r'c=".*" \d+:\d+ \d+:\d+\|\|t="')
 _CONCEPT = re.compile(r'c="(.*)" (\d+):(\d+) (\d+):(\d+)\|\|t="([^"]*)"')
 _ASSERTION = re.compile(r'(c="(?:.*)" \d+:\d+ \d+:\d+\|\|t="[^"]*")\|\|a="([^"]+)"')
 ASSERTION = "assertion"
 TOKEN = re.compile(r"\S+")
 
 
-def read(
-    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False
-) -> Iterator[Document | InputError]:
-    """The documents of a folder and all below it, or that of one file; a faulty one gives an error in its place.
-
-    Args:
-        path: the folder, or a `.txt` or `.con` of a pair.
-        labels: new names for the types; one that is not among them keeps its own.
-        lenient: gives documents without their wrong annotations, after the errors that name them.
-    """
-    for pair in pairs.find(Path(path), LAYOUT):
-        if isinstance(pair, InputError):
-            yield pair
-            continue
-        errors: list[InputError] = []
-        try:
-            document = _document(pair, labels or {}, errors)
-        except InputError as error:
-            yield error
-            continue
-        yield from errors if lenient else errors[:1]
-        if lenient or not errors:
-            yield document
+def read(path: str | Path, *, lenient: bool = False) -> Results:
+    """The documents of a folder and all below it, or that of one file of a pair."""
+    return pairs.documents(Path(path), LAYOUT, _document, lenient=lenient)
 
 
-def _document(pair: pairs.Pair, labels: Mapping[str, str], errors: list[InputError]) -> Document:
+def _document(pair: pairs.Pair, errors: list[InputError]) -> Document:
     text = pair.read_text()
     grid = _Grid(text)
     entities: list[Entity] = []
@@ -61,7 +43,7 @@ def _document(pair: pairs.Pair, labels: Mapping[str, str], errors: list[InputErr
             errors.append(error)
             continue
         types.setdefault((span, kind), []).append(len(entities))
-        entities.append(Entity(span, labels.get(kind, kind), span.of(text)))
+        entities.append(Entity(span, kind, span.of(text)))
     for where, line in pair.lines("ast"):
         try:
             match = _ASSERTION.fullmatch(line.strip())
@@ -163,3 +145,17 @@ def _line(entity: Entity, grid: _Grid, id: str) -> str:
     _, end, last_line, last_token = touched[-1]
     mention = " ".join(grid.text[start:end].lower().split())
     return f'c="{mention}" {line}:{token} {last_line}:{last_token}||t="{entity.label}"'
+
+
+FORMAT = CorpusFormat(
+    name="i2b2",
+    read=lambda path, lenient: read(path, lenient=lenient),
+    write=many_files(write),
+    sign=lambda head: "its first line is a concept" if head.lines and _BEGINS.match(head.lines[0]) else None,
+    endings=(".con",),
+    beside=".con",
+    folder=True,
+    texts_apart=True,
+    loses="an entity that ends within a token (it is widened), gaps (the hull is written), concepts, "
+    "attributes but `assertion`",
+)

@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clinspan.corpora import catalogue, csv, jsonl, pairs, text
-from clinspan.corpora.files import cannot_read, check_text, decode
-from clinspan.corpora.recognise import BESIDE, ENDINGS, Sign, of_content, recognise, signs
+from clinspan.corpora.catalogue import Sign
+from clinspan.corpora.format import TEXTS, Head, Results
+from clinspan.corpora.text import cannot_read, check_text, decode
 from clinspan.document import Document
-from clinspan.errors import ConfigError, InputError, did_you_mean
+from clinspan.errors import InputError
 
 STDIN = "-"
-_JSONL = frozenset({".jsonl", ".ndjson", ".jsonlines"})
-_CSV = frozenset({".csv", ".tsv"})
+_JSONL = frozenset(jsonl.FORMAT.endings)
+_CSV = frozenset({*csv.FORMAT.endings, ".tsv"})
 _BY_ENDING = _JSONL | _CSV
-_TEXT = frozenset({".txt", ".text", ".note", ""})
-_TEXTS_LIE_APART = frozenset({*BESIDE.values(), "n2c2"})
+_TEXT = TEXTS | {""}
 _IN_ANY_ENCODING = frozenset({"jsonl", "csv", "text"})
+_MOST = 1_000_000_000
+"""Bytes whose lines are counted, a second or two; for more it is not worth the wait."""
 
 
 def read(
@@ -48,7 +50,7 @@ def read(
 
     Args:
         paths: files, folders, `-`.
-        format: one of `catalogue.FORMATS`; None: what is recognised, else text. `-` is JSON lines or text alone.
+        format: the name of a corpus format; None: what is recognised, else text. `-` is JSON lines or text alone.
         text_column: the column of CSV files that holds the texts.
         id_column: the column of CSV files that holds the ids.
         encoding: of every input.
@@ -59,8 +61,8 @@ def read(
         ConfigError: when there is no such format.
     """
     # A database of its own keeps the ids on disk when they are many; SQLite deletes it with the connection.
-    if format is not None and format not in catalogue.FORMATS:
-        raise ConfigError(f"no corpus format {format!r}", fix=did_you_mean(format, catalogue.FORMATS))
+    if format is not None:
+        catalogue.by_name(format)
     asked = _Asked(format, text_column, id_column, encoding, told)
     with closing(sqlite3.connect("")) as seen:
         seen.execute("create table seen (id text primary key, place text) without rowid")
@@ -128,15 +130,15 @@ def _read_path(path: Path, asked: _Asked) -> _Found:
             sign = None if asked.format else _recognise_file(path, asked)
             yield from _read_file(path, path.stem, asked, asked.format or (sign.format if sign else None))
             return
-        if asked.format in catalogue.FOLDERS:
+        if asked.format and catalogue.by_name(asked.format).folder:
             yield from _read_corpus(path, asked.format, asked)
             return
-        sign = None if asked.format else recognise(path, text_column=asked.text_column)
+        sign = None if asked.format else catalogue.recognise(path, text_column=asked.text_column)
         if sign is not None:
             asked.tell(path, sign)
             yield from _read_corpus(path, sign.format, asked)
             # Tables among annotated texts are inputs too; what else lies there belongs to the corpus.
-            for file in _walk(path) if sign.format in _TEXTS_LIE_APART else ():
+            for file in _walk(path) if catalogue.by_name(sign.format).texts_apart else ():
                 if isinstance(file, Path) and file.suffix.lower() in _BY_ENDING:
                     yield from _read_file(file, file.stem, asked, None)
             return
@@ -178,8 +180,8 @@ def _read_folder(path: Path, asked: _Asked) -> _Found:
 
 
 def _recognise_file(path: Path, asked: _Asked) -> Sign | None:
-    sign = of_content(path, text_column=asked.text_column)
-    if sign is not None and sign.format != ENDINGS.get(path.suffix.lower()):
+    sign = catalogue.of_content(path, text_column=asked.text_column)
+    if sign is not None and sign.format != catalogue.by_ending(path.suffix):
         asked.tell(path, sign)
     return sign
 
@@ -227,25 +229,22 @@ def _read_file(path: Path, id: str, asked: _Asked, format: str | None) -> _Found
         if format not in _IN_ANY_ENCODING:
             yield from _read_corpus(path, format, asked)
         elif format == "jsonl":
-            with path.open("rb") as file:
-                lines = jsonl.read_lines(file, where=str(path), stem=path.stem, encoding=asked.encoding)
-                yield from _numbered(lines, str(path))
+            yield from _placed(jsonl.read(path, encoding=asked.encoding), str(path))
         elif format == "csv":
-            rows = csv.rows(path, text_column=asked.text_column, id_column=asked.id_column, encoding=asked.encoding)
-            yield from _numbered(rows, str(path))
+            rows = csv.read(path, text_column=asked.text_column, id_column=asked.id_column, encoding=asked.encoding)
+            yield from _placed(rows, str(path))
         else:
             yield str(path), path.as_posix(), text.read(path, id=id, encoding=asked.encoding)
-    except OSError as error:
-        yield str(path), None, cannot_read(path, error)
     except InputError as error:
         yield str(path), None, error
 
 
-def _numbered(results: Iterable[tuple[int, Document | InputError]], where: str) -> _Found:
-    number = 0
-    for number, result in results:
-        yield f"{where}, line {number}", None, result
-    if number == 0:
+def _placed(results: Results, where: str) -> _Found:
+    none = True
+    for result in results:
+        none = False
+        yield (result.where if isinstance(result, InputError) else result.place) or where, None, result
+    if none:
         yield where, None, InputError("is empty", where=where)
 
 
@@ -261,10 +260,10 @@ def _read_stdin(stdin: BinaryIO, asked: _Asked) -> _Found:
             asked.format is None and _is_document(decode(first, where=where, encoding=encoding))
         ):
             lines = itertools.chain([first], stdin)
-            yield from _numbered(jsonl.read_lines(lines, where=where, stem="stdin", encoding=encoding), where)
+            yield from _placed(jsonl.read_lines(lines, where=where, stem="stdin", encoding=encoding), where)
             return
         data = first + stdin.read()
-        if asked.format is None and (found := signs(data, text_column=asked.text_column)):
+        if asked.format is None and (found := catalogue.signs(Head(data, text_column=asked.text_column))):
             raise InputError(
                 f"looks like {' or '.join(map(str, found))}, which is read from files alone",
                 where=where,
@@ -284,3 +283,43 @@ def _is_document(line: str) -> bool:
     except json.JSONDecodeError:
         return False
     return isinstance(data, dict) and "text" in data
+
+
+def expected(paths: Iterable[str | Path], *, format: str | None = None) -> int | None:
+    """The documents of texts and JSON lines, alone or in folders; None where there is anything else among them.
+
+    It is an estimate for those who wait: it looks at names and counts lines, and what cannot be read counts too.
+
+    Args:
+        paths: as for `read`.
+        format: as for `read`.
+    """
+    if format not in (None, "jsonl", "text"):
+        return None
+    total = size = 0
+    try:
+        for file in itertools.chain.from_iterable(_walk(p) if p.is_dir() else [p] for p in map(Path, paths)):
+            if isinstance(file, InputError):
+                return None
+            ending = file.suffix.lower()
+            if ending in _JSONL and format != "text":
+                size += file.stat().st_size
+                if size > _MOST:
+                    return None
+                total += _count_lines(file)
+            elif file.is_file() and (format == "text" or ending in _TEXT):
+                total += 1
+            else:
+                return None
+    except OSError:
+        return None
+    return total
+
+
+def _count_lines(file: Path) -> int:
+    lines, last = 0, b"\n"
+    with file.open("rb") as data:
+        while chunk := data.read(1 << 20):
+            lines += chunk.count(b"\n")
+            last = chunk[-1:]
+    return lines + (last != b"\n")

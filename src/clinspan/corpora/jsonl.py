@@ -1,18 +1,27 @@
-"""JSON lines: a document a line, as `clinspan tag` writes them and as other tools make them; see `clinspan.codec`."""
+"""JSON lines: a document a line, as `clinspan tag` writes them and as other tools make them; see `clinspan.codec`.
 
+A file that is one array of such documents, or of strings, is read as well.
+"""
+
+import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clinspan import codec
-from clinspan.corpora.files import cannot_read, check_text, decode
+from clinspan.corpora.bioc import COLLECTION
+from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
+from clinspan.corpora.text import cannot_read, check_text, decode, read_text
 from clinspan.document import Document
 from clinspan.errors import InputError
 
+_TEXT = re.compile(r'"text"\s*:\s*"')
 
-def read(path: str | Path, *, encoding: str = "utf-8") -> Iterator[Document | InputError]:
+
+def read(path: str | Path, *, encoding: str = "utf-8") -> Results:
     """The documents of a file, one at a time; a line that is none gives an error in its place and the rest goes on.
 
-    A document without an id gets the file's stem and its line number for one.
+    A document without an id gets the file's stem and its line number for one, or its number in the array.
 
     Raises:
         InputError: when the file cannot be read at all.
@@ -20,15 +29,26 @@ def read(path: str | Path, *, encoding: str = "utf-8") -> Iterator[Document | In
     path = Path(path)
     try:
         with path.open("rb") as file:
-            yield from (result for _, result in read_lines(file, where=str(path), stem=path.stem, encoding=encoding))
+            if file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+                yield from _array(codec.load(read_text(path, encoding=encoding), where=str(path), lines=True), path)
+                return
+            file.seek(0)
+            yield from read_lines(file, where=str(path), stem=path.stem, encoding=encoding)
     except OSError as error:
         raise cannot_read(path, error) from error
 
 
-def read_lines(
-    lines: Iterable[bytes], *, where: str, stem: str, encoding: str = "utf-8"
-) -> Iterator[tuple[int, Document | InputError]]:
-    """The same from lines of bytes, wherever they come from, each with its line number."""
+def _array(items: list[object], path: Path) -> Results:
+    for number, item in enumerate(items, 1):
+        where, id = f"{path}, item {number}", f"{path.stem}-{number}"
+        try:
+            yield codec.document_of({"text": item} if isinstance(item, str) else item, where=where, default_id=id)
+        except InputError as error:
+            yield error
+
+
+def read_lines(lines: Iterable[bytes], *, where: str, stem: str, encoding: str = "utf-8") -> Results:
+    """The same from lines of bytes, wherever they come from."""
     offset = 0
     for number, line in enumerate(lines, 1):
         place = f"{where}, line {number}"
@@ -37,9 +57,48 @@ def read_lines(
                 check_text(line, where=where, encoding=encoding)
             text = decode(line, where=place, encoding=encoding, offset=offset)
             if text.strip():
-                yield number, codec.parse(text, where=place, default_id=f"{stem}-{number}")
+                yield codec.parse(text, where=place, default_id=f"{stem}-{number}")
         except InputError as error:
-            yield number, error
+            yield error
             if error.where == where:
                 return
         offset += len(line)
+
+
+def write(documents: Iterable[Document]) -> Iterator[str]:
+    """The documents as lines; nothing is left out."""
+    return (f"{codec.dump(document)}\n" for document in documents)
+
+
+def _sign(head: Head) -> str | None:
+    first = head.first_line_json
+    if isinstance(first, dict):
+        # A whole object: its own keys tell, and what is nested in them does not mislead.
+        return "its first line is an object with 'text'" if isinstance(first.get("text"), str) else None
+    if head.begins.startswith("["):
+        return _array_sign(head)
+    one_line = head.begins.startswith("{") and "\n" not in head.begins
+    if one_line and _TEXT.search(head.begins) and not COLLECTION.search(head.begins):
+        return "its first line is an object with 'text'"
+    return None
+
+
+def _array_sign(head: Head) -> str | None:
+    first = head.begins[1:].lstrip()
+    try:
+        item, _ = json.JSONDecoder().raw_decode(first)
+    except (ValueError, RecursionError):
+        # The first of them may be longer than what is looked at.
+        item = "" if head.cut and first.startswith('"') else None
+    if isinstance(item, dict) and isinstance(item.get("text"), str):
+        return "a list of objects with 'text'"
+    return "a list of strings" if isinstance(item, str) and head.ending == ".json" else None
+
+
+FORMAT = CorpusFormat(
+    name="jsonl",
+    read=lambda path, _: read(path),
+    write=one_file(write),
+    sign=_sign,
+    endings=(".jsonl", ".ndjson", ".jsonlines"),
+)

@@ -8,43 +8,41 @@ beside its regions is kept in the metadata under `label_studio`:
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clinspan.corpora import json_file
+from clinspan import codec
+from clinspan.corpora.bioc import COLLECTION
+from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
 from clinspan.corpora.offsets import Ruler, Unit
+from clinspan.corpora.text import read_text
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError
 
+_TASK = re.compile(r'"data"\s*:\s*\{')
 _OWN = "label_studio"
 _CHOICES = "choices"
 
 
-def read(
-    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False
-) -> Iterator[Document | InputError]:
+def read(path: str | Path, *, lenient: bool = False) -> Results:
     """The tasks of an export; one that is wrong gives an error in its place and the rest goes on.
 
     A task is named by `id` of its data, else by its own id.
 
-    Args:
-        path: the file, in UTF-8.
-        labels: new names for the labels; one that is not among them keeps its own.
-        lenient: gives documents without their wrong regions, after the errors that name them.
-
     Raises:
         InputError: when the file cannot be read at all.
     """
-    tasks = json_file.load(Path(path))
+    tasks = codec.load(read_text(Path(path)), where=str(path), lines=True)
     if not isinstance(tasks, list):
         raise InputError("is no list of tasks", where=str(path), expected='[{"data": {"text": ...}}]')
     for number, task in enumerate(tasks, 1):
         where = f"{path}, task {number}"
         errors: list[InputError] = []
         try:
-            document = _document(task, f"{Path(path).stem}-{number}", where, labels or {}, errors)
+            document = _document(task, f"{Path(path).stem}-{number}", where, errors)
         except InputError as error:
             yield error
             continue
@@ -53,7 +51,7 @@ def read(
             yield document
 
 
-def _document(task: object, made_id: str, where: str, labels: Mapping[str, str], errors: list[InputError]) -> Document:
+def _document(task: object, made_id: str, where: str, errors: list[InputError]) -> Document:
     data = task.get("data") if isinstance(task, dict) else None
     if not isinstance(task, dict) or not isinstance(data, dict):
         raise InputError("is no task", where=where, expected='{"data": {"text": ...}, "annotations": [...]}')
@@ -75,7 +73,7 @@ def _document(task: object, made_id: str, where: str, labels: Mapping[str, str],
         names = value[str(result["type"])]
         try:
             for name in names:
-                entity = _entity(result, value, str(name), text, ruler, f"{where}, region {number}", labels)
+                entity = _entity(result, value, str(name), text, ruler, f"{where}, region {number}")
                 entities.append(replace(entity, attributes=attributes.get(str(result.get("id")), {})))
                 ids.append(str(result.get("id", number)))
         except InputError as error:
@@ -131,7 +129,6 @@ def _entity(
     text: str,
     ruler: Ruler,
     where: str,
-    labels: Mapping[str, str],
 ) -> Entity:
     # Regions of HTML name elements; their offsets in the whole text stand beside them.
     place = value.get("globalOffsets", value)
@@ -144,7 +141,7 @@ def _entity(
         mention = value.get("text", stands)
         if str(mention).replace("\\n", "\n").split() != stands.replace("\\n", "\n").split():
             raise InputError(f"{stands!r} stands at {start}-{end}, not {mention!r}", where=where)
-        return Entity(span, labels.get(name, name), stands, score=result.get("score", value.get("score")))
+        return Entity(span, name, stands, score=result.get("score", value.get("score")))
     except (TypeError, ValueError) as error:
         raise InputError(str(error), where=where) from None
 
@@ -191,3 +188,17 @@ def _kept(kept: Mapping[str, Any], count: int) -> tuple[list[str], list[object]]
     made = [str(number) for number in range(1, count + 1)]
     ids = kept.get("ids", made)
     return (list(ids), list(kept.get("results", ()))) if len(ids) == count else (made, [])
+
+
+def _sign(head: Head) -> str | None:
+    task = head.begins.startswith("[") and _TASK.search(head.begins) and not COLLECTION.search(head.begins)
+    return "a list of tasks with 'data'" if task else None
+
+
+FORMAT = CorpusFormat(
+    name="label-studio",
+    read=lambda path, lenient: read(path, lenient=lenient),
+    write=one_file(write),
+    sign=_sign,
+    loses="gaps, concepts",
+)

@@ -1,11 +1,11 @@
 """Corpora of many files: a text, and its annotations in files of the same name beside it or in folders of their own."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from clinspan.corpora import text as plain
-from clinspan.corpora.files import decode, read_bytes
+from clinspan.corpora.format import Results
+from clinspan.corpora.text import decode, read_bytes, read_text
 from clinspan.document import Document
 from clinspan.errors import InputError, OutputError
 
@@ -26,6 +26,30 @@ class Layout:
     others: Mapping[str, tuple[str, tuple[str, ...]]]
 
 
+def documents(path: Path, layout: Layout, parse: "Parse", *, lenient: bool) -> Results:
+    """What `parse` makes of each pair of a folder, or of one file; a faulty one gives an error in its place.
+
+    Args:
+        path: the folder, or a file of a pair.
+        layout: where the files lie.
+        parse: reads one pair, and puts what is wrong with its annotations into a list.
+        lenient: gives documents without their wrong annotations, after the errors that name them.
+    """
+    for pair in find(path, layout):
+        if isinstance(pair, InputError):
+            yield pair
+            continue
+        errors: list[InputError] = []
+        try:
+            document = parse(pair, errors)
+        except InputError as error:
+            yield error
+            continue
+        yield from errors if lenient else errors[:1]
+        if lenient or not errors:
+            yield document
+
+
 class Unannotated(InputError):
     """A text without the annotations that belong with it; `where` is its path."""
 
@@ -44,7 +68,7 @@ class Pair:
         Raises:
             InputError: when it cannot be read.
         """
-        return plain.read(self.text).text
+        return read_text(self.text)
 
     def lines(self, kind: str) -> Iterator[tuple[str, str]]:
         """The lines of one file that are not empty, each after its place; none where there is no such file.
@@ -58,6 +82,9 @@ class Pair:
         for number, line in enumerate(decode(read_bytes(path), where=str(path)).split("\n"), 1):
             if line.strip():
                 yield f"{path}, line {number}", line.removesuffix("\r")
+
+
+Parse = Callable[[Pair, list[InputError]], Document]
 
 
 def find(path: Path, layout: Layout) -> Iterator[Pair | InputError]:

@@ -4,13 +4,14 @@ Any table with a column `text` is read; a column that is none of the format's ow
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from clinspan import codec
-from clinspan.corpora.files import cannot_read
+from clinspan.corpora.format import CorpusFormat, Results
+from clinspan.corpora.text import cannot_read
 from clinspan.document import Document
 from clinspan.errors import InputError, MissingExtra
 
@@ -18,7 +19,7 @@ _AS_JSON = ("metadata", "windows")
 _ROWS = 500
 
 
-def read(path: str | Path) -> Iterator[Document | InputError]:
+def read(path: str | Path) -> Results:
     """The documents of a table, one at a time; a row that is none gives an error in its place and the rest goes on.
 
     Raises:
@@ -140,3 +141,12 @@ def _pyarrow() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtra("pyarrow", "parquet", purpose="reading or writing Parquet") from error
     return pyarrow, pyarrow.parquet
+
+
+FORMAT = CorpusFormat(
+    name="parquet",
+    read=lambda path, _: read(path),
+    write=write,
+    sign=lambda head: "its first bytes" if head.data.startswith(b"PAR1") else None,
+    endings=(".parquet",),
+)

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from clinspan.corpora.files import check_text, decode, read_bytes
+from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
+from clinspan.corpora.text import read_text
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
@@ -30,30 +31,19 @@ class _Line(NamedTuple):
     text: str
 
 
-def read(
-    path: str | Path, *, labels: Mapping[str, str] | None = None, lenient: bool = False
-) -> Iterator[Document | InputError]:
-    """The documents of a file; one that is wrong gives an error in its place and the rest goes on.
-
-    Args:
-        path: the file, in UTF-8.
-        labels: new names for the types; a type that is not among them keeps its own.
-        lenient: gives the document without the annotations that are wrong, after the errors that name them.
+def read(path: str | Path, *, lenient: bool = False) -> Results:
+    """The documents of a file in UTF-8; one that is wrong gives an error in its place and the rest goes on.
 
     Raises:
         InputError: when the file cannot be read at all.
     """
-    path = Path(path)
-    data = read_bytes(path)
-    check_text(data, where=str(path))
-    for block in _blocks(decode(data, where=str(path))):
-        yield from _document(block, str(path), labels or {}, lenient)
+    for block in _blocks(read_text(Path(path))):
+        yield from _document(block, str(path), lenient)
 
 
-def begins(line: str) -> bool:
-    """Whether `line` is how a PubTator file begins."""
-    passage = _PASSAGE.match(line)
-    return passage is not None and passage[2] == "t"
+def _sign(head: Head) -> str | None:
+    passage = _PASSAGE.match(head.lines[0]) if head.lines else None
+    return "its first line is a title" if passage is not None and passage[2] == "t" else None
 
 
 def _blocks(text: str) -> Iterator[list[_Line]]:
@@ -71,9 +61,7 @@ def _blocks(text: str) -> Iterator[list[_Line]]:
         yield block
 
 
-def _document(
-    block: Sequence[_Line], where: str, labels: Mapping[str, str], lenient: bool
-) -> Iterator[Document | InputError]:
+def _document(block: Sequence[_Line], where: str, lenient: bool) -> Results:
     first = f"{where}, line {block[0].number}"
     title = _PASSAGE.fullmatch(block[0].text)
     if title is None or title[2] != "t":
@@ -96,7 +84,7 @@ def _document(
             if len(fields) == 4 and not fields[1].isdigit():
                 relations.append(fields[1:])
             else:
-                entities.append(_entity(fields, id, text, f"{where}, line {number}", labels))
+                entities.append(_entity(fields, id, text, f"{where}, line {number}"))
         except InputError as error:
             faults += 1
             if lenient or faults == 1:
@@ -105,7 +93,7 @@ def _document(
         yield Document(id, text, tuple(entities), metadata={"relations": relations} if relations else {}, place=first)
 
 
-def _entity(fields: Sequence[str], id: str, text: str, where: str, labels: Mapping[str, str]) -> Entity:
+def _entity(fields: Sequence[str], id: str, text: str, where: str) -> Entity:
     if len(fields) < 5 or fields[0] != id or not (fields[1].isdecimal() and fields[2].isdecimal()):
         raise InputError(
             "is no annotation of this document",
@@ -121,7 +109,7 @@ def _entity(fields: Sequence[str], id: str, text: str, where: str, labels: Mappi
         raise InputError(f"{stands!r} stands at {start}-{end}, not {mention!r}", where=where)
     given = fields[5].strip() if len(fields) > 5 else ""
     concepts = tuple(Concept(c, mention, _source(c)) for c in given.split("|") if c not in ("", "-", "-1"))
-    return Entity(span, labels.get(kind, kind), stands, concepts=concepts)
+    return Entity(span, kind, stands, concepts=concepts)
 
 
 def _source(concept: str) -> str:
@@ -155,3 +143,13 @@ def write(documents: Iterable[Document]) -> Iterator[str]:
         if isinstance(relations, list):
             lines.extend("\t".join((document.id, *map(str, relation))) for relation in relations)
         yield "\n".join(lines) + "\n\n"
+
+
+FORMAT = CorpusFormat(
+    name="pubtator",
+    read=lambda path, lenient: read(path, lenient=lenient),
+    write=one_file(write),
+    sign=_sign,
+    endings=(".pubtator",),
+    loses="line ends but one, tabs, gaps, attributes",
+)

@@ -1,0 +1,149 @@
+"""What a corpus format is: one object that says its name, its signs, how it is read and written, and what it loses.
+
+Each format has a module of its own here, and a package may add one: an entry point of the group `clinspan.corpora` that
+names a `CorpusFormat`.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from clinspan.document import Document
+from clinspan.errors import InputError
+
+LOOKED_AT = 1 << 16
+"""Bytes at the beginning of a file in which signs are looked for."""
+TEXTS = frozenset({".txt", ".text", ".note"})
+"""Endings of notes. A table is never told from the content of such a file."""
+_DELIMITERS = (",", ";", "\t")
+
+Results = Iterator[Document | InputError]
+Read = Callable[[Path, bool], Results]
+"""Gives the documents of a file or folder, and an error in place of one that cannot be read.
+
+With True it is lenient: it gives a document without its wrong annotations, after the errors that name them.
+"""
+Write = Callable[[Iterable[Document], Path], None]
+
+
+class Head:
+    """The beginning of a file, as signs need it.
+
+    Args:
+        data: the first bytes of the file; no more than `LOOKED_AT` of them are used.
+        path: the file; None for standard input.
+        text_column: the column that makes a table of texts.
+    """
+
+    def __init__(self, data: bytes, *, path: Path | None = None, text_column: str = "text"):
+        self.data = data[:LOOKED_AT]
+        self.path = path
+        self.ending = path.suffix.lower() if path is not None else ""
+        self.text_column = text_column
+
+    @property
+    def cut(self) -> bool:
+        """Whether the file may go on after these bytes."""
+        return len(self.data) == LOOKED_AT
+
+    @cached_property
+    def begins(self) -> str:
+        """The text, without white space before it."""
+        return self.data.decode("utf-8-sig", errors="replace").lstrip()
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines that are whole; none where the file is JSON or a table in bytes."""
+        if self.begins.startswith(("{", "[", "PAR1")):
+            return []
+        lines = self.begins.split("\n")
+        return lines[:-1] if self.cut and len(lines) > 1 else lines
+
+    @cached_property
+    def first_line_json(self) -> Any:
+        """The value that the first line is by itself; None where it is none."""
+        if not self.begins.startswith("{"):
+            return None
+        try:
+            return json.loads(self.begins.partition("\n")[0])
+        except (ValueError, RecursionError):
+            return None
+
+    @cached_property
+    def columns(self) -> list[list[str]]:
+        """The fields of the first line, by each delimiter that it may have."""
+        found = []
+        for delimiter in _DELIMITERS if self.lines else ():
+            try:
+                found.append(next(csv.reader([self.lines[0].rstrip("\r")], delimiter=delimiter), []))
+            except csv.Error:
+                continue
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusFormat:
+    """A format, all that is known of it in one object.
+
+    Attributes:
+        name: as users give it.
+        read: reads a file, or a folder where `folder` is set.
+        write: writes a new file or folder; None where the format is only read.
+        sign: says by what a file's beginning shows the format; None where it does not.
+        endings: of files, which count where no sign tells.
+        beside: the ending of an annotation file that lies beside a text of the same name.
+        variant: of formats that share `beside`, the name of the one that these annotation files of a folder are in.
+        folder_sign: says by what a folder shows the format; None where it does not.
+        folder: whether documents lie in several files.
+        texts_apart: whether texts lie in files of their own, so that other inputs may lie among them.
+        loses: what the format cannot say, for people.
+
+    Raises:
+        ValueError: when the name is not in lower case, or an ending lacks its dot.
+    """
+
+    name: str
+    read: Read
+    write: Write | None = None
+    sign: Callable[[Head], str | None] = lambda _: None
+    endings: tuple[str, ...] = ()
+    beside: str | None = None
+    variant: Callable[[Iterable[Path], Path], str] | None = None
+    folder_sign: Callable[[Path], str | None] = lambda _: None
+    folder: bool = False
+    texts_apart: bool = False
+    loses: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name != self.name.lower().strip():
+            raise ValueError(f"a format's name is in lower case, not {self.name!r}")
+        for ending in (*self.endings, *([self.beside] if self.beside else ())):
+            if not ending.startswith(".") or ending != ending.lower():
+                raise ValueError(f"an ending begins with a dot and is in lower case, not {ending!r}")
+
+
+def one_file(write: Callable[[Iterable[Document]], Iterator[str]]) -> Write:
+    """Writes the pieces of text that `write` makes to a new file."""
+
+    def to(documents: Iterable[Document], path: Path) -> None:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            file.writelines(write(documents))
+
+    return to
+
+
+def many_files(write: Callable[[Iterable[Document]], Iterator[tuple[str, str]]]) -> Write:
+    """Writes the files that `write` makes, each a relative path and its content, to a new folder."""
+
+    def to(documents: Iterable[Document], path: Path) -> None:
+        path.mkdir()
+        for name, content in write(documents):
+            target = path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8", newline="")
+
+    return to
