@@ -70,6 +70,6 @@ def clinspan(folder):
         command = [sys.executable, "-m", "clinspan", *map(str, arguments)]
         if not wait:
             return subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=os.environ)
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, env=os.environ)
 
     return run

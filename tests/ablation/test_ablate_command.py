@@ -10,6 +10,8 @@ import pytest
 
 from clinspan.ablation.measured import read_cell
 
+HANGS = 600.0
+"""Seconds after which a process is taken to hang, on whatever machine."""
 SERVED = """
 [llms.served]
 spec = "openai:m"
@@ -158,15 +160,15 @@ def test_force_leaves_a_run_that_is_no_ablation_alone(server, clinspan, write_pl
 
 def test_ctrl_c_leaves_a_report_on_what_was_done(server, clinspan, write_plan, folder):
     def stall(_):
-        # From the seventh on none is answered in time, so that Ctrl-C meets a run that is under way on any machine.
-        server.delay = 600.0 if server.asked.total() >= 7 else 0.0
+        # From the seventh on none is answered, so that Ctrl-C meets a run that is under way on any machine.
+        server.delay = 2 * HANGS if server.asked.total() >= 7 else 0.0
 
     server.seen = stall
     process = clinspan("ablate", write_plan(SERVED.format(url=server.url)), "-o", "out", "--no-cache", wait=False)
     while process.poll() is None and server.delay == 0:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=HANGS) == 130
     assert "| no examples |" in (folder / "out" / "report.md").read_text()
     assert "not measured yet" in (folder / "out" / "report.md").read_text()
 

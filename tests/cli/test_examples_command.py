@@ -128,9 +128,9 @@ def test_find_shows_what_each_strategy_would_choose_and_what_it_would_refuse(poo
     one = ["--examples", pool, "-k", 1, "--select", "random", "--seed"]
     assert len({run("find", "x", *one, seed).output for seed in range(8)}) == 2
     refused = run("find", "Today she has gout (left).", "--examples", pool)
-    assert "1 not shown: its text stands in the document" in refused.output
+    assert "1 not shown: its words stand in the document" in refused.output
     none = run("find", "She has gout [left]. No sign of gout was seen by us.", "--examples", pool)
     assert none.exit_code == 1
-    assert none.output.strip() == "2 not shown: its text stands in the document"
+    assert none.output.strip() == "2 not shown: its words stand in the document"
     with pytest.raises(ConfigError, match="'fixed' chooses nothing"):
         run("find", "gout", "--examples", pool, "--select", "fixed", standalone_mode=False, catch_exceptions=False)

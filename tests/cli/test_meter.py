@@ -60,9 +60,9 @@ def test_a_terminal_sees_windows_before_the_first_note_is_done() -> None:
     ) as process:
         os.close(follower)
         said = b""
-        while b"window 7 of 900" not in said and select.select([leader], [], [], 60)[0]:
+        while b"window 7 of 900" not in said and select.select([leader], [], [], 600)[0]:
             said += os.read(leader, 4096)
-        process.communicate(b"\n", timeout=60)
+        process.communicate(b"\n", timeout=600)
     os.close(leader)
     assert b"0 notes, 1 windows" in said
     assert b"window 7 of 900" in said

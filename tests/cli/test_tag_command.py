@@ -237,7 +237,7 @@ def test_ctrl_c_keeps_what_was_done(tmp_path: Path) -> None:
         assert "0: 2 entities" in process.stderr.readline()
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=600)[1]
     assert process.returncode == 130
     assert "stopped by Ctrl-C" in said
     assert {line["id"] for line in lines(out)} <= {"0", "1"}

@@ -301,7 +301,7 @@ def test_ctrl_c_ends_a_run_that_the_same_command_goes_on_with(tmp_path, tag, ser
         while server.asked.total() < 20:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=600)[1]
     assert process.returncode == 130
     assert "To go on, repeat the command." in said
     server.delay = 0

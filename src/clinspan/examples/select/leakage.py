@@ -18,7 +18,7 @@ class Leak(StrEnum):
 
     SAME_DOCUMENT = "from the same document"
     COPY = "from another version of the document"
-    SAME_TEXT = "its text stands in the document"
+    SAME_TEXT = "its words stand in the document"
     HOLDS_TEXT = "it holds the whole text"
     NEAR_COPY = "nearly all of it stands in the document"
 
