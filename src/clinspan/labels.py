@@ -14,6 +14,41 @@ from clinspan.errors import LabelError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """What is asked of each entity of a label beside its place, such as whether a problem is present or denied.
+
+    Attributes:
+        values: each value with one sentence that says when it holds, in the order shown to the model.
+        default: the value of an entity of which the text says nothing else; one of the values.
+    """
+
+    name: str
+    values: tuple[tuple[str, str], ...]
+    default: str
+
+    def __post_init__(self) -> None:
+        names = self.value_names
+        for name in (self.name, *names):
+            if not name or name != name.strip() or not name.isprintable():
+                raise LabelError(f"{name!r} cannot name an attribute or a value", expected="printable text")
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise LabelError(f"attribute {self.name!r} needs two values or more, each once")
+        for name, definition in self.values:
+            if not definition.strip():
+                raise LabelError(f"value {name!r} of attribute {self.name!r} has no definition")
+        if self.default not in names:
+            raise LabelError(
+                f"attribute {self.name!r} has the default {self.default!r}, which is no value of it",
+                fix=did_you_mean(self.default, names),
+            )
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """The values without their definitions."""
+        return tuple(name for name, _ in self.values)
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     """A kind of entity.
 
@@ -23,6 +58,7 @@ class Label:
         guideline: what counts and where an entity begins and ends; may be empty.
         semantic_types: names of the UMLS semantic types whose concepts are of this label.
         terms: strings that are of this label wherever they stand as whole words.
+        attributes: what is asked of each entity of this label.
     """
 
     name: str
@@ -30,12 +66,15 @@ class Label:
     guideline: str = ""
     semantic_types: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.strip() or not self.name.isprintable():
             raise LabelError(f"{self.name!r} cannot be a label's name", expected="printable text with no outer spaces")
         if not self.definition.strip():
             raise LabelError(f"label {self.name!r} has no definition", expected="one sentence that says what it is")
+        if len({attribute.name for attribute in self.attributes}) < len(self.attributes):
+            raise LabelError(f"label {self.name!r} has two attributes of one name", fix="Rename one of them.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +191,8 @@ def builtin_names() -> tuple[str, ...]:
 
 
 _SET_KEYS = frozenset({"name", "labels", "examples"})
-_LABEL_KEYS = frozenset({"name", "definition", "guideline", "semantic_types", "terms"})
+_LABEL_KEYS = frozenset({"name", "definition", "guideline", "semantic_types", "terms", "attributes"})
+_ATTRIBUTE_KEYS = frozenset({"name", "default", "values"})
 _EXAMPLE_KEYS = frozenset({"text", "entities", "source"})
 _ENTITY_KEYS = frozenset({"text", "label", "start"})
 
@@ -175,6 +215,10 @@ def _parse(text: str, *, where: str, default_name: str) -> LabelSet:
                     guideline=_string(section, "guideline", place, default=""),
                     semantic_types=_strings(section, "semantic_types", place),
                     terms=_strings(section, "terms", place),
+                    attributes=tuple(
+                        _attribute(item, where=f"{place}, [[labels.attributes]] {count}")
+                        for count, item in enumerate(_tables(section, "attributes", place), 1)
+                    ),
                 )
             )
         except LabelError as error:
@@ -188,6 +232,21 @@ def _parse(text: str, *, where: str, default_name: str) -> LabelSet:
         return LabelSet(_string(data, "name", where, default=default_name), tuple(labels), tuple(examples))
     except LabelError as error:
         raise LabelError(error.what, where=where, expected=error.expected, fix=error.fix) from None
+
+
+def _attribute(section: Mapping[str, Any], *, where: str) -> Attribute:
+    _check_keys(section, _ATTRIBUTE_KEYS, where=where)
+    values = section.get("values")
+    if not isinstance(values, dict) or not all(isinstance(said, str) for said in values.values()):
+        raise LabelError(
+            "'values' is not a table of texts",
+            where=where,
+            expected='[labels.attributes.values] with value = "definition"',
+        )
+    try:
+        return Attribute(_string(section, "name", where), tuple(values.items()), _string(section, "default", where))
+    except LabelError as error:
+        raise LabelError(error.what, where=error.where or where, expected=error.expected, fix=error.fix) from None
 
 
 def _example(section: Mapping[str, Any], names: Sequence[str], *, where: str) -> Example:

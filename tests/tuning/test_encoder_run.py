@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from clinspan.classifier import folder
+from clinspan.classifier.mentions import mentions
+from clinspan.classifier.scheme import head_for
 from clinspan.errors import ConfigError, InputError, LLMError, ModelError, OutputError
-from clinspan.labels import LabelSet
+from clinspan.labels import Attribute, LabelSet
 from clinspan.llms.encoder import EncoderLLM, EncoderSettings
 from clinspan.messages import CopyConstraint, Message, Request
 from clinspan.tagging.tagger import Tagger
@@ -276,3 +278,26 @@ class At:
 class _Fixed:
     def __init__(self, f1):
         self.micro = type("Micro", (), {"f1": f1})()
+
+
+def test_texts_annotated_twice_are_one_row_and_attributes_are_learned(made, tmp_path):
+    told = LabelSet(
+        "told",
+        (replace(DISEASE.labels[0], attributes=(Attribute("state", (("here", "is."), ("gone", "was.")), "here"),)),),
+    )
+    doc = document("a", "The {gout} went but {ataxia} stays.")
+    doc = replace(
+        doc,
+        entities=tuple(
+            replace(e, attributes={"state": s}) for e, s in zip(doc.entities, ("gone", "here"), strict=True)
+        ),
+    )
+    both = replace(doc, entities=tuple(replace(e, attributes={}) for e in doc.entities))
+    run = made("attributes", data=(gold(doc, labels=told), gold(both, labels=BOTH, name="mixed")))
+    assert len(run.data.rows) == 1
+    run.train()
+    _, classifier = folder.load(tmp_path / "attributes")
+    head = head_for(classifier.heads, told.names)
+    (reading,) = classifier.read([classifier.encode(doc.text)], [head])
+    found = mentions(reading, head, CopyConstraint(doc.text, told.names), classifier.attributes)
+    assert [(e.text, dict(e.attributes)) for e in found] == [("gout", {"state": "gone"}), ("ataxia", {"state": "here"})]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.classifier.model import TokenClassifier
-from clinspan.classifier.scheme import Head, heads
+from clinspan.classifier.scheme import AttributeHead, Head, attribute_heads, heads
 from clinspan.errors import InputError, MissingExtra, ModelError
 from clinspan.models.registry import sha256_of
 
@@ -25,12 +25,14 @@ class ClassifierCard:
     Attributes:
         name: as reports show it.
         heads: what its outputs mean.
+        attributes: what the outputs after those mean.
         sha256: of the weights' file.
         card: all of it.
     """
 
     name: str
     heads: tuple[Head, ...]
+    attributes: tuple[AttributeHead, ...]
     sha256: str
     card: dict[str, Any]
 
@@ -48,7 +50,10 @@ def read_card(folder: Path) -> ClassifierCard:
             raise InputError(
                 "is not the card of a token classifier", where=str(path), fix="Make one: clinspan tune-encoder."
             )
-        return ClassifierCard(card["name"], heads(card["label_sets"]), card["weights"]["sha256"], card)
+        known = heads(card["label_sets"])
+        told = [AttributeHead(a["name"], tuple(a["values"]), tuple(a["labels"]), 0) for a in card["attributes"]]
+        attributes = attribute_heads(told, known[-1].end)
+        return ClassifierCard(card["name"], known, attributes, card["weights"]["sha256"], card)
     except OSError as error:
         raise InputError(
             f"the classifier's card cannot be read: {error.strerror}",
@@ -89,4 +94,4 @@ def load(folder: Path) -> tuple[ClassifierCard, TokenClassifier]:
         raise ModelError(f"cannot be loaded as a token classifier: {error}", where=str(folder)) from error
     if torch.cuda.is_available():
         model = model.to("cuda")
-    return card, TokenClassifier(model.eval(), tokenizer, card.heads)
+    return card, TokenClassifier(model.eval(), tokenizer, card.heads, card.attributes)

@@ -1,12 +1,12 @@
 """The mentions that a classifier finds in a window under a request's constraint."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from clinspan.classifier.lattice import Floats, Lattice, decode, lattice
-from clinspan.classifier.scheme import Head
+from clinspan.classifier.lattice import Floats, Found, Lattice, decode, lattice
+from clinspan.classifier.scheme import AttributeHead, Head
 from clinspan.classifier.units import Unit
 from clinspan.document import Entity, Span
 from clinspan.messages import CopyConstraint
@@ -14,13 +14,20 @@ from clinspan.messages import CopyConstraint
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the encoder says of one window: its units, and for each the log-probabilities of a head's tags."""
+    """What the encoder says of one window: its units, and for each the log-probabilities of a head's tags.
+
+    Attributes:
+        values: for each attribute the log-probabilities of its values, a row for each unit.
+    """
 
     units: tuple[Unit, ...]
     tags: Floats
+    values: Mapping[str, Floats] = field(default_factory=dict)
 
 
-def mentions(reading: Reading, head: Head, constraint: CopyConstraint) -> list[Entity]:
+def mentions(
+    reading: Reading, head: Head, constraint: CopyConstraint, attributes: Sequence[AttributeHead] = ()
+) -> list[Entity]:
     """The mentions of the constraint's labels, in text order, with their probabilities.
 
     The constraint's biases are added to the log-score of each mention they name, before all ways through the window are
@@ -37,8 +44,14 @@ def mentions(reading: Reading, head: Head, constraint: CopyConstraint) -> list[E
         label = head.labels[found.label]
         if label in constraint.labels:
             span = Span(reading.units[found.first].span.start, reading.units[found.end - 1].span.end)
-            entities.append(Entity(span, label, span.of(constraint.text), found.score))
+            said = {a.name: _value(reading, a, found) for a in attributes if label in a.labels}
+            entities.append(Entity(span, label, span.of(constraint.text), found.score, attributes=said))
     return entities
+
+
+def _value(reading: Reading, attribute: AttributeHead, found: Found) -> str:
+    """The value that the units of a mention say together."""
+    return attribute.values[int(reading.values[attribute.name][found.first : found.end].sum(axis=0).argmax())]
 
 
 def _use_candidates(scored: Lattice, units: Sequence[Unit], head: Head, constraint: CopyConstraint) -> None:

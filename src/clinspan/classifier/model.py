@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from clinspan.classifier.mentions import Reading
-from clinspan.classifier.scheme import Head
+from clinspan.classifier.scheme import AttributeHead, Head
 from clinspan.classifier.units import Unit, units
 from clinspan.errors import MissingExtra, ModelError
 
@@ -18,17 +18,19 @@ class TokenClassifier:
         model: transformers' model for token classification.
         tokenizer: its fast tokenizer.
         heads: what the model's outputs mean.
+        attributes: what those after the heads mean.
 
     Raises:
         ModelError: when the tokenizer gives no offsets, or the heads are not the model's.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, heads: tuple[Head, ...]):
+    def __init__(self, model: Any, tokenizer: Any, heads: tuple[Head, ...], attributes: tuple[AttributeHead, ...] = ()):
         if not tokenizer.is_fast:
             raise ModelError("the tokenizer knows no offsets", expected="one with a tokenizer.json")
-        if model.config.num_labels != heads[-1].end:
-            raise ModelError(f"the model has {model.config.num_labels} outputs, and its labels need {heads[-1].end}")
-        self.model, self.tokenizer, self.heads = model, tokenizer, heads
+        needed = attributes[-1].end if attributes else heads[-1].end
+        if model.config.num_labels != needed:
+            raise ModelError(f"the model has {model.config.num_labels} outputs, and its labels need {needed}")
+        self.model, self.tokenizer, self.heads, self.attributes = model, tokenizer, heads, attributes
         known = getattr(model.config, "max_position_embeddings", None) or 512
         # Some encoders keep the first positions for padding.
         pad = getattr(model.config, "pad_token_id", None) or 0
@@ -61,7 +63,11 @@ class TokenClassifier:
         with torch.inference_mode():
             logits = self.model(input_ids=ids, attention_mask=mask).logits.float().cpu().numpy()
         return [
-            Reading(found, _log_probabilities(rows[:, head.first : head.end], found))
+            Reading(
+                found,
+                _log_probabilities(rows[:, head.first : head.end], found),
+                {a.name: _log_probabilities(rows[:, a.first : a.end], found) for a in self.attributes},
+            )
             for rows, (_, found), head in zip(logits, windows, heads, strict=True)
         ]
 

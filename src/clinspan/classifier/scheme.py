@@ -73,6 +73,49 @@ class Head:
         return self.first + 1 + len(PARTS) * self.labels.index(label)
 
 
+@dataclass(frozen=True, slots=True)
+class AttributeHead:
+    """The outputs for one attribute: a value for each unit of a mention, of which the mention has their mean.
+
+    Attributes:
+        labels: whose mentions have the attribute.
+        first: index of its first value among the classifier's outputs.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    labels: tuple[str, ...]
+    first: int
+
+    @property
+    def end(self) -> int:
+        """One past its last output."""
+        return self.first + len(self.values)
+
+
+def attribute_heads(attributes: Iterable[AttributeHead], after: int) -> tuple[AttributeHead, ...]:
+    """The heads one after the other, from the output `after` on; those that ask the same share one.
+
+    Raises:
+        ConfigError: when two have one name and other values.
+    """
+    made: dict[str, AttributeHead] = {}
+    for head in attributes:
+        known = made.get(head.name)
+        if known is not None and known.values != head.values:
+            raise ConfigError(
+                f"the attribute {head.name!r} has the values {', '.join(known.values)} in one label set and "
+                f"{', '.join(head.values)} in another",
+                fix="Give one of them another name.",
+            )
+        labels = dict.fromkeys((*(known.labels if known is not None else ()), *head.labels))
+        made[head.name] = AttributeHead(head.name, head.values, tuple(labels), 0)
+    placed: list[AttributeHead] = []
+    for head in made.values():
+        placed.append(AttributeHead(head.name, head.values, head.labels, placed[-1].end if placed else after))
+    return tuple(placed)
+
+
 def heads(label_sets: Iterable[Sequence[str]]) -> tuple[Head, ...]:
     """A head for each set of labels, one after the other; sets with the same labels share one."""
     made: list[Head] = []
@@ -95,8 +138,9 @@ def head_for(known: Sequence[Head], names: Collection[str]) -> Head:
     return min(fitting, key=lambda head: len(head.labels))
 
 
-def names_of(known: Sequence[Head]) -> tuple[str, ...]:
+def names_of(known: Sequence[Head], attributes: Sequence[AttributeHead] = ()) -> tuple[str, ...]:
     """A name for every output, as a model's configuration lists them; heads are told apart where there are several."""
+    values = tuple(f"{head.name}={value}" for head in attributes for value in head.values)
     if len(known) == 1:
-        return known[0].tags
-    return tuple(f"{'+'.join(head.labels)}/{tag}" for head in known for tag in head.tags)
+        return (*known[0].tags, *values)
+    return (*(f"{'+'.join(head.labels)}/{tag}" for head in known for tag in head.tags), *values)

@@ -34,6 +34,9 @@ def tune_encoder(
     learning_rate: Annotated[float, typer.Option(help="At its highest; less for larger encoders.")] = 2e-4,
     batch: material.Batch = 16,
     keep_empty: material.KeepEmpty = 1.0,
+    sentences: Annotated[
+        int, typer.Option(min=1, help="A window has at most so many sentences, the number drawn for each document.")
+    ] = 1,
     documents: material.Documents = None,
     patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
@@ -53,6 +56,7 @@ def tune_encoder(
         passes=epochs,
         batch=batch,
         keep_empty=keep_empty,
+        sentences=sentences,
         patience=patience,
         checkpoint_minutes=checkpoint_minutes,
         seed=seed,

@@ -113,7 +113,7 @@ class EncoderLLM:
             readings = self.classifier.read(windows, [encoded[number][1] for number in batch])
             for number, reading in zip(batch, readings, strict=True):
                 constraint, head, ids, _ = encoded[number]
-                found = mentions(reading, head, constraint)
+                found = mentions(reading, head, constraint, self.classifier.attributes)
                 answers[number] = Completion(
                     render(constraint.text, found),
                     mention_scores=tuple(entity.score or 0.0 for entity in found),

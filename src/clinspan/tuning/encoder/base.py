@@ -8,7 +8,7 @@ import torch
 import transformers
 
 from clinspan.classifier.model import TokenClassifier
-from clinspan.classifier.scheme import Head, names_of
+from clinspan.classifier.scheme import AttributeHead, Head, names_of
 from clinspan.errors import InputError, ModelError
 from clinspan.models.registry import entries, find, path_of, sha256_of
 
@@ -29,7 +29,9 @@ class EncoderBase:
     sha256: str
     source: str
 
-    def classifier(self, heads: tuple[Head, ...], *, seed: int) -> TokenClassifier:
+    def classifier(
+        self, heads: tuple[Head, ...], attributes: tuple[AttributeHead, ...] = (), *, seed: int
+    ) -> TokenClassifier:
         """The encoder with fresh outputs for these heads.
 
         Raises:
@@ -37,7 +39,7 @@ class EncoderBase:
         """
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        names = names_of(heads)
+        names = names_of(heads, attributes)
         torch.manual_seed(seed)
         options: dict[str, Any] = {
             "id2label": dict(enumerate(names)),
@@ -51,7 +53,7 @@ class EncoderBase:
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"cannot be loaded as an encoder: {error}", where=self.name) from error
-        return TokenClassifier(model, tokenizer, heads)
+        return TokenClassifier(model, tokenizer, heads, attributes)
 
 
 def find_base(where: str) -> EncoderBase:

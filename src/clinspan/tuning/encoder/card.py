@@ -30,6 +30,7 @@ class EncoderCard:
         name: of the classifier.
         base: its name and sha256.
         label_sets: the labels of each head, in the order of the model's outputs.
+        attributes: name, values and labels of each attribute, whose outputs follow.
         parameters: how many weights it has.
         data: a row for each corpus.
         settings: of the run.
@@ -41,6 +42,7 @@ class EncoderCard:
     name: str
     base: Mapping[str, str]
     label_sets: Sequence[Sequence[str]]
+    attributes: Sequence[Mapping[str, Any]]
     parameters: int
     data: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]

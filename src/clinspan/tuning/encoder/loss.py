@@ -1,4 +1,4 @@
-"""The loss of a classifier with several heads: each token is judged by the head its right tag belongs to."""
+"""The loss of a classifier with several heads: each token is judged by every head that has a target for it."""
 
 import math
 from collections.abc import Sequence
@@ -6,45 +6,44 @@ from typing import Any
 
 import torch
 
-from clinspan.classifier.scheme import Head
+from clinspan.classifier.scheme import AttributeHead, Head
 from clinspan.errors import ModelError
 from clinspan.tuning.encoder.rows import IGNORED
 
 
 class HeadLoss:
-    """Cross-entropy among the tags of one head; the outputs of the others neither gain nor lose.
+    """Cross-entropy among the outputs of one head, summed over the heads; those without a target gain nothing.
 
     Args:
-        heads: of the classifier.
+        heads: of the classifier, then those of its attributes, in the order of the targets.
 
     Attributes:
         mean: running mean of the last steps' loss.
     """
 
-    def __init__(self, heads: Sequence[Head]):
+    def __init__(self, heads: Sequence[Head | AttributeHead]):
         self.mean = math.nan
-        self._outputs = heads[-1].end
-        self._shut = torch.zeros(self._outputs, self._outputs, dtype=torch.bool)
-        for head in heads:
-            row = torch.ones(self._outputs, dtype=torch.bool)
-            row[head.first : head.end] = False
-            self._shut[head.first : head.end] = row
+        self._heads = tuple(heads)
 
     def __call__(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        """The loss of a batch, as transformers' Trainer asks for it.
+        """The loss of a batch, as transformers' Trainer asks for it; labels have the shape (rows, n, heads).
 
         Raises:
             ModelError: when it is no longer a number.
         """
         known = labels != IGNORED
-        targets, logits = labels[known], outputs.logits[known].float()
-        logits = logits.masked_fill(self._shut.to(logits.device)[targets], -math.inf)
-        summed = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
-        value = float(summed.detach()) / max(1, len(targets))
+        summed = outputs.logits.sum(dtype=torch.float32) * 0
+        for number, head in enumerate(self._heads):
+            asked = known[..., number]
+            targets = labels[..., number][asked] - head.first
+            logits = outputs.logits[asked][:, head.first : head.end].float()
+            summed = summed + torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+        count = max(1, int(known.sum()))
+        value = float(summed.detach()) / count
         if not math.isfinite(value):
             raise ModelError(
                 "the loss is no longer a number",
                 fix="Go on from the last checkpoint with a lower --learning-rate, in another folder.",
             )
         self.mean = value if math.isnan(self.mean) else 0.98 * self.mean + 0.02 * value
-        return summed / (num_items_in_batch if num_items_in_batch is not None else max(1, len(targets)))
+        return summed / (num_items_in_batch if num_items_in_batch is not None else count)

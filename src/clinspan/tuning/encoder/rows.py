@@ -1,4 +1,4 @@
-"""Training rows: windows as the tagger cuts them, and the tag that is right for the token of each unit."""
+"""Training rows: windows as the tagger cuts them, and for each head the target of the token of each unit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ from typing import Any
 import torch
 
 from clinspan.classifier.model import TokenClassifier
-from clinspan.classifier.scheme import Head, head_for
-from clinspan.classifier.units import segments
-from clinspan.document import Document
+from clinspan.classifier.scheme import head_for
+from clinspan.classifier.units import Unit, segments
+from clinspan.document import Document, Entity
 from clinspan.errors import InputError
 from clinspan.text.windows import WindowSettings, windows
 from clinspan.tuning.corpora import Gold
 
 IGNORED = -100
-"""The target of tokens that say nothing: special ones, and all but the first of a unit."""
+"""The target of tokens that say nothing: special ones, all but the first of a unit, and those of heads for which the
+text was not annotated."""
 
-Row = dict[str, list[int]]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Rows:
     """What is trained on.
 
     Attributes:
-        rows: `input_ids` and `labels` of each window, of one length within a row.
+        rows: `input_ids` of each window, n numbers, and `labels`, n lists with one target for each head.
         windows: how many windows the documents have, with those left out.
         mentions: of the documents, that tags can mark.
         lost: mentions that they cannot: those that a window's edge cuts, and the shorter of two that overlap.
@@ -40,15 +41,26 @@ class Rows:
     too_long: int
 
 
-def cut(max_tokens: int) -> WindowSettings:
-    """One sentence a window."""
-    return WindowSettings(max_tokens=max_tokens, max_sentences=1, overlap_sentences=0)
+def cut(max_tokens: int, sentences: int = 1) -> WindowSettings:
+    """Windows of at most so many tokens and sentences, without overlap."""
+    return WindowSettings(max_tokens=max_tokens, max_sentences=sentences, overlap_sentences=0)
 
 
 def rows(
-    corpora: Sequence[Gold], classifier: TokenClassifier, *, max_tokens: int, keep_empty: float, seed: int
+    corpora: Sequence[Gold],
+    classifier: TokenClassifier,
+    *,
+    max_tokens: int,
+    keep_empty: float,
+    seed: int,
+    sentences: int = 1,
 ) -> Rows:
-    """The rows of all corpora, each with the head for the labels it was annotated for.
+    """The rows of all corpora, each with targets for the head of the labels it was annotated for.
+
+    A text that several corpora annotate, each with labels of its own, is one row with targets for each of their heads.
+
+    Args:
+        sentences: a document is cut into windows of at most so many sentences, the number drawn for each document.
 
     Raises:
         InputError: when nothing is left to train on.
@@ -56,50 +68,66 @@ def rows(
     random = Random(seed)
     made: list[Row] = []
     count = mentions = marked = too_long = 0
+    texts: dict[str, dict[int, Document]] = {}
     for gold in corpora:
-        head = head_for(classifier.heads, gold.labels.names)
+        head = classifier.heads.index(head_for(classifier.heads, gold.labels.names))
         mentions += gold.mentions
         for doc in gold.documents:
-            # Parts of a sentence that is too long for one window overlap, and may share a mention.
-            places: set[tuple[int, int, str]] = set()
-            for row, found in _rows(doc, head, classifier, max_tokens):
-                count += 1
-                if len(row["input_ids"]) > classifier.context:
-                    too_long += 1
-                    continue
-                places |= found
-                if found or random.random() < keep_empty:
-                    made.append(row)
-            marked += len(places)
+            texts.setdefault(doc.text, {})[head] = doc
+    for text, annotated in texts.items():
+        settings = cut(max_tokens, random.randint(1, sentences))
+        # Parts of a sentence that is too long for one window overlap, and may share a mention.
+        places: set[tuple[int, int, int, str]] = set()
+        for window in windows(text, settings, count=classifier.count_tokens):
+            count += 1
+            ids, units = classifier.encode(window.span.of(text))
+            if len(ids) > classifier.context:
+                too_long += 1
+                continue
+            targets = [[IGNORED] * (len(classifier.heads) + len(classifier.attributes)) for _ in ids]
+            found: set[tuple[int, int, int, str]] = set()
+            for head, doc in annotated.items():
+                inside = [e.shift(-window.span.start) for e in doc.entities if window.span.contains(e.span)]
+                for first, end, label in _mark(targets, units, classifier, head, inside):
+                    found.add((head, first + window.span.start, end + window.span.start, label))
+            places |= found
+            if found or random.random() < keep_empty:
+                made.append({"input_ids": ids, "labels": targets})
+        marked += len(places)
     if not marked:
         raise InputError("no window with a mention is left to train on", fix="Give annotated documents.")
     return Rows(tuple(made), count, marked, max(0, mentions - marked), too_long)
 
 
-def _rows(
-    doc: Document, head: Head, classifier: TokenClassifier, max_tokens: int
-) -> list[tuple[Row, set[tuple[int, int, str]]]]:
-    """Each window's row, and where in the document the mentions stand that it marks."""
-    made = []
-    for window in windows(doc.text, cut(max_tokens), count=classifier.count_tokens):
-        start = window.span.start
-        ids, units = classifier.encode(window.span.of(doc.text))
-        found = segments(units, [e.shift(-start) for e in doc.entities if window.span.contains(e.span)])
-        labels = [IGNORED] * len(ids)
-        for unit, output in zip(units, head.encode(found, len(units)), strict=True):
-            if unit.token is not None:
-                labels[unit.token] = output
-        places = {(units[s.first].span.start + start, units[s.end - 1].span.end + start, s.label) for s in found}
-        made.append(({"input_ids": ids, "labels": labels}, places))
-    return made
+def _mark(
+    targets: list[list[int]], units: Sequence[Unit], classifier: TokenClassifier, head: int, entities: Sequence[Entity]
+) -> list[tuple[int, int, str]]:
+    """Writes the targets of one head and of its entities' attributes; gives where the marked mentions stand."""
+    found = segments(units, entities)
+    for unit, output in zip(units, classifier.heads[head].encode(found, len(units)), strict=True):
+        if unit.token is not None:
+            targets[unit.token][head] = output
+    places = []
+    for segment in found:
+        covered = units[segment.first : segment.end]
+        places.append((covered[0].span.start, covered[-1].span.end, segment.label))
+        said = next(e for e in entities if e.label == segment.label and e.span.overlaps(covered[0].span))
+        for number, attribute in enumerate(classifier.attributes, len(classifier.heads)):
+            value = said.attributes.get(attribute.name)
+            if value in attribute.values and segment.label in attribute.labels:
+                for unit in covered:
+                    if unit.token is not None:
+                        targets[unit.token][number] = attribute.first + attribute.values.index(value)
+    return places
 
 
 def collate(batch: Sequence[Row], *, pad: int) -> dict[str, Any]:
-    """A batch as tensors, each row filled up to the longest."""
+    """A batch as tensors, each row filled up to the longest: ids and mask (rows, n), labels (rows, n, heads)."""
     longest = max(len(row["input_ids"]) for row in batch)
+    nothing = [IGNORED] * len(batch[0]["labels"][0])
 
-    def filled(key: str, value: int) -> Any:
+    def filled(key: str, value: Any) -> Any:
         return torch.tensor([row[key] + [value] * (longest - len(row[key])) for row in batch])
 
     mask = torch.tensor([[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in batch])
-    return {"input_ids": filled("input_ids", pad), "attention_mask": mask, "labels": filled("labels", IGNORED)}
+    return {"input_ids": filled("input_ids", pad), "attention_mask": mask, "labels": filled("labels", nothing)}

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from clinspan.classifier import folder as classifier_folder
-from clinspan.classifier.scheme import heads
+from clinspan.classifier.scheme import AttributeHead, attribute_heads, heads
 from clinspan.errors import InputError, ModelError, OutputError
 from clinspan.evaluation.score import Score, score
 from clinspan.llms.encoder import EncoderLLM
@@ -60,13 +60,16 @@ class EncoderRun:
     ):
         self.base, self.corpora, self.output, self.settings, self.held = base, corpora, output, settings, held
         self.name = name or output.name
-        self.classifier = base.classifier(heads(gold.labels.names for gold in corpora), seed=settings.seed)
+        asked = heads(gold.labels.names for gold in corpora)
+        told = attribute_heads((head for gold in corpora for head in _assessed(gold)), asked[-1].end)
+        self.classifier = base.classifier(asked, told, seed=settings.seed)
         self.data = rows(
             corpora,
             self.classifier,
             max_tokens=settings.max_tokens,
             keep_empty=settings.keep_empty,
             seed=settings.seed,
+            sentences=settings.sentences,
         )
         self.log: list[dict[str, Any]] = []
         self._hooks = Hooks(self._stepped, self._passed)
@@ -93,6 +96,7 @@ class EncoderRun:
             "base": self.base.sha256 or self.base.name,
             "data": [gold.sha256 for gold in self.corpora],
             "label_sets": [list(head.labels) for head in self.classifier.heads],
+            "attributes": [head.name for head in self.classifier.attributes],
             "rows": len(self.data.rows),
             "settings": {k: v for k, v in asdict(self.settings).items() if k not in ("checkpoint_minutes", "patience")},
         }
@@ -162,7 +166,7 @@ class EncoderRun:
         training = self.classifier.model.training
         self.classifier.model.eval()
         llm = EncoderLLM(self.classifier)
-        windows = cut(self.settings.max_tokens)
+        windows = cut(self.settings.max_tokens, self.settings.sentences)
         tagged = [validate.tag(llm, validate.Held(gold, windows)) for gold in self.held]
         found = [
             score(gold.documents, mine, labels=gold.labels.names) for gold, mine in zip(self.held, tagged, strict=True)
@@ -201,6 +205,10 @@ class EncoderRun:
             name=self.name,
             base={"name": self.base.name, "sha256": self.base.sha256},
             label_sets=[list(head.labels) for head in self.classifier.heads],
+            attributes=[
+                {"name": head.name, "values": list(head.values), "labels": list(head.labels)}
+                for head in self.classifier.attributes
+            ],
             parameters=self.classifier.parameters,
             data=data,
             settings=asdict(self.settings) | {"bfloat16": self.trainer.bfloat16},
@@ -233,3 +241,13 @@ class EncoderRun:
             (self.output / name).write_text(content, encoding="utf-8")
         except OSError as error:
             raise OutputError(f"{name} cannot be written: {error.strerror}", where=str(self.output)) from error
+
+
+def _assessed(gold: Gold) -> Iterator[AttributeHead]:
+    """The attributes of the corpus's labels that its annotators gave a value to."""
+    for label in gold.labels.labels:
+        for attribute in label.attributes:
+            if any(
+                attribute.name in e.attributes for doc in gold.documents for e in doc.entities if e.label == label.name
+            ):
+                yield AttributeHead(attribute.name, attribute.value_names, (label.name,), 0)

@@ -20,6 +20,8 @@ class EncoderRunSettings:
         weight_decay: of all weights but biases and norms.
         clip: largest norm of a step's gradient.
         keep_empty: the share of windows without a mention that is used.
+        sentences: a window has at most so many; how many is drawn for each document, so that the encoder learns to
+            read sentences alone and with those before them.
         max_tokens: of a window, by the encoder's own tokenizer.
         bfloat16: compute in bf16, with weights in fp32; where the processor is fast in it when None.
         checkpoint_minutes: between two checkpoints; there is one after each pass too.
@@ -33,6 +35,7 @@ class EncoderRunSettings:
     weight_decay: float = 0.01
     clip: float = 1.0
     keep_empty: float = 1.0
+    sentences: int = 1
     max_tokens: int = 128
     bfloat16: bool | None = None
     checkpoint_minutes: float = 5.0
@@ -40,8 +43,8 @@ class EncoderRunSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.passes, self.batch, self.max_tokens) < 1:
-            raise ConfigError("passes, batch and max_tokens must be 1 or more")
+        if min(self.passes, self.batch, self.sentences, self.max_tokens) < 1:
+            raise ConfigError("passes, batch, sentences and max_tokens must be 1 or more")
         if not 0 < self.learning_rate < 1:
             raise ConfigError(f"a learning rate of {self.learning_rate} is outside (0, 1)")
         if not 0 <= self.keep_empty <= 1:

@@ -82,7 +82,7 @@ class EncoderTrainer:
         hooks: Hooks,
         seconds: float = 0.0,
     ):
-        self.loss = HeadLoss(classifier.heads)
+        self.loss = HeadLoss((*classifier.heads, *classifier.attributes))
         self._settings, self._folder, self._hooks, self._before = settings, folder, hooks, seconds
         self.bfloat16 = _fast_in_bfloat16() if settings.bfloat16 is None else settings.bfloat16
         steps = settings.passes * -(-len(training) // settings.batch)
