@@ -117,6 +117,12 @@ def test_held_out_documents_are_left_out_by_id_and_by_text():
     assert left.left_out == 3
 
 
+def test_a_text_may_teach_each_set_of_labels_once():
+    one, again = gold(document("1", "A {gout}.")), gold(document("2", "A {gout}."))
+    other = gold(document("3", "A {disease:gout}."), labels=BOTH)
+    assert [len(found.documents) for found in corpora.without([one, again, other], [])] == [1, 0, 1]
+
+
 @pytest.mark.parametrize(("wanted", "count"), [("1", 1), ("3", 3), ("50%", 2), ("100%", 4), ("1%", 1)])
 def test_some_documents_are_drawn(corpus, wanted, count):
     some = corpora.drawn(corpus, wanted, seed=3)

@@ -118,7 +118,7 @@ def _check_labels(pool: Pool, labels: LabelSet, names: Mapping[str, str]) -> Non
 
 
 def without(corpora: Sequence[Gold], held_out: Iterable[Document]) -> tuple[Gold, ...]:
-    """The corpora without the held-out documents, and with each document once.
+    """The corpora without the held-out documents, and with each document once for each set of labels.
 
     A document is held out when its id, or its text but for case and punctuation, is that of a held-out one; one of a
     pool, which may lack windows, when its text is nearly so.
@@ -126,14 +126,17 @@ def without(corpora: Sequence[Gold], held_out: Iterable[Document]) -> tuple[Gold
     held = list(held_out)
     ids, texts = {doc.id for doc in held}, {_bare(doc.text) for doc in held}
     result: list[Gold] = []
+    seen: dict[frozenset[str], set[str]] = {}
     for gold in corpora:
         kept: list[Document] = []
+        known = seen.setdefault(frozenset(gold.labels.names), set())
         alike = gold.same_document
         out = ids if alike is None else ids.union(*(alike(doc.id, doc.text) for doc in held))
         for doc in gold.documents:
-            if doc.id not in out and _bare(doc.text) not in texts:
+            text = _bare(doc.text)
+            if doc.id not in out and text not in texts and text not in known:
                 kept.append(doc)
-                texts.add(_bare(doc.text))
+                known.add(text)
         result.append(replace(gold, documents=tuple(kept), left_out=len(gold.documents) - len(kept)))
     return tuple(result)
 
