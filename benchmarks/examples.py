@@ -39,8 +39,8 @@ from clinspan.document import Document, Entity, Span
 from clinspan.examples.build import add, build
 from clinspan.examples.embed import MINILM, open_encoder
 from clinspan.examples.encoders import Pooling
-from clinspan.examples.layout import MANIFEST
 from clinspan.examples.pool import Pool
+from clinspan.examples.store import MANIFEST
 
 A_DOCUMENT = 10
 A_PART = 250_000

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from clinspan.corpora import catalogue
 from clinspan.document import Document
-from clinspan.examples.select.settings import Strategy
+from clinspan.examples.selection import Strategy
 from clinspan.labels import LabelSet
 from clinspan.tagging.recipe import Choice, TaggerRecipe
 from clinspan.tagging.settings import ExampleChoice

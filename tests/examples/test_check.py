@@ -7,11 +7,11 @@ from pool_parts import marked, numbered
 
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError
-from clinspan.examples import layout
+from clinspan.examples import store
 from clinspan.examples.build import build
 from clinspan.examples.check import Gate, Rules, label_set, read
-from clinspan.examples.duplicates import NEAR, resemblance, sketch
 from clinspan.examples.pool import Pool
+from clinspan.examples.store import NEAR, resemblance, sketch
 from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet
 
@@ -142,8 +142,7 @@ def test_held_out_documents_never_enter():
 def test_what_the_pool_has_does_not_enter_again(tmp_path):
     build([Document("a", NOTE), numbered(1)], tmp_path, labels=["disease"])
     pool = Pool.open(tmp_path)
-    store = tmp_path / pool.info.generation / layout.STORE
-    shut = gate(store=store)
+    shut = gate(store=tmp_path / pool.info.generation / store.STORE)
     assert ids(shut.admit([Document("b", NOTE), numbered(1), numbered(2)])) == ["n2"]
     assert pool.same_document("n1", "") == {"n1"}
     assert pool.same_document("elsewhere", NOTE + " Seen.") == {"a"}

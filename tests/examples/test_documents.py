@@ -2,7 +2,7 @@ from pool_parts import marked
 
 from clinspan.document import Document
 from clinspan.examples.build import build
-from clinspan.examples.documents import documents_of, rejoined
+from clinspan.examples.example import documents_of, rejoined
 from clinspan.examples.pool import Pool
 
 PROSE = marked(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from clinspan.document import Document
+from clinspan.examples.build import temporary
 from clinspan.examples.index import EncoderRetriever, ExactVectors
-from clinspan.examples.temporary import temporary
 
 TEXTS = ["She has gout.", "He was well.", "Gout of the toe and gout of the foot.", "No one came."]
 

@@ -10,9 +10,9 @@ from select_pool import Cosine, cosine, example, mentions
 
 from clinspan.errors import ConfigError
 from clinspan.examples.example import PoolExample
-from clinspan.examples.select.mentions import MentionIndex
-from clinspan.examples.select.selector import Selector, Wish
-from clinspan.examples.select.settings import Order, SelectSettings, Strategy
+from clinspan.examples.mentions import MentionIndex
+from clinspan.examples.selection import Order, SelectSettings, Strategy
+from clinspan.examples.selector import Selector, Wish
 
 POOL = [
     example("a", "She has <disease:breast cancer> of the left breast ."),

@@ -10,7 +10,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.examples.build import build
 from clinspan.examples.pool import Pool
-from clinspan.examples.select.settings import MentionSource, Order, SelectSettings, Strategy
+from clinspan.examples.selection import MentionSource, Order, SelectSettings, Strategy
 from clinspan.labels import Example, LabelSet
 from clinspan.messages import Completion
 from clinspan.prompt import PromptSettings

@@ -9,11 +9,11 @@ from clinspan.ablation.plan import Plan, Source
 from clinspan.corpora import catalogue
 from clinspan.document import Document, Entity
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
-from clinspan.evaluation.pairing import checksum
+from clinspan.evaluation.match import checksum
+from clinspan.examples.build import temporary
 from clinspan.examples.example import sentences
-from clinspan.examples.layout import is_pool
 from clinspan.examples.pool import Pool
-from clinspan.examples.temporary import temporary
+from clinspan.examples.store import is_pool
 from clinspan.labels import LabelSet
 
 

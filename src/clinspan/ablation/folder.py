@@ -13,7 +13,7 @@ from clinspan.ablation.measured import CellFile, Measured, read_cell
 from clinspan.ablation.plan import LLMPlan, Plan
 from clinspan.calibrate.opening import Opening
 from clinspan.errors import OutputError
-from clinspan.evaluation.pairing import checksum
+from clinspan.evaluation.match import checksum
 from clinspan.labels import LabelSet
 from clinspan.runs.folder import Description, RunFolder, digest, read_description
 

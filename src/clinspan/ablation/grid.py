@@ -8,7 +8,7 @@ from clinspan.ablation.plan import Plan
 from clinspan.ablation.settings import KEYS, Settings, Value
 from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError
-from clinspan.examples.select.settings import Order, Strategy
+from clinspan.examples.selection import Order, Strategy
 from clinspan.formats.catalogue import by_name
 from clinspan.runs.folder import digest
 

@@ -10,7 +10,7 @@ from clinspan.ablation.plan import Plan
 from clinspan.ablation.settings import AUTO, Settings, over
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
-from clinspan.examples.documents import documents_of
+from clinspan.examples.example import documents_of
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM, closing

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast, get_args
 
 from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError, did_you_mean
-from clinspan.examples.select.settings import MentionSource, Order, Strategy
+from clinspan.examples.selection import MentionSource, Order, Strategy
 from clinspan.formats import catalogue
 from clinspan.messages import CandidateMode
 from clinspan.tagging.recipe import Choice

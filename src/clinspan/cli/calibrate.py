@@ -18,7 +18,7 @@ from clinspan.corpora import catalogue, inputs
 from clinspan.corpora.writer import refuse_existing
 from clinspan.document import Document
 from clinspan.errors import OutputError
-from clinspan.evaluation.pairing import checksum
+from clinspan.evaluation.match import checksum
 from clinspan.tagging import open as parts
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.tagger import Tagger

@@ -17,15 +17,15 @@ from clinspan.corpora import catalogue
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError
 from clinspan.examples import build as builder
-from clinspan.examples import layout, lexical
+from clinspan.examples import retrieve, store
+from clinspan.examples.build import Progress as Report
 from clinspan.examples.check import Gate, Rules, label_set, read
 from clinspan.examples.embed import LEXICAL, MINILM, open_encoder
 from clinspan.examples.example import SENTENCE, PoolExample
+from clinspan.examples.mentions import MentionIndex
 from clinspan.examples.pool import Pool
-from clinspan.examples.select.mentions import MentionIndex
-from clinspan.examples.select.selector import Selector, Wish
-from clinspan.examples.select.settings import Order, SelectSettings, Strategy
-from clinspan.examples.vectors import Progress as Report
+from clinspan.examples.selection import Order, SelectSettings, Strategy
+from clinspan.examples.selector import Selector, Wish
 from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet
 from clinspan.text.windows import WindowSettings
@@ -105,7 +105,7 @@ def add(
     gate = Gate(
         Rules(labels=labels, form=by_name(form), skip_wrong=skip_wrong),
         held_out=_held_out(hold_out or (), source, skip_wrong=skip_wrong),
-        store=about.path / about.generation / layout.STORE,
+        store=about.path / about.generation / store.STORE,
     )
     with progress_bars() as report:
         documents = gate.admit(
@@ -150,12 +150,12 @@ def find(
     console = Console(highlight=False, soft_wrap=True)
     if not selection.chosen and not selection.refused:
         console.print("no example of the pool has a word in common with the text")
-    asked = set(lexical.terms(text))
+    asked = set(retrieve.terms(text))
     for chosen in selection.chosen:
         example = pool[chosen.index]
         console.print(f"[bold]{chosen.similarity:.2f}[/]  {escape(example.document)} at {example.start}")
         console.print(f"      {marked(example)}")
-        shared = [term for term in dict.fromkeys(lexical.terms(example.text)) if term in asked]
+        shared = [term for term in dict.fromkeys(retrieve.terms(example.text)) if term in asked]
         console.print(f"      [dim]{escape(chosen.why)}; shared words: {escape(', '.join(shared)) or 'none'}[/]")
     for why, count in selection.refused.items():
         console.print(f"{count} not shown: {why}")

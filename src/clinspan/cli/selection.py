@@ -11,8 +11,8 @@ from clinspan.cli.gold import names_for, say_left_out
 from clinspan.document import Document
 from clinspan.errors import ConfigError
 from clinspan.examples.check import Gate, Rules, read
-from clinspan.examples.layout import is_pool
-from clinspan.examples.select.settings import MentionSource, Order, Strategy
+from clinspan.examples.selection import MentionSource, Order, Strategy
+from clinspan.examples.store import is_pool
 from clinspan.labels import LabelSet
 from clinspan.tagging.settings import ExampleChoice
 

@@ -1,9 +1,8 @@
 """Scores of predicted entities against gold, what kinds of errors there are, and whether confidences can be trusted."""
 
 from clinspan.evaluation.breakdown import Breakdown, Kind, Mistake, break_down
-from clinspan.evaluation.confidence import Confidence, confidence
-from clinspan.evaluation.match import Rule
-from clinspan.evaluation.pairing import Pair, Pairing, pair
+from clinspan.evaluation.match import Pair, Pairing, Rule, pair
+from clinspan.evaluation.reliability import Confidence, confidence
 from clinspan.evaluation.score import Figures, Score, score, tally
 from clinspan.evaluation.significance import (
     Difference,

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from clinspan.document import Entity
-from clinspan.evaluation.match import Parts, overlap, parts
-from clinspan.evaluation.pairing import Pair, Pairing
+from clinspan.evaluation.match import Pair, Pairing, Parts, overlap, parts
 
 
 class Kind(StrEnum):

@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from clinspan.document import Document
 from clinspan.errors import ClinspanError
-from clinspan.evaluation.match import Rule, count
-from clinspan.evaluation.pairing import Pairing, pair
+from clinspan.evaluation.match import Pairing, Rule, count, pair
 
 CountArray = npt.NDArray[np.int64]
 """Documents by labels by (predicted, right, gold, found)."""
@@ -97,10 +96,10 @@ def score(
         predicted: the same documents with a system's entities.
         rule: see `Rule`.
         labels: what is scored, other labels being left out on both sides; None: every label of the gold documents.
-        lenient: see `clinspan.evaluation.pairing.pair`.
+        lenient: see `clinspan.evaluation.match.pair`.
 
     Raises:
-        InputError: when the two do not belong together; see `clinspan.evaluation.pairing.pair`.
+        InputError: when the two do not belong together; see `clinspan.evaluation.match.pair`.
     """
     rule = Rule(rule)
     return tally(pair(gold, predicted, labels=labels, lenient=lenient), [rule])[rule]

@@ -5,28 +5,44 @@ import os
 import shutil
 import sys
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 from filelock import FileLock
 
 from clinspan.document import Document
-from clinspan.errors import InputError, OutputError
-from clinspan.examples import index, layout, lexical, store
+from clinspan.errors import ConfigError, InputError, OutputError
+from clinspan.examples import index, retrieve, store
 from clinspan.examples.encoders import Encoder
 from clinspan.examples.example import SENTENCE, cut
-from clinspan.examples.layout import EncoderInfo
 from clinspan.examples.pool import Pool, check_encoder, read_manifest
-from clinspan.examples.vectors import Progress, silent, write_vectors
+from clinspan.examples.retrieve import Floats
+from clinspan.examples.store import EncoderInfo
 from clinspan.text.windows import WindowSettings
 
 Labels = Sequence[str] | Callable[[], Sequence[str]]
 """What the documents were annotated for, or a function that tells it once they have all been read."""
+_BATCH = 1024
+"""Texts that are encoded at a time."""
+
+
+class Progress(Protocol):
+    """Is told how far a step has come."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """`done` of `total`; a total of 0 means that it is not known."""
+        ...
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Shows no progress."""
 
 
 def build(
@@ -36,7 +52,7 @@ def build(
     labels: Labels,
     window: WindowSettings = SENTENCE,
     encoder: Encoder | None = None,
-    progress: Progress = silent,
+    progress: Progress = _silent,
 ) -> None:
     """Builds the pool in `folder` from documents that have been checked.
 
@@ -59,7 +75,7 @@ def build(
     folder = Path(folder).absolute()
     with _next_generation(folder) as (generation, finish):
         before = _open(folder)
-        writer = store.StoreWriter(generation / layout.STORE)
+        writer = store.StoreWriter(generation / store.STORE)
         counts = _add_all(documents, writer, window, progress)
         writer.close()
         counts["labels"] = list(labels() if callable(labels) else labels)
@@ -79,7 +95,7 @@ def add(
     *,
     labels: Labels = (),
     encoder: Encoder | None = None,
-    progress: Progress = silent,
+    progress: Progress = _silent,
 ) -> None:
     """Adds documents that have been checked to the pool in `folder`; only what is new is encoded.
 
@@ -103,8 +119,8 @@ def add(
         if before.info.encoder is not None:
             check_encoder(encoder, before.info)
         window = WindowSettings(**about["window"])
-        shutil.copyfile(folder / about["folder"] / layout.STORE, generation / layout.STORE)
-        writer = store.StoreWriter(generation / layout.STORE)
+        shutil.copyfile(folder / about["folder"] / store.STORE, generation / store.STORE)
+        writer = store.StoreWriter(generation / store.STORE)
         new = _add_all(documents, writer, window, progress)
         writer.close()
         mentions = Counter(about["mentions"])
@@ -128,13 +144,13 @@ def _next_generation(folder: Path) -> Iterator[tuple[Path, Callable[[dict[str, A
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / layout.LOCK):
+        with FileLock(folder / store.LOCK):
             current = _current(folder)
             _refuse_foreign(folder, current)
-            for stale in folder.glob(layout.GENERATION + "*"):
+            for stale in folder.glob(store.GENERATION + "*"):
                 if stale.name != current:
                     shutil.rmtree(stale, ignore_errors=True)
-            generation = Path(tempfile.mkdtemp(prefix=layout.GENERATION, dir=folder))
+            generation = Path(tempfile.mkdtemp(prefix=store.GENERATION, dir=folder))
             generation.chmod(0o755)
             try:
                 yield generation, lambda manifest: _switch(folder, generation, manifest)
@@ -153,8 +169,8 @@ def _refuse_foreign(folder: Path, current: str | None) -> None:
     Raises:
         OutputError: when the folder holds other files.
     """
-    own = (layout.MANIFEST, layout.MANIFEST + ".draft", layout.LOCK)
-    others = [f.name for f in folder.iterdir() if f.name not in own and not f.name.startswith(layout.GENERATION)]
+    own = (store.MANIFEST, store.MANIFEST + ".draft", store.LOCK)
+    others = [f.name for f in folder.iterdir() if f.name not in own and not f.name.startswith(store.GENERATION)]
     if current is None and others:
         raise OutputError(
             f"the folder holds other files ({sorted(others)[0]})", where=str(folder), fix="Name a new folder."
@@ -165,17 +181,17 @@ def _switch(folder: Path, generation: Path, manifest: dict[str, Any]) -> None:
     for file in generation.iterdir():
         with file.open("rb") as written:
             os.fsync(written.fileno())
-    draft = folder / (layout.MANIFEST + ".draft")
+    draft = folder / (store.MANIFEST + ".draft")
     with draft.open("w", encoding="utf-8") as output:
         json.dump({"folder": generation.name, **manifest}, output, ensure_ascii=False)
         output.flush()
         os.fsync(output.fileno())
-    draft.replace(folder / layout.MANIFEST)
+    draft.replace(folder / store.MANIFEST)
 
 
 def _current(folder: Path) -> str | None:
     try:
-        return str(json.loads((folder / layout.MANIFEST).read_text(encoding="utf-8"))["folder"])
+        return str(json.loads((folder / store.MANIFEST).read_text(encoding="utf-8"))["folder"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # nothing that could be read, so nothing to keep
 
@@ -213,18 +229,18 @@ def _index(
     progress: Progress,
 ) -> dict[str, Any]:
     """Writes the indexes of a generation's examples, and gives its manifest."""
-    examples = store.Store(generation / layout.STORE)
+    examples = store.Store(generation / store.STORE)
     ((number,),) = examples.rows("select count(*) from examples")
     if not number:
         raise InputError("there is no example in the documents", expected="annotated documents with text")
     progress("indexing words", 0, number)
-    lexical.write((text for (text,) in examples.each("select text from examples order by number")), generation)
+    retrieve.write_lexical((text for (text,) in examples.each("select text from examples order by number")), generation)
     kind = index.EXACT
     if encoder is not None:
         kind = write_vectors(examples, number, generation, encoder, before=before, grown=grown, progress=progress)
     examples.close()
     return {
-        "format": layout.FORMAT,
+        "format": store.FORMAT,
         "byteorder": sys.byteorder,
         "built": datetime.now(UTC).isoformat(timespec="seconds"),
         **counts,
@@ -238,3 +254,108 @@ def _index(
 
 def _about(encoder: Encoder) -> EncoderInfo:
     return EncoderInfo(encoder.name, encoder.source, encoder.pooling, encoder.identity, encoder.dimension)
+
+
+def write_vectors(
+    examples: store.Store,
+    number: int,
+    generation: Path,
+    encoder: Encoder,
+    *,
+    before: Pool | None,
+    grown: bool,
+    progress: Progress,
+) -> str:
+    """Writes the vectors of all examples, in their order, and the graph where they are many.
+
+    Args:
+        examples: of the new generation.
+        number: how many there are.
+        generation: its folder.
+        encoder: for those that are new.
+        before: the generation before, whose vectors are used where it has the text and the encoder.
+        grown: whether the examples of the generation before are the first of this one.
+        progress: is told how far it has come.
+
+    Returns:
+        The kind of index.
+    """
+    path = generation / store.VECTORS
+    vectors = np.memmap(path, np.float32, mode="w+", shape=(number, encoder.dimension))
+    known = before if before is not None and _same(before, encoder) else None
+    for start in range(0, number, _BATCH):
+        rows = examples.rows(
+            "select text, hash from examples where number >= ? and number < ? order by number", start, start + _BATCH
+        )
+        vectors[start : start + len(rows)] = _encoded(rows, encoder, known)
+        progress("encoding", start + len(rows), number)
+    vectors.flush()
+    if number < index.GRAPH_FROM:
+        return index.EXACT
+    progress("linking vectors", 0, number)
+    onto = None
+    if grown and known is not None and known.info.index == index.GRAPH:
+        onto = known.info.path / known.info.generation / store.INDEX
+    index.write_graph(vectors, generation / store.INDEX, onto=onto)
+    del vectors
+    path.unlink()
+    return index.GRAPH
+
+
+def _same(before: Pool, encoder: Encoder) -> bool:
+    return before.info.encoder is not None and before.info.encoder.identity == encoder.identity
+
+
+def _encoded(rows: list[tuple[str, bytes]], encoder: Encoder, known: Pool | None) -> Floats:
+    """The vectors of a batch of texts with their hashes."""
+    result = np.empty((len(rows), encoder.dimension), np.float32)
+    found = known.numbers_of([hash for _, hash in rows]) if known is not None else {}
+    old = [(place, found[hash]) for place, (_, hash) in enumerate(rows) if hash in found]
+    if old and known is not None:
+        result[[place for place, _ in old]] = known.vectors([number for _, number in old])
+    new = [place for place, (_, hash) in enumerate(rows) if hash not in found]
+    if new:
+        result[new] = encoder.encode([rows[place][0] for place in new])
+    return result
+
+
+def temporary(documents: Iterable[Document], *, labels: Sequence[str]) -> Pool:
+    """A pool of documents in a folder of its own, which goes when the pool does.
+
+    Of documents with one id or one text the first is taken.
+
+    Args:
+        documents: annotated ones.
+        labels: what they were annotated for.
+
+    Raises:
+        ConfigError: when none of their labels is among `labels`.
+        InputError: when there is no example in them.
+    """
+    documents = list(documents)
+    found = {entity.label for document in documents for entity in document.entities}
+    if found and not found & set(labels):
+        raise ConfigError(
+            f"the examples have the labels {', '.join(sorted(found))} and none that is asked for",
+            expected=", ".join(labels),
+            fix="Rename them with --map FROM=TO.",
+        )
+    folder = Path(tempfile.mkdtemp(prefix="clinspan-pool-"))
+    try:
+        build(_once(documents), folder, labels=labels)
+        pool = Pool.open(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(pool, shutil.rmtree, folder, ignore_errors=True)
+    return pool
+
+
+def _once(documents: Iterable[Document]) -> Iterator[Document]:
+    ids: set[str] = set()
+    texts: set[str] = set()
+    for document in documents:
+        if document.id not in ids and document.text not in texts:
+            ids.add(document.id)
+            texts.add(document.text)
+            yield document

@@ -10,7 +10,7 @@ from typing import Any
 from clinspan.corpora import catalogue
 from clinspan.document import Document, Entity
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError
-from clinspan.examples import duplicates
+from clinspan.examples import store
 from clinspan.examples.store import hash_of
 from clinspan.formats.base import Format
 from clinspan.labels import Label, LabelSet
@@ -186,7 +186,7 @@ class Gate:
             )
             self._faults.append(fault)
             return self._leave_out("with a fault", str(fault))
-        for other in duplicates.nearest(self._rows, duplicates.sketch(document.text)):
+        for other in store.nearest(self._rows, store.sketch(document.text)):
             query = "select id, text, held from documents where number = ?"
             ((id, its_text, held),) = self._rows(query, other)
             what = "the same text as" if its_text == text else "nearly the same text as"
@@ -208,7 +208,7 @@ class Gate:
     def _remember(self, document: Document, *, held: bool = False) -> None:
         row = (document.id, hash_of(document.text), held)
         number = self._seen.execute("insert into documents (id, text, held) values (?, ?, ?)", row).lastrowid
-        hashes = [(value, number) for value in duplicates.sketch(document.text)]
+        hashes = [(value, number) for value in store.sketch(document.text)]
         self._seen.executemany("insert into sketches values (?, ?)", hashes)
 
 

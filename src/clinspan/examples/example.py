@@ -1,8 +1,9 @@
 """An example of a pool: a window of an annotated document."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 
 from clinspan.document import Document, Entity, Span
 from clinspan.text.windows import WindowSettings, windows
@@ -79,3 +80,27 @@ def _joined(spans: list[Span], entities: tuple[Entity, ...]) -> Iterator[Span]:
         if number not in cuts:
             yield Span(start, span.end)
             start = spans[number].start if number < len(spans) else 0
+
+
+def documents_of(pool: Iterable[PoolExample]) -> Iterator[Document]:
+    """A pool's examples, each as a document."""
+    for example in pool:
+        yield Document(f"{example.document}:{example.start}", example.text, example.entities)
+
+
+def rejoined(pool: Iterable[PoolExample]) -> Iterator[Document]:
+    """The documents that a pool was built from, without what it does not keep.
+
+    A pool keeps no white space between examples: one that ends like a sentence is followed by a space where there was
+    one character, any other by a new line. A window that an earlier document had, annotated alike, is missing.
+    """
+    for id, examples in groupby(pool, key=attrgetter("document")):
+        text, end = "", 0
+        entities: list[Entity] = []
+        for example in examples:
+            if text:
+                text += " " if text.endswith((".", "!", "?")) and example.start == end + 1 else "\n"
+            entities += (entity.shift(len(text)) for entity in example.entities)
+            text += example.text
+            end = example.start + len(example.text)
+        yield Document(id, text, tuple(entities))

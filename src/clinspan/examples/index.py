@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from clinspan.errors import MissingExtra
-from clinspan.examples import layout
+from clinspan.examples import store
 from clinspan.examples.encoders import Encoder
 from clinspan.examples.retrieve import Allowed, Floats, Hit, best
 
@@ -148,8 +148,8 @@ def open_vectors(generation: Path, dimension: int, kind: str) -> Vectors:
         MissingExtra: when faiss is needed and not installed.
     """
     if kind == EXACT:
-        return ExactVectors(generation / layout.VECTORS, dimension)
-    return GraphVectors(generation / layout.INDEX)
+        return ExactVectors(generation / store.VECTORS, dimension)
+    return GraphVectors(generation / store.INDEX)
 
 
 class EncoderRetriever:

@@ -10,14 +10,13 @@ from typing import Any
 from clinspan import codec
 from clinspan.dictionary.normalise import normal_form
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError, did_you_mean
-from clinspan.examples import duplicates, layout, store
+from clinspan.examples import store
 from clinspan.examples.embed import LEXICAL, open_encoder
 from clinspan.examples.encoders import Encoder
 from clinspan.examples.example import PoolExample
 from clinspan.examples.index import EncoderRetriever, Vectors, open_vectors
-from clinspan.examples.layout import EncoderInfo, PoolInfo
-from clinspan.examples.lexical import LexicalRetriever
-from clinspan.examples.retrieve import Floats, Retriever
+from clinspan.examples.retrieve import Floats, LexicalRetriever, Retriever
+from clinspan.examples.store import EncoderInfo, PoolInfo
 
 _EXAMPLES = (
     "select id, start, examples.text, entities from examples join documents on documents.number = examples.document"
@@ -44,7 +43,7 @@ class Pool:
         self._manifest = manifest
         generation = folder / manifest["folder"]
         # Everything is opened here: the files may be replaced while the pool is in use, and stay readable once open.
-        self._store = store.Store(generation / layout.STORE)
+        self._store = store.Store(generation / store.STORE)
         self._retrievers: dict[str, Retriever] = {
             LEXICAL: LexicalRetriever(generation, len(self), lambda index: self[index].text)
         }
@@ -207,7 +206,7 @@ class Pool:
         Examples from them would show a model its own text with the answer.
         """
         found = {id} if self._store.row("select 1 from documents where id = ?", id) else set()
-        for number in duplicates.nearest(self._store.rows, duplicates.sketch(text)):
+        for number in store.nearest(self._store.rows, store.sketch(text)):
             found.update(name for (name,) in self._store.rows("select id from documents where number = ?", number))
         return frozenset(found)
 
@@ -257,7 +256,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: when there is no pool or it is of another version.
     """
-    path = folder / layout.MANIFEST
+    path = folder / store.MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version, order, _ = manifest["format"], manifest["byteorder"], manifest["examples"]
@@ -277,11 +276,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             expected="the folder of a pool, which `clinspan examples build` makes",
             fix="Name another folder, or build the pool anew.",
         ) from error
-    if version != layout.FORMAT or order != sys.byteorder:
+    if version != store.FORMAT or order != sys.byteorder:
         raise InputError(
             f"the pool is of format {version} ({order}-endian)",
             where=str(folder),
-            expected=f"format {layout.FORMAT} ({sys.byteorder}-endian)",
+            expected=f"format {store.FORMAT} ({sys.byteorder}-endian)",
             fix="Build it anew with this version of clinspan.",
         )
     return dict(manifest)

@@ -1,11 +1,24 @@
-"""What finds examples that resemble a text: the contract, and how the best are taken in a fixed order."""
+"""What finds examples that resemble a text: the contract, and search by words with BM25, which needs no model.
 
-from collections.abc import Callable, Sequence
+The weight of a term in an example does not depend on the query, so it is computed when the index is written (the
+eager scoring of Lù, "BM25S", 2024); a query adds up a few slices of one mapped array. Weights are those of Lucene
+(Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009), each term of a query
+counting once. A score is given as a share of the most that the query could reach, which makes queries comparable:
+1 would be an endless repetition of all its terms.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+import marisa_trie
 import numpy as np
 from numpy.typing import NDArray
+
+from clinspan.dictionary.normalise import tokenise
+from clinspan.examples import store
 
 Floats = NDArray[np.float32]
 Allowed = Callable[[int], bool]
@@ -69,3 +82,102 @@ def best(scores: Floats, k: int, *, allowed: Allowed | None = None, above: float
             return hits
         wanted = min(len(scores), 8 * wanted)
     return []
+
+
+K1 = 1.2
+B = 0.75
+
+
+def terms(text: str) -> list[str]:
+    """The normal forms of a text's words; punctuation is none."""
+    return [form for form in tokenise(text).forms if any(map(str.isalnum, form))]
+
+
+def write_lexical(texts: Iterable[str], folder: Path) -> None:
+    """Writes the index that `LexicalRetriever` reads, of `texts` in their order, into `folder`."""
+    numbers: dict[str, int] = {}
+    flat, lengths = array("I"), array("I")
+    for text in texts:
+        found = [numbers.setdefault(term, len(numbers)) for term in terms(text)]
+        flat.extend(found)
+        lengths.append(len(found))
+    trie = marisa_trie.Trie(numbers)
+    trie.save(str(folder / store.TERMS))
+    order = np.empty(len(numbers), np.int64)
+    for term, number in numbers.items():
+        order[number] = trie[term]
+    size = np.asarray(lengths, np.int64)
+    example = np.repeat(np.arange(len(size)), size)
+    # One number for each pair of term and example, so that a sort brings a term's examples together in order.
+    pairs = order[np.asarray(flat, np.int64)] * max(1, len(size)) + example
+    pairs, counts = np.unique(pairs, return_counts=True)
+    of_term, of_example = np.divmod(pairs, max(1, len(size)))
+    frequencies = np.bincount(of_term, minlength=len(numbers))
+    length = size / max(1.0, size.mean() if len(size) else 1.0)
+    scale = K1 * (1 - B + B * length)[of_example]
+    weights = _idf(frequencies, len(size))[of_term] * counts / (counts + scale)
+    np.concatenate([[0], np.cumsum(frequencies)]).astype("<u8").tofile(folder / store.TERM_STARTS)
+    of_example.astype("<u4").tofile(folder / store.TERM_EXAMPLES)
+    weights.astype("<f4").tofile(folder / store.TERM_WEIGHTS)
+
+
+def _idf(frequencies: NDArray[np.int64], examples: int) -> NDArray[np.float64]:
+    return np.asarray(np.log1p((examples - frequencies + 0.5) / (frequencies + 0.5)))
+
+
+def mapped(path: Path, kind: str) -> NDArray[Any]:
+    """The file as an array that the system reads where it is touched; an empty file cannot be mapped."""
+    return np.memmap(path, kind, mode="r") if path.stat().st_size else np.empty(0, kind)
+
+
+class LexicalRetriever:
+    """Finds examples by the words they share with a text, the rare ones counting most.
+
+    Args:
+        folder: of the generation.
+        examples: how many there are.
+        text_of: gives an example's text.
+    """
+
+    name = "lexical"
+
+    def __init__(self, folder: Path, examples: int, text_of: Callable[[int], str]):
+        self._trie = marisa_trie.Trie()
+        self._trie.mmap(str(folder / store.TERMS))
+        self._starts = mapped(folder / store.TERM_STARTS, "<u8")
+        self._examples = mapped(folder / store.TERM_EXAMPLES, "<u4")
+        self._weights = mapped(folder / store.TERM_WEIGHTS, "<f4")
+        self._size = examples
+        self._text_of = text_of
+
+    def nearest(self, texts: Sequence[str], k: int, *, allowed: Allowed | None = None) -> list[list[Hit]]:
+        """See `Retriever.nearest`; an example that shares no word with the text is not among them."""
+        return [best(self._scores(text), k, allowed=allowed, above=0.0) for text in texts]
+
+    def similarities(self, text: str, indices: Sequence[int]) -> Floats:
+        """See `Retriever.similarities`."""
+        return np.asarray(self._scores(text)[list(indices)])
+
+    def between(self, indices: Sequence[int]) -> Floats:
+        """See `Retriever.between`: the score of the one as a query for the other, each relative to itself, averaged."""
+        chosen = list(indices)
+        scores = np.stack([self._scores(self._text_of(i))[chosen] for i in chosen]) if chosen else np.empty((0, 0))
+        own: Floats = np.diagonal(scores).astype(np.float32)
+        relative = scores / np.where(own > 0, own, 1)[:, None]
+        result = np.minimum((relative + relative.T) / 2, 1).astype(np.float32)
+        np.fill_diagonal(result, 1)
+        return result
+
+    def _scores(self, text: str) -> Floats:
+        scores = np.zeros(self._size, np.float32)
+        most = 0.0
+        for term in dict.fromkeys(terms(text)):
+            number = self._trie.get(term)
+            if number is None:
+                most += float(_idf(np.zeros(1, np.int64), self._size)[0])
+                continue
+            start, end = int(self._starts[number]), int(self._starts[number + 1])
+            most += float(_idf(np.array([end - start]), self._size)[0])
+            # An example stands at most once in a term's slice, so plain indexing adds right.
+            scores[self._examples[start:end]] += self._weights[start:end]
+        return scores / most if most else scores

@@ -1,18 +1,99 @@
-"""Documents, examples and mentions in one SQLite file: opened at once at any size, read by any number of processes."""
+"""The files of a pool: their names, and the database of its documents, examples, mentions and sketches.
+
+A pool's folder holds `manifest.json` and one folder, the generation that the manifest names. Every change writes a new
+generation beside the old one and then replaces the manifest, so a reader always opens one of the two whole.
+
+A text is known by a sketch: the smallest hashes of its runs of words (Broder, "On the resemblance and containment of
+documents", 1997). Two sketches give an estimate of the share of runs that their texts have in common.
+"""
 
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clinspan import codec
-from clinspan.dictionary.normalise import normal_form
+from clinspan.dictionary.normalise import normal_form, tokenise
 from clinspan.document import Document
-from clinspan.examples.duplicates import sketch
 from clinspan.examples.example import PoolExample
+
+FORMAT = 1
+"""Raised whenever the files or the meaning of their content change."""
+MANIFEST = "manifest.json"
+LOCK = ".lock"
+GENERATION = "generation-"
+
+STORE = "examples.sqlite"
+"""Documents, examples, mentions: see `clinspan.examples.store`."""
+TERMS = "terms.marisa"
+TERM_STARTS = "term_starts.u64"
+TERM_EXAMPLES = "term_examples.u32"
+TERM_WEIGHTS = "term_weights.f32"
+"""The lexical index: see `clinspan.examples.retrieve`."""
+VECTORS = "vectors.f32"
+"""One vector after the other; see `clinspan.examples.index`."""
+INDEX = "vectors.index"
+"""The same in a graph that is searched approximately, in pools that have many."""
+
+
+def is_pool(path: Path) -> bool:
+    """Whether a pool's folder lies there, and not annotated documents."""
+    return (path / MANIFEST).is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """The encoder whose vectors a pool holds.
+
+    Attributes:
+        name: as `Pool.retriever` takes it.
+        source: what opens it again: `minilm`, `hf:NAME` or a folder.
+        pooling: how a text's token vectors become one: mean, cls or pooler.
+        identity: of weights and settings; an encoder of another identity cannot ask this pool.
+        dimension: of its vectors.
+    """
+
+    name: str
+    source: str
+    pooling: str
+    identity: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolInfo:
+    """What a pool holds.
+
+    Attributes:
+        path: its folder.
+        generation: the name of the generation that is open; every change of the pool makes a new one.
+        built: when that was, as an ISO 8601 time in UTC.
+        documents, examples: counts.
+        empty: examples without an entity.
+        mentions: how many entities of each label.
+        window: in words, how documents were cut.
+        encoder: None where the pool is searched by words alone.
+        index: `exact`, or the name of the approximate index.
+        bytes: size on disk.
+    """
+
+    path: Path
+    generation: str
+    built: str
+    documents: int
+    examples: int
+    empty: int
+    mentions: Mapping[str, int]
+    window: str
+    encoder: EncoderInfo | None
+    index: str
+    bytes: int
+
 
 _SCHEMA = """
 create table documents (number integer primary key, id text not null unique, text blob not null);
@@ -110,3 +191,44 @@ class StoreWriter:
         """Ends the file."""
         self._connection.execute("commit")
         self._connection.close()
+
+
+NEAR = 0.7
+"""Texts that share this part of their runs are one text twice: a note and its copy with another date."""
+
+_RUN = 5
+_SIZE = 24
+
+
+def sketch(text: str) -> tuple[int, ...]:
+    """The smallest hashes of all runs of five words, in order; at most 24. Case and punctuation do not count."""
+    words = [form for form in tokenise(text).forms if any(map(str.isalnum, form))] or [text.strip()]
+    runs = {" ".join(words[i : i + _RUN]) for i in range(max(1, len(words) - _RUN + 1))}
+    return tuple(sorted({zlib.crc32(run.encode()) for run in runs})[:_SIZE])
+
+
+def resemblance(one: Iterable[int], other: Iterable[int]) -> float:
+    """The share of runs that two texts have in common, by their sketches, from 0 to 1."""
+    a, b = set(one), set(other)
+    smallest = set(sorted(a | b)[: max(len(a), len(b))])
+    return len(a & b & smallest) / len(smallest) if smallest else 0.0
+
+
+def nearest(rows: Callable[..., list[tuple[Any, ...]]], text: tuple[int, ...]) -> list[int]:
+    """The numbers of the documents that are nearly the text with this sketch, the most alike first.
+
+    Args:
+        rows: all rows of a query, given with its values, in a database with the table `sketches (hash, document)`.
+        text: its sketch.
+    """
+    marks = ",".join("?" * len(text))
+    # Two texts that are nearly the same have at least about half of their sketches in common.
+    least = max(1, len(text) // 2)
+    query = f"select document from sketches where hash in ({marks}) group by document having count(*) >= {least}"
+    found = []
+    for (document,) in rows(query, *text):
+        hashes = rows("select hash from sketches where document = ?", document)
+        alike = resemblance(text, (value for (value,) in hashes))
+        if alike >= NEAR:
+            found.append((-alike, document))
+    return [document for _, document in sorted(found)]

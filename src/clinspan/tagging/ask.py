@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from clinspan.examples.select.near import Near
+from clinspan.examples.near import Near
 from clinspan.formats import catalogue
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet

@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 from clinspan.dictionary.facts import FactsMode
 from clinspan.document import Document
-from clinspan.examples.documents import documents_of
+from clinspan.examples.build import temporary
+from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
-from clinspan.examples.temporary import temporary
 from clinspan.labels import LabelSet
 from clinspan.llms.spec import KINDS
 from clinspan.messages import CandidateMode

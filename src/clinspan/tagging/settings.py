@@ -5,7 +5,7 @@ from typing import Literal
 
 from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError
-from clinspan.examples.select.settings import MentionSource, Order, SelectSettings, Strategy
+from clinspan.examples.selection import MentionSource, Order, SelectSettings, Strategy
 from clinspan.grounding.align import GroundingSettings
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM

@@ -12,9 +12,9 @@ from clinspan import codec
 from clinspan.corpora import catalogue
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
-from clinspan.examples.documents import rejoined
-from clinspan.examples.layout import is_pool
+from clinspan.examples.example import rejoined
 from clinspan.examples.pool import Pool
+from clinspan.examples.store import is_pool
 from clinspan.labels import LabelSet
 
 

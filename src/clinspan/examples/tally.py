@@ -7,11 +7,9 @@ from itertools import islice
 
 import numpy as np
 
+from clinspan.examples.near import Examples, Leakage, Near, places
 from clinspan.examples.retrieve import Retriever
-from clinspan.examples.select.draw import places
-from clinspan.examples.select.leakage import Leakage
-from clinspan.examples.select.near import Examples, Near
-from clinspan.examples.select.selection import Selection
+from clinspan.examples.selection import Selection
 
 _SAMPLE = 64
 _UNUSUAL = 0.05
