@@ -94,15 +94,15 @@ def test_the_table_shows_each_label_and_the_comparison_within_80_columns(files):
 
 
 def test_formats_are_told_apart_and_labels_renamed(files):
-    (files / "pred.txt").write_text("1|t|MI and CHF\n1\t0\t2\tMI\tSpecificDisease\tD1\n")
+    (files / "pred.txt").write_text("1|t|MI and CHF\n1\t0\t2\tMI\tIllness\tD1\n")
     arguments = (files / "gold.jsonl", files / "pred.txt", "--json")
-    result = call(*arguments, "--map", "SpecificDisease=disease")
+    result = call(*arguments, "--map", "Illness=disease")
     assert json.loads(result.stdout)["micro"]["found"] == 1
     assert "pred.txt: read as pubtator (its first line is a title)" in result.stderr
-    with pytest.raises(InputError, match=r"pred.txt, line 1, document '1': .*'SpecificDisease', which gold lacks"):
+    with pytest.raises(InputError, match=r"pred.txt, line 1, document '1': .*'Illness', which gold lacks"):
         call(*arguments)
     with pytest.raises(ConfigError, match="expected FROM=TO"):
-        call(*arguments, "--map", "SpecificDisease")
+        call(*arguments, "--map", "Illness")
 
 
 XML = "<collection><document><id>1</id><passage><offset>0</offset><text>MI and CHF</text></passage></document><docu"
@@ -121,8 +121,8 @@ XML = "<collection><document><id>1</id><passage><offset>0</offset><text>MI and C
         ("p.jsonl", line("1", MI) * 2, r"p.jsonl, line 2: the id '1' comes twice .*\(the first: .*p.jsonl, line 1\)"),
         (
             "p.jsonl",
-            line("1", {**MI, "label": "Disease"}),
-            "p.jsonl, line 1, .*'Disease'.*mean 'disease'",
+            line("1", {**MI, "label": "Diseases"}),
+            "p.jsonl, line 1, .*'Diseases'.*mean 'disease'",
         ),
         ("p.jsonl", line("1", MI) + line("2"), "p.jsonl, line 2, document '2': is not among the gold documents"),
         ("p.jsonl", line("2"), "gold.jsonl, line 1, document '1': is missing from the prediction"),

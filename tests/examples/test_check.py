@@ -5,11 +5,12 @@ import json
 import pytest
 from pool_parts import marked, numbered
 
+from clinspan.corpora.gold import Naming, read
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError
 from clinspan.examples import store
 from clinspan.examples.build import build
-from clinspan.examples.check import Gate, Rules, label_set, read
+from clinspan.examples.check import Gate, Rules, label_set
 from clinspan.examples.pool import Pool
 from clinspan.examples.store import NEAR, resemblance, sketch
 from clinspan.formats.catalogue import by_name
@@ -35,7 +36,7 @@ def ids(documents):
 
 def test_documents_without_a_fault_enter(tmp_path):
     (tmp_path / "gold.pubtator").write_text(PUBTATOR)
-    assert ids(gate(form=by_name("tanl")).admit(read([tmp_path / "gold.pubtator"]))) == ["1", "2"]
+    assert ids(gate(form=by_name("tanl")).admit(read([tmp_path / "gold.pubtator"], Naming()))) == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -50,23 +51,23 @@ def test_a_wrong_annotation_is_named_by_its_line(tmp_path, was, becomes, said):
     path = tmp_path / "gold.pubtator"
     path.write_text(PUBTATOR.replace(was, becomes))
     with pytest.raises(InputError) as caught:
-        list(gate().admit(read([path])))
+        list(gate().admit(read([path], Naming())))
     assert said in str(caught.value)
     assert "--skip-wrong" in str(caught.value)
-    assert ids(gate(skip_wrong=True).admit(read([path]))) == ["1"]
+    assert ids(gate(skip_wrong=True).admit(read([path], Naming()))) == ["1"]
 
 
 def test_a_label_that_the_set_lacks_is_an_error_with_its_place(tmp_path):
     path = tmp_path / "gold.pubtator"
     path.write_text(PUBTATOR.replace("failure\tdisease", "failure\tDisorder"))
     with pytest.raises(LabelError) as caught:
-        list(gate().admit(read([path])))
+        list(gate().admit(read([path], Naming())))
     said = str(caught.value)
     assert f"{path}, line 5, document '2', Disorder 'Renal failure' at 0-13" in said
     assert "--map Disorder=disease" in said
     with pytest.raises(LabelError):
-        list(gate(skip_wrong=True).admit(read([path])))
-    assert ids(gate().admit(read([path], names={"Disorder": "disease"}))) == ["1", "2"]
+        list(gate(skip_wrong=True).admit(read([path], Naming())))
+    assert ids(gate().admit(read([path], Naming(renamed={"Disorder": "disease"})))) == ["1", "2"]
 
 
 def test_labels_are_written_as_the_set_writes_them():
@@ -169,4 +170,4 @@ def test_json_lines_are_read_too(tmp_path):
     lines = [{"id": "a", "text": "Gout.", "entities": [{"start": 0, "end": 9, "label": "disease", "text": "Gout"}]}]
     path.write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(InputError, match="line 1"):
-        list(gate().admit(read([path])))
+        list(gate().admit(read([path], Naming())))

@@ -1,13 +1,13 @@
 """The gold documents of a plan: read, cut into sentences where it says so, and drawn."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from random import Random
 
 from clinspan.ablation.plan import Plan, Source
-from clinspan.corpora import catalogue
-from clinspan.document import Document, Entity
+from clinspan.corpora.gold import Naming, sound
+from clinspan.corpora.gold import read as read_gold
+from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation.match import checksum
 from clinspan.examples.build import temporary
@@ -81,27 +81,17 @@ def gold(source: Source, labels: LabelSet, problems: list[InputError]) -> Iterat
         InputError: when one cannot be read and the source is not lenient.
         LabelError: when a label is neither in the set nor to be ignored.
     """
-    found = catalogue.read(source.path, format=source.format, labels=source.names, lenient=source.lenient)
-    for document in found:
-        if isinstance(document, Document):
-            kept = tuple(entity for entity in document.entities if entity.label not in source.ignored)
-            _check(kept, labels, source.path, document)
-            yield replace(document, entities=kept)
-        elif source.lenient:
-            problems.append(document)
-        else:
-            fix = document.fix or "Or leave it out with `lenient = true`."
-            raise InputError(document.what, where=document.where, expected=document.expected, fix=fix)
-
-
-def _check(entities: tuple[Entity, ...], labels: LabelSet, path: Path, document: Document) -> None:
-    for entity in entities:
-        if entity.label not in labels:
+    naming = Naming(labels.names, source.names, source.ignored)
+    found = read_gold([source.path], naming, format=source.format, lenient=source.lenient)
+    fix = "Or leave it out with `lenient = true`."
+    for document in sound(found, problems if source.lenient else None, fix=fix):
+        if entity := naming.outside(document):
             raise LabelError(
                 f"document {document.id!r} has the label {entity.label!r}, which {labels.name!r} lacks",
-                where=str(path),
+                where=str(source.path),
                 fix=f"{did_you_mean(entity.label, labels.names)} Rename it with `map`, or leave it out with `ignore`.",
             )
+        yield document
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from clinspan.calibrate.learn import OPEN_BIASES, Learned, learn, learn_from
 from clinspan.cli.evaluate import renamings
 from clinspan.cli.status import opening
 from clinspan.corpora import catalogue, inputs
+from clinspan.corpora.gold import Naming, sound
+from clinspan.corpora.gold import read as read_gold
 from clinspan.corpora.writer import refuse_existing
-from clinspan.document import Document
 from clinspan.errors import OutputError
 from clinspan.evaluation.match import checksum
 from clinspan.tagging import open as parts
@@ -57,10 +58,10 @@ def calibrate(
     Example: `clinspan calibrate train.jsonl -o calibration.toml --labels disease`
     """
     refuse_existing(output, force=force)
-    read = catalogue.read(gold, format=gold_from, labels=renamings(renamed or ()), lenient=lenient)
-    documents = list(inputs.strict(read) if not lenient else (d for d in read if isinstance(d, Document)))[:limit]
     console = Console(stderr=True, highlight=False)
     wanted, answers = parts.labels(labels), parts.form(form)
+    read = read_gold([gold], Naming(wanted.names, renamings(renamed or ())), format=gold_from, lenient=lenient)
+    documents = list(sound(read, [] if lenient else None, fix="Or go on with --lenient."))[:limit]
     with opening(quiet=False):
         model = parts.llm(llm, wanted, answers, adapter=adapter)
     if tagged is not None:

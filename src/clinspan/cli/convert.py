@@ -10,6 +10,7 @@ import typer
 
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.corpora import catalogue
+from clinspan.corpora.gold import sound
 from clinspan.corpora.losses import Loss, compare
 from clinspan.corpora.writer import refuse_existing
 from clinspan.document import Document
@@ -74,21 +75,14 @@ def _refuse(target: Path, *, folder: bool, force: bool) -> None:
 def _documents(
     source: Path, format: str | None, labels: Mapping[str, str], *, lenient: bool
 ) -> tuple[list[Document], int]:
-    documents: list[Document] = []
-    bad = 0
-    for result in catalogue.read(source, format=format, labels=labels, lenient=lenient, told=say_recognised):
-        if isinstance(result, Document):
-            documents.append(result)
-        elif lenient:
-            bad += 1
-            typer.echo(f"passed over: {result}", err=True)
-        else:
-            raise InputError(
-                result.what, where=result.where, expected=result.expected, fix=result.fix or "Or go on with --lenient."
-            )
+    problems: list[InputError] = []
+    read = catalogue.read(source, format=format, labels=labels, lenient=lenient, told=say_recognised)
+    documents = list(sound(read, problems if lenient else None, fix="Or go on with --lenient."))
+    for problem in problems:
+        typer.echo(f"passed over: {problem}", err=True)
     if not documents:
         raise InputError("holds no documents", where=str(source))
-    return documents, bad
+    return documents, len(problems)
 
 
 def write(documents: Sequence[Document], target: Path, format: str, *, lossless: bool) -> tuple[Loss, ...]:

@@ -14,6 +14,8 @@ from clinspan.cli.scores import Findings, show
 from clinspan.cli.scores import as_json as scores_as_json
 from clinspan.corpora import catalogue
 from clinspan.corpora.catalogue import Sign
+from clinspan.corpora.gold import Naming, alike, sound
+from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation import Rule, Score, all_intervals, break_down, confidence, difference, pair, tally
@@ -52,14 +54,21 @@ def evaluate(
     """
     names = renamings(renamed or ())
     passed: dict[str, list[ClinspanError]] = {"gold": [], "prediction": [], "other prediction": []}
-    right = _documents(gold, gold_from, names, lenient, passed["gold"])
-    mine = _documents(pred, pred_from, names, lenient, passed["prediction"])
+    sides = {"gold": (gold, gold_from), "prediction": (pred, pred_from)}
+    if versus is not None:
+        sides["other prediction"] = (versus, pred_from)
+    found_in: list[list[Document]] = []
+    for side, (path, format) in sides.items():
+        problems: list[InputError] = []
+        read = read_gold([path], Naming(renamed=names), format=format, lenient=lenient, told=say_recognised)
+        found_in.append(list(sound(read, problems if lenient else None, fix="Or go on with --lenient.")))
+        passed[side] = [*problems]
+    right, mine, *others = alike(found_in, wanted=labels or ())
     pairing = pair(right, mine, labels=labels or None, lenient=lenient)
     scores = tally(pairing, dict.fromkeys((rule, *SHOWN)))
     compared = None
     comparing = list(pairing.problems)
-    if versus is not None:
-        other = _documents(versus, pred_from, names, lenient, passed["other prediction"])
+    for other in others:
         second = pair(right, other, labels=pairing.labels, lenient=lenient)
         comparing.extend(problem for problem in second.problems if str(problem) not in map(str, comparing))
         compared = difference(tally(second, [rule])[rule], scores[rule], resamples=resamples, seed=seed)
@@ -135,19 +144,3 @@ def renamings(given: Sequence[str]) -> dict[str, str]:
 def say_recognised(path: Path, sign: Sign) -> None:
     """Says on standard error what an input was recognised as."""
     typer.echo(f"{path}: read as {sign}", err=True)
-
-
-def _documents(
-    path: Path, format: str | None, names: dict[str, str], lenient: bool, problems: list[ClinspanError]
-) -> list[Document]:
-    documents: list[Document] = []
-    for result in catalogue.read(path, format=format, labels=names, lenient=lenient, told=say_recognised):
-        if isinstance(result, Document):
-            documents.append(result)
-        elif lenient:
-            problems.append(result)
-        else:
-            raise InputError(
-                result.what, where=result.where, expected=result.expected, fix=result.fix or "Or go on with --lenient."
-            )
-    return documents

@@ -12,14 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from clinspan.cli.evaluate import renamings, say_recognised
-from clinspan.cli.gold import names_for, say_left_out
+from clinspan.cli.gold import say_left_out
 from clinspan.corpora import catalogue
+from clinspan.corpora.gold import Naming
+from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError
 from clinspan.examples import build as builder
 from clinspan.examples import retrieve, store
 from clinspan.examples.build import Progress as Report
-from clinspan.examples.check import Gate, Rules, label_set, read
+from clinspan.examples.check import Gate, Rules, label_set
 from clinspan.examples.embed import LEXICAL, MINILM, open_encoder
 from clinspan.examples.example import SENTENCE, PoolExample
 from clinspan.examples.mentions import MentionIndex
@@ -77,9 +79,9 @@ def build(
         Rules(labels=wanted, form=by_name(form), skip_wrong=skip_wrong),
         held_out=_held_out(hold_out or (), source, skip_wrong=skip_wrong),
     )
-    names = names_for(wanted, renamings(rename or ()))
+    naming = Naming(wanted.names if wanted else (), renamings(rename or ()))
     with progress_bars() as report:
-        documents = gate.admit(read(gold, format=source, names=names, told=say_recognised))
+        documents = gate.admit(read_gold(gold, naming, format=source, told=say_recognised))
         builder.build(documents, out, labels=lambda: gate.labels, window=cut, encoder=opened, progress=report)
     _show(gate, Pool.open(out))
 
@@ -109,7 +111,7 @@ def add(
     )
     with progress_bars() as report:
         documents = gate.admit(
-            read(gold, format=source, names=names_for(labels, renamings(rename or ())), told=say_recognised)
+            read_gold(gold, Naming(pool.labels, renamings(rename or ())), format=source, told=say_recognised)
         )
         builder.add(documents, examples, encoder=opened, progress=report)
     _show(gate, Pool.open(examples))

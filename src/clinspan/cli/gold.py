@@ -1,27 +1,13 @@
 """Gold documents for the commands that learn from them or show them."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
 
-from clinspan.corpora.pubtator import NCBI_LABELS
 from clinspan.errors import ConfigError
 from clinspan.examples.check import Gate
 from clinspan.labels import LabelSet
-from clinspan.tuning.corpora import Gold, read
-
-
-def read_gold(path: Path, labels: LabelSet, names: Mapping[str, str], *, strict: bool = True) -> Gold:
-    """A gold file or folder, NCBI-disease's own labels under the set's names; see `tuning.corpora.read`."""
-    return read(path, labels, names=names_for(labels, names), strict=strict)
-
-
-def names_for(labels: LabelSet | None, names: Mapping[str, str]) -> dict[str, str]:
-    """What labels are renamed to; the classes of NCBI-disease are one label unless something else is said."""
-    usual = {old: new for old, new in NCBI_LABELS.items() if labels is not None and new in labels}
-    return usual | dict(names)
 
 
 def say_left_out(gate: Gate) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from clinspan.cli.evaluate import renamings
-from clinspan.cli.gold import label_sets, read_gold
+from clinspan.cli.gold import label_sets
 from clinspan.errors import ConfigError
-from clinspan.tuning.corpora import Gold, drawn, without
+from clinspan.tuning.corpora import Gold, drawn, read, without
 
 Examples = Annotated[
     list[Path],
@@ -87,9 +87,9 @@ def gather(
         ClinspanError: when a corpus cannot be read or the options do not fit together.
     """
     sets, names = label_sets(labels, len(examples)), renamings(rename)
-    gold = [read_gold(path, own, names) for path, own in zip(examples, sets, strict=True)]
-    held = tuple(read_gold(path, sets[min(i, len(sets) - 1)], names) for i, path in enumerate(dev))
-    others = tuple(read_gold(path, sets[0], names, strict=False) for path in hold_out)
+    gold = [read(path, own, names=names) for path, own in zip(examples, sets, strict=True)]
+    held = tuple(read(path, sets[min(i, len(sets) - 1)], names=names) for i, path in enumerate(dev))
+    others = tuple(read(path, sets[0], names=names, strict=False) for path in hold_out)
     corpora = without(gold, [doc for other in (*held, *others) for doc in other.documents])
     if documents:
         if len(documents) not in (1, len(corpora)):

@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 import typer
 
 from clinspan.cli.evaluate import renamings
-from clinspan.cli.gold import names_for, say_left_out
+from clinspan.cli.gold import say_left_out
+from clinspan.corpora.gold import Naming
+from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.errors import ConfigError
-from clinspan.examples.check import Gate, Rules, read
+from clinspan.examples.check import Gate, Rules
 from clinspan.examples.selection import MentionSource, Order, Strategy
 from clinspan.examples.store import is_pool
 from clinspan.labels import LabelSet
@@ -144,7 +146,7 @@ def documents(
     if path is None or pool(path) is not None:
         return ()
     gate = Gate(Rules(skip_wrong=skip_wrong))
-    found = tuple(gate.admit(read([path], names=names_for(labels, renamings(renamed)))))
+    found = tuple(gate.admit(read_gold([path], Naming(labels.names, renamings(renamed)))))
     if not quiet:
         say_left_out(gate)
     return found

@@ -2,12 +2,12 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clinspan.corpora import catalogue
+from clinspan.corpora.gold import Naming
 from clinspan.document import Document, Entity
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError
 from clinspan.examples import store
@@ -16,29 +16,6 @@ from clinspan.formats.base import Format
 from clinspan.labels import Label, LabelSet
 
 _SHOWN = 10
-
-
-def read(
-    paths: Iterable[Path],
-    *,
-    format: str | None = None,
-    names: Mapping[str, str] | None = None,
-    told: catalogue.Told | None = None,
-) -> Iterator[Document | InputError]:
-    """The documents of all corpora, one at a time, in any corpus format.
-
-    Args:
-        paths: files and folders.
-        format: of all of them; None: as each of them tells.
-        names: new names for labels.
-        told: is told of each file's format as it is recognised.
-
-    Raises:
-        ConfigError: when there is no such format.
-        InputError: when a file cannot be read at all.
-    """
-    for path in paths:
-        yield from catalogue.read(path, format=format, labels=names, told=told)
 
 
 def label_set(names: Iterable[str]) -> LabelSet:
@@ -81,7 +58,7 @@ class Gate:
         self.left_out: Counter[str] = Counter()
         self.notes: list[str] = []
         self._rules = rules
-        self._known = {name.casefold(): name for name in rules.labels.names} if rules.labels else {}
+        self._naming = Naming(rules.labels.names) if rules.labels else None
         self._found = dict.fromkeys(rules.labels.names if rules.labels else ())
         self._faults: list[ClinspanError] = []
         # On disk where they are many; SQLite deletes it with the connection.
@@ -139,21 +116,18 @@ class Gate:
 
     def _labelled(self, document: Document) -> Document:
         """The document with its labels as the set writes them."""
-        if not self._known:
+        if self._naming is None:
             return document
-        entities = []
-        for entity in document.entities:
-            label = self._known.get(entity.label.casefold())
-            if label is None:
-                names = list(self._known.values())
-                raise LabelError(
-                    f"the label {entity.label!r} of {entity.text!r} is not in the label set",
-                    where=_place_of(document, entity),
-                    expected=f"one of {', '.join(names)}",
-                    fix=f"Rename it with --map {entity.label}={names[0]}, or add it to labels.toml.",
-                )
-            entities.append(replace(entity, label=label))
-        return replace(document, entities=tuple(entities))
+        document = self._naming.named(document)
+        if entity := self._naming.outside(document):
+            names = self._naming.known
+            raise LabelError(
+                f"the label {entity.label!r} of {entity.text!r} is not in the label set",
+                where=_place_of(document, entity),
+                expected=f"one of {', '.join(names)}",
+                fix=f"Rename it with --map {entity.label}={names[0]}, or add it to labels.toml.",
+            )
+        return document
 
     def _shown(self, document: Document) -> Document:
         """The document, if the format can show its entities."""

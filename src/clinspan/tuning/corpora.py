@@ -1,7 +1,7 @@
 """Gold documents to tune on, with the labels each corpus was annotated for kept apart, and what must be left out."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -9,7 +9,8 @@ from random import Random
 import regex
 
 from clinspan import codec
-from clinspan.corpora import catalogue
+from clinspan.corpora.gold import Naming, sound
+from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
 from clinspan.examples.example import rejoined
@@ -56,7 +57,7 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
     Args:
         path: in any corpus format, or a pool's folder.
         labels: what its annotators looked for.
-        names: new names for labels, for those that differ from the set's in more than case.
+        names: new names for labels.
         strict: a label outside the set is an error, and so is a file without entities; else they are passed over.
 
     Raises:
@@ -64,29 +65,22 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
         LabelError: when it has a label that is not in the set, or is a pool that was not annotated for one in the set.
     """
     pool = Pool.open(path) if is_pool(path) else None
+    naming = Naming(labels.names, names or {})
     if pool is not None and strict:
-        _check_labels(pool, labels, names or {})
-    results = catalogue.read(path, labels=names, lenient=True) if pool is None else _pooled(pool, names or {})
-    known = {label.casefold(): label for label in labels.names}
+        _check_labels(pool, labels, naming)
+    results = (
+        (naming.named(document) for document in rejoined(pool)) if pool else read_gold([path], naming, lenient=True)
+    )
     documents: list[Document] = []
     faults: list[InputError] = []
-    for found in results:
-        if isinstance(found, InputError):
-            faults.append(found)
-            continue
-        entities = []
-        for entity in found.entities:
-            label = known.get(entity.label.casefold())
-            if label is None and not strict:
-                continue
-            if label is None:
-                raise LabelError(
-                    f"document {found.id!r} has the label {entity.label!r}, which {labels.name!r} lacks",
-                    where=str(path),
-                    fix=f"{did_you_mean(entity.label, labels.names)} Rename it with --map {entity.label}=NAME.",
-                )
-            entities.append(replace(entity, label=label))
-        documents.append(replace(found, entities=tuple(entities)))
+    for found in sound(results, faults, fix=""):
+        if strict and (entity := naming.outside(found)):
+            raise LabelError(
+                f"document {found.id!r} has the label {entity.label!r}, which {labels.name!r} lacks",
+                where=str(path),
+                fix=f"{did_you_mean(entity.label, labels.names)} Rename it with --map {entity.label}=NAME.",
+            )
+        documents.append(naming.within(found))
     if strict and not any(doc.entities for doc in documents):
         raise InputError("holds no annotated document", where=str(path), expected="gold entities to learn from")
     return Gold(
@@ -99,15 +93,9 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
     )
 
 
-def _pooled(pool: Pool, names: Mapping[str, str]) -> Iterator[Document]:
-    for document in rejoined(pool):
-        entities = tuple(replace(entity, label=names.get(entity.label, entity.label)) for entity in document.entities)
-        yield replace(document, entities=entities)
-
-
-def _check_labels(pool: Pool, labels: LabelSet, names: Mapping[str, str]) -> None:
-    marked = {names.get(name, name).casefold() for name in pool.labels}
-    lacking = [name for name in labels.names if name.casefold() not in marked]
+def _check_labels(pool: Pool, labels: LabelSet, naming: Naming) -> None:
+    marked = {naming.name(name) for name in pool.labels}
+    lacking = [name for name in labels.names if name not in marked]
     if lacking:
         raise LabelError(
             f"the pool was not annotated for {lacking[0]!r}, and would teach that there is none",
