@@ -1,4 +1,6 @@
-from clinspan.dictionary.link import Linker
+from clinspan.dictionary.link import Coverage, Linker
+from clinspan.dictionary.match import Matcher
+from clinspan.dictionary.written import Written
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import Label, LabelSet
 
@@ -35,14 +37,21 @@ def test_a_short_form_is_linked_to_what_it_stands_for(small):
 
 
 def test_senses_of_the_entitys_label_come_first(small):
-    linker = Linker(small, LABELS)
-    assert [concept.id for concept in linker.concepts("cold", "disease")] == ["T:9", "T:10"]
-    assert [concept.id for concept in linker.concepts("cold", "weather")] == ["T:10", "T:9"]
+    for label, ids in (("disease", ["T:9", "T:10"]), ("weather", ["T:10", "T:9"])):
+        (entity,) = Linker(small, LABELS).link(document("A cold.", "cold", label=label)).entities
+        assert [concept.id for concept in entity.concepts] == ids
 
 
-def test_coverage_says_what_share_the_dictionary_knew_and_how_old_it_is(small):
-    linker = Linker(small, LABELS)
-    coverage = linker.coverage([linker.link(document("A heart attack or a gronk.", "heart attack", "gronk"))])
-    assert coverage.share == 0.5
-    assert str(coverage) == f"the dictionary, built {small.info.built[:10]}, knows 1 of 2 entities (50%)"
-    assert linker.coverage([]).share == 0.0
+def test_a_text_that_was_scanned_before_is_not_scanned_again(small, monkeypatch):
+    text = "Pnuemonia, and a myocardial infarction (MI). The MI was"
+    written, plain = Written.of(text), Linker(small, LABELS).link(document(text, "Pnuemonia", "MI"))
+    small.scan(written)
+    monkeypatch.setattr(Matcher, "_walk", None)
+    assert Linker(small, LABELS).link(document(text, "Pnuemonia", "MI"), written) == plain
+    assert all(entity.concepts for entity in plain.entities)
+
+
+def test_coverage_says_what_share_the_dictionary_knew_and_how_old_it_is():
+    coverage = Coverage(1, 2, "2026-01-31T10:00:00+00:00")
+    assert str(coverage) == "the dictionary, built 2026-01-31, knows 1 of 2 entities (50%)"
+    assert Coverage(0, 0, "").share == 0.0

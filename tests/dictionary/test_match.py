@@ -114,3 +114,12 @@ def test_what_is_kept_of_a_text_is_never_given_for_another_question(small):
     anew = [small.scan(text.text, fuzzy=fuzzy, overlapping=True) for text, fuzzy in asked]
     assert [small.scan(text, fuzzy=fuzzy, overlapping=True) for text, fuzzy in asked] == anew
     assert len({len(found) for found in anew}) > 1
+
+
+@pytest.mark.parametrize("hidden", ["\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad\u200b"])
+@pytest.mark.parametrize("term", ["asp|irin", "heart at|tack", "A|LL", "beta-thal|assemia"])
+def test_characters_that_nobody_sees_hide_no_term_and_are_covered(small, term, hidden):
+    written = term.replace("|", hidden)
+    (match,) = small.scan(f"Today {hidden}{written}{hidden} was noted.")
+    assert match.text == written
+    assert match.senses[0].concept == small.find(term.replace("|", ""))[0].concept == small.find(written)[0].concept

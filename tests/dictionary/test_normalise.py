@@ -23,6 +23,10 @@ from clinspan.dictionary.normalise import is_acronym, name_forms, normal_form, t
         ("localised infection", "localized infections"),
         ("type II diabetes", "Type 2 diabetes"),
         ("carcinomata", "carcinoma"),
+        ("dia\u00adbetes", "diabetes"),
+        ("asp\u200birin\u200b", "aspirin"),
+        ("\ufeffheart\u2060 attack", "heart attack"),
+        ("Sjo\u0308\u00adgren", "Sjögren"),
     ],
 )
 def test_spellings_of_one_term_have_one_form(one, other):

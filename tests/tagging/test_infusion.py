@@ -2,13 +2,18 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from clinspan.cli.main import app
+from clinspan.dictionary import written
+from clinspan.dictionary.build import build
 from clinspan.dictionary.facts import FactsMode, labelled
+from clinspan.dictionary.match import Matcher
+from clinspan.dictionary.sources.rrf import Rrf
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, LLMError
@@ -110,6 +115,35 @@ def test_labels_as_facts_keep_to_their_budget_and_are_told_once() -> None:
 def test_labels_as_facts_are_the_dictionarys_own() -> None:
     with pytest.raises(ConfigError, match="the dictionary's own"):
         FactSettings(mode=FactsMode.LABELS, source="propose")
+
+
+def test_a_type_is_defined_where_the_concept_has_no_definition_of_its_own(scripted, tmp_path) -> None:
+    meta = tmp_path / "META"
+    meta.mkdir()
+    for cui, name in (("C1", "Gout"), ("C2", "Measles")):
+        with (meta / "MRCONSO.RRF").open("a") as names, (meta / "MRSTY.RRF").open("a") as types:
+            names.write(f"{cui}|ENG|P|L1|PF|S1|Y|A{cui}||||MSH|MH|D1|{name}|0|N||\n")
+            types.write(f"{cui}|T047|B2|Disease or Syndrome|AT1||\n")
+    (meta / "MRDEF.RRF").write_text("C2|AC2|AT8||MSH|A rash with fever.|N||\n")
+    (meta / "SRDEF").write_text("STY|T047|Disease or Syndrome|B2|A condition that alters health.||||dsyn||\n")
+    build([Rrf(meta)], tmp_path / "built")
+    own, of_type = "Measles: A rash with fever.", "gout: Disease or Syndrome: A condition that alters health."
+    for budget, told in ((200, [own, of_type]), (8, [own])):
+        llm = scripted(lambda text: text)
+        ask(llm, Dictionary.open(tmp_path / "built"), mode=FactsMode.DEFINITIONS, budget=budget).tag("Measles, gout.")
+        question = llm.requests[0].messages[-1].content
+        assert [line for line in (own, of_type) if line in question] == told
+
+
+def test_a_document_is_scanned_once_for_proposals_facts_and_links(scripted, dictionary, monkeypatch) -> None:
+    scans: Counter[str] = Counter()
+    for owner, name in ((Matcher, "_as_it_stands"), (Matcher, "_misspelt"), (written, "abbreviations")):
+        called = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *a, called=called, name=name: scans.update([name]) or called(*a))
+    llm = scripted(lambda text: "Both [sisters | disease] had" + text.removeprefix("Both sisters had"))
+    done = ask(llm, dictionary).tag(TEXT)
+    assert [entity.concepts[0].id for entity in done.entities] == ["T:3"]
+    assert scans == {"_as_it_stands": 1, "_misspelt": 1, "abbreviations": 1}
 
 
 def test_facts_stay_within_their_budget(scripted, dictionary) -> None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import marisa_trie
 
 from clinspan.dictionary.match import Match
-from clinspan.dictionary.normalise import Tokens, is_acronym, normal_form
+from clinspan.dictionary.normalise import Tokens, is_acronym, normal_form, visible
 from clinspan.dictionary.store import Dictionary
 from clinspan.labels import LabelSet
 
 
 def term_key(term: str) -> str:
     """What makes two spellings one term: the normal form, with its case for an acronym."""
+    term = visible(term)
     return "=" + term if is_acronym(term) else normal_form(term)
 
 
@@ -44,8 +45,9 @@ class TermList:
             for at, end, prefix in walk(self._trie, tokens.forms):
                 yield at, end, prefix[:-1]
         if self._cased:
+            plain = text.isascii()
             for at, (start, end) in enumerate(zip(tokens.starts, tokens.ends, strict=True)):
-                key = self._cased.get(text[start:end])
+                key = self._cased.get(text[start:end] if plain else visible(text[start:end]))
                 if key is not None:
                     yield at, at + 1, key
 

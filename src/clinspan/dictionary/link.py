@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from clinspan.dictionary.senses import Sense
 from clinspan.dictionary.store import Dictionary
+from clinspan.dictionary.written import Written
 from clinspan.document import Concept, Document
 from clinspan.labels import LabelSet
 
@@ -81,30 +82,23 @@ class Linker:
         self._dictionary = dictionary
         self._types = LabelTypes(labels)
 
-    def link(self, document: Document) -> Document:
-        """The document with the concepts of each entity that has none yet; short forms that it defines are known."""
+    def link(self, document: Document, written: Written | None = None) -> Document:
+        """The document with the concepts of each entity that has none yet; short forms that it defines are known.
+
+        Args:
+            document: the entities may be of any source.
+            written: the document's text, where the dictionary was asked about it before: it is not scanned again.
+        """
         if all(entity.concepts for entity in document.entities):
             return document
-        matches = {m.span: m.senses for m in self._dictionary.scan(document.text, overlapping=True)}
+        scanned = self._dictionary.scan(written or document.text, overlapping=True)
+        matches = {match.span: match.senses for match in scanned}
         entities = tuple(
             entity if entity.concepts else replace(entity, concepts=self._ranked(senses, entity.label))
             for entity in document.entities
-            for senses in (matches.get(entity.span) or self._find(entity.text),)
+            for senses in (matches.get(entity.span) or self._dictionary.find(entity.text),)
         )
         return replace(document, entities=entities)
-
-    def concepts(self, mention: str, label: str) -> tuple[Concept, ...]:
-        """The concepts of a mention that stands alone."""
-        return self._ranked(self._find(mention), label)
-
-    def coverage(self, documents: Iterable[Document]) -> Coverage:
-        """How many entities of linked documents have a concept."""
-        entities = [entity for document in documents for entity in document.entities]
-        known = sum(bool(entity.concepts) for entity in entities)
-        return Coverage(known, len(entities), self._dictionary.info.built)
-
-    def _find(self, mention: str) -> tuple[Sense, ...]:
-        return self._dictionary.find(mention)
 
     def _ranked(self, senses: Iterable[Sense], label: str) -> tuple[Concept, ...]:
         ordered = sorted(senses, key=lambda sense: self._types.label_of(sense) != label)

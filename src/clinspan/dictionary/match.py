@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from rapidfuzz.distance import OSA
 
@@ -93,7 +94,7 @@ class Matcher:
         self._speller = Speller(index)
         self._senses: dict[tuple[int, str, TermMatch], tuple[Sense, ...]] = {}
         self._first: dict[str, bool] = {}
-        self._last: tuple[Written | None, dict[Span, Match]] = (None, {})
+        self._kept: WeakKeyDictionary[Written, dict[bool | None, dict[Span, Match]]] = WeakKeyDictionary()
 
     def scan(self, written: Written, *, fuzzy: bool = True, overlapping: bool = False) -> tuple[Match, ...]:
         """The terms in a text, in text order.
@@ -103,14 +104,18 @@ class Matcher:
             fuzzy: whether words the dictionary does not have may be misspelt.
             overlapping: all matches; else, of those that overlap, the longest (in code points, then the first).
         """
-        matches = self._written_out(written, fuzzy)
+        matches = self._everywhere(written, fuzzy).values()
         return tuple(sorted(matches, key=lambda match: match.span) if overlapping else longest_apart(matches))
 
-    def _written_out(self, written: Written, fuzzy: bool) -> list[Match]:
-        # What needs no respelling is kept for the text at hand, which is asked about more than once.
-        if written is not self._last[0]:
-            self._last = written, self._found(written, self._as_it_stands(written.tokens.forms))
-        found = dict(self._last[1])
+    def _everywhere(self, written: Written, fuzzy: bool) -> dict[Span, Match]:
+        """All matches by their places; kept with the text, since proposals, facts and links ask about the same one."""
+        kept = self._kept.setdefault(written, {})
+        if fuzzy in kept:
+            return kept[fuzzy]
+        # What needs no respelling is found once for both questions.
+        if None not in kept:
+            kept[None] = self._found(written, self._as_it_stands(written.tokens.forms))
+        found = kept[fuzzy] = dict(kept[None])
         if fuzzy:
             for span, match in self._found(written, self._misspelt(written.tokens.forms)).items():
                 found.setdefault(span, match)
@@ -123,7 +128,7 @@ class Matcher:
                 named = max(ends, key=lambda match: len(match.span), default=None)
             if named is not None:
                 found[pair.short_span] = Match(pair.short_span, pair.short, TermMatch.ABBREVIATION, named.senses)
-        return list(found.values())
+        return found
 
     def _found(self, written: Written, hits: Iterable[_Hit]) -> dict[Span, Match]:
         found: dict[Span, Match] = {}

@@ -14,10 +14,13 @@ from functools import lru_cache
 # Scripts that write no spaces: each character is a token, so that a term can be found inside a run of them.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _MARKS = "\u0300-\u036f"
+# Soft hyphens, zero-width spaces, joiners and byte order marks: nobody sees them, so they are no part of a word's form.
+_INVISIBLE = "\u00ad\u200b-\u200d\u2060\ufeff"
+_INVISIBLES = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _DASHES = "\\-\u2010-\u2015\u2212"
 _TOKEN = re.compile(
-    rf"[^\W_{_UNSPACED}]+(?:[{_MARKS}]+[^\W_{_UNSPACED}]*)*|[{_UNSPACED}]|(?<=\s)[{_DASHES}]+(?=\s)"
-    rf"|[^\s\w{_DASHES}{_MARKS}'\u2018\u2019\u02bc`\u00b4\u00ad\u200b]"
+    rf"[^\W_{_UNSPACED}]+(?:[{_MARKS}{_INVISIBLE}]+(?:[^\W_{_UNSPACED}]+|(?<=[{_MARKS}])))*|[{_UNSPACED}]|(?<=\s)[{_DASHES}]+(?=\s)"
+    rf"|[^\s\w{_DASHES}{_MARKS}'\u2018\u2019\u02bc`\u00b4{_INVISIBLE}]"
 )
 
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "κ": "kappa", "λ": "lambda"}
@@ -88,6 +91,11 @@ def normal_form(term: str) -> str:
     """The forms of a term's tokens, joined by spaces; empty when there is no letter or digit in it."""
     form = " ".join(tokenise(term).forms)
     return form if any(c.isalnum() for c in form) else ""
+
+
+def visible(text: str) -> str:
+    """The text without the characters that nobody sees."""
+    return text if text.isascii() else text.translate(_INVISIBLES)
 
 
 def token_form(word: str) -> str:

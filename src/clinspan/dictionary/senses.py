@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from clinspan.dictionary import layout
 from clinspan.dictionary.index import Index
+from clinspan.dictionary.normalise import visible
 from clinspan.document import Concept
 
 
@@ -82,7 +83,7 @@ def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.
 
 
 def _bare(term: str) -> str:
-    return term.replace("-", "").replace(" ", "")
+    return visible(term).replace("-", "").replace(" ", "")
 
 
 def _sense(index: Index, concept: int, rank: tuple[float, int, int]) -> Sense:

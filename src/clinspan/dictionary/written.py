@@ -164,9 +164,9 @@ def expand(text: str, defined: Sequence[Abbreviation]) -> Expansion:
     return Expansion("".join(written), tuple(starts), tuple(spans))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Written:
-    """Made once for a text that several things are looked for in.
+    """A text that is prepared once and then asked about several times; what is found is kept as long as it is.
 
     Attributes:
         text: as the document has it.

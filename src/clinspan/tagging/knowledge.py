@@ -28,10 +28,12 @@ class Knowledge:
     Attributes:
         matches: every term of the dictionary in the text, of any type.
         proposals: the entities that the dictionary alone would tag, abbreviations defined in the text included.
+        written: the text as the dictionary reads it; None where nothing is known.
     """
 
     matches: tuple[Match, ...] = ()
     proposals: tuple[Entity, ...] = ()
+    written: Written | None = None
 
     def matches_in(self, window: Span) -> list[Match]:
         """The dictionary's terms that stand within a window."""
@@ -95,7 +97,7 @@ class Lookup:
             return Knowledge()
         written = Written.of(text)
         scanned = self._dictionary.scan(written) if matches and self._dictionary is not None else ()
-        return Knowledge(scanned, self._tagger.tag(written))
+        return Knowledge(scanned, self._tagger.tag(written), written)
 
     def facts(
         self, matches: Iterable[Match], proposals: Iterable[Entity], settings: FactSettings, count: CountTokens
@@ -103,11 +105,12 @@ class Lookup:
         """One line for each term of a window that is worth telling, within the budget."""
         if settings.mode is FactsMode.LABELS:
             return facts.labelled(proposals, settings.budget, count)
-        return facts.rank(matches, self._labels, settings.budget, settings.mode, count)
+        told = self._dictionary.type_definitions if self._dictionary is not None else {}
+        return facts.rank(matches, self._labels, settings.budget, settings.mode, count, type_definitions=told)
 
-    def linked(self, document: Document) -> Document:
-        """The document with concepts at every entity that the dictionary knows."""
-        return self._linker.link(document) if self._linker is not None else document
+    def linked(self, document: Document, known: Knowledge) -> Document:
+        """The document with concepts at every entity that the dictionary knows; `known` is what was looked up in it."""
+        return self._linker.link(document, known.written) if self._linker is not None else document
 
 
 UNREAD = "the list of candidates was not read"

@@ -237,7 +237,7 @@ class Tagger:
         ]
         merged = replace(document, entities=entities, windows=tuple(reports))
         underway.times.reading += lap()
-        linked = self._lookup.linked(merged)
+        linked = self._lookup.linked(merged, underway.knowledge)
         underway.times.dictionary += lap()
         if timed is not None:
             timed(document.id, underway.times)
