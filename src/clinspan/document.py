@@ -63,6 +63,12 @@ class Concept:
     types: tuple[str, ...] = ()
     score: float = 1.0
 
+    @property
+    def bare_id(self) -> str:
+        """The id without the source that it may begin with, as `MESH:D001260` does."""
+        prefix = f"{self.source}:"
+        return self.id[len(prefix) :] if self.id.casefold().startswith(prefix.casefold()) else self.id
+
 
 class Attributes(Mapping[str, str]):
     """What is said of an entity beside its label, such as `assertion: negated`: names and values, frozen and in order.

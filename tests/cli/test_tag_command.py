@@ -176,6 +176,32 @@ def test_a_wrong_option_is_explained(tmp_path: Path, note: Path, arguments: list
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.parametrize("words", [["note.txt", "--from", "no-such"], ["typo.txt"], ["note.txt", "--from", "jsonl"]])
+def test_an_input_that_cannot_be_read_leaves_no_output_and_the_corrected_command_works(
+    tmp_path: Path, note: Path, words: list[str]
+) -> None:
+    out, page = tmp_path / "out.jsonl", tmp_path / "out.html"
+    made = note.rename(tmp_path / "note.txt")
+    more = ("--llm", "none", "--report", page)
+    assert run("tag", tmp_path / words[0], *words[1:], "-o", out, *more).returncode != 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["note.txt"]
+    done = run("tag", made, "-o", out, *more)
+    assert (done.returncode, out.exists(), page.exists()) == (0, True, True), done.stderr
+
+
+def test_rows_without_text_come_out_as_notes_without_entities(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.csv"
+    notes.write_text("id,text\n1,She has gout.\n2,\n3, \n4,Asthma.\n")
+    done = tag([notes], tmp_path / "out.jsonl", "--llm", "none")
+    assert done.returncode == 0, done.stderr
+    assert [(row["id"], len(row["entities"])) for row in lines(tmp_path / "out.jsonl")] == [
+        ("1", 1),
+        ("2", 0),
+        ("3", 0),
+        ("4", 1),
+    ]
+
+
 def test_a_labels_file_with_an_unknown_key_offers_the_nearest(tmp_path: Path, note: Path) -> None:
     labels = tmp_path / "mine.toml"
     labels.write_text('[[labels]]\nname = "x"\ndefinition = "y"\nsemantic_type = ["Finding"]\n')

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.corpora import brat, catalogue
+from clinspan.corpora.losses import compare
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import OutputError
 
@@ -60,6 +61,19 @@ def test_attributes_are_read_and_written_with_their_ids(lay):
     assert written.splitlines()[1:3] == ["A1\tassertion T1 absent", "A2\tpast T1"]
     with pytest.raises(OutputError, match="the attribute 'two words' has a space"):
         list(brat.write([replace(document, entities=(replace(new, attributes={"two words": "x"}),))]))
+
+
+def test_a_source_that_a_concept_begins_with_is_written_once(tmp_path):
+    concepts = (Concept("MESH:D001260", "a", "MeSH"), Concept("D9", "b", "MeSH"), Concept("HP:1", "c", "UMLS"))
+    document = Document("a", "MI", (Entity(Span(0, 2), "x", "MI", concepts=concepts),))
+    lines = dict(brat.write([document]))["a.ann"].splitlines()[1:]
+    assert [line.split("\t")[1] for line in lines] == [
+        "Reference T1 MeSH:D001260",
+        "Reference T1 MeSH:D9",
+        "Reference T1 UMLS:HP:1",
+    ]
+    catalogue.write([document], tmp_path / "out", format="brat")
+    assert compare([document], list(catalogue.read(tmp_path / "out"))) == ()
 
 
 def test_n2c2_joins_what_a_line_end_parts_and_parts_it_again(lay):

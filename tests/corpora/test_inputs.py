@@ -1,4 +1,5 @@
 import io
+import json
 import re
 
 import pytest
@@ -52,7 +53,10 @@ def test_files_folders_lines_and_rows_are_one_stream(tmp_path):
         (b" \r\n", "white space alone"),
         (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
         (b"PK\x03\x04\x14\0", "Word"),
-        (b"abc\0def", "NUL at byte 3"),
+        (b"\0" * 9, "binary: it holds .* NULs"),
+        (b"ab\0\1cd\0\2\xc3\xa9" * 9, "binary: it holds 18 NULs, the first at byte 2"),
+        ("chest pain".encode("utf-16-le"), "looks like UTF-16LE: .*iconv"),
+        ("chest pain".encode("utf-16-be"), "looks like UTF-16BE: .*iconv"),
         ("Müller, 37 °C".encode("cp1252"), "byte 0xfc at offset 1.*Windows-1252.*'Müller, 37 °C'.*iconv"),
         ("abc".encode("utf-16"), "UTF-16LE.*iconv"),
         ("abc".encode("utf-32"), "UTF-32LE"),
@@ -65,6 +69,81 @@ def test_what_is_not_text_is_said_with_file_and_byte_and_the_rest_goes_on(tmp_pa
     assert [d.text for d in documents] == ["good"]
     assert problem.where == str(tmp_path / "a.txt")
     assert re.search(says, str(problem)), str(problem)
+
+
+def test_a_stray_nul_is_a_space_and_that_is_said(tmp_path):
+    row = b'id,text\n1,"a\0b\nc\0"\n2,d\n'
+    make(tmp_path, {"a.txt": b"chest\0pain" + b"\0" * 20, "b.csv": row, "c.jsonl": b'{"id": "3", "text": "e\0f"}'})
+    documents, problems = split(inputs.read([tmp_path]))
+    assert problems == []
+    assert [(d.text, d.metadata) for d in documents] == [
+        ("chest pain" + " " * 20, {"remark": "21 NULs read as spaces, the first at byte 5"}),
+        ("a b\nc ", {"remark": "2 NULs read as spaces, the first at byte 4"}),
+        ("d", {}),
+        ("e f", {"remark": "1 NUL read as spaces, the first at byte 22"}),
+    ]
+    ((document,), _) = split(inputs.read(["-"], stdin=io.BytesIO(b"chest\0pain")))
+    assert (document.text, "remark" in document.metadata) == ("chest pain", True)
+    make(tmp_path / "wide", {"a.txt": "Ärztin".encode("utf-16")})
+    ((document,), _) = split(inputs.read([tmp_path / "wide"], encoding="utf-16"))
+    assert document.metadata == {}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_row_without_text_is_a_note_that_says_nothing(tmp_path, ending):
+    path = tmp_path / f"notes.{ending}"
+    texts = ["MI", "", " ", "gout"]
+    if ending == "csv":
+        path.write_text("id,text\n" + "".join(f"{n},{text}\n" for n, text in enumerate(texts)))
+    elif ending == "jsonl":
+        path.write_text("".join(json.dumps({"id": n, "text": text}) + "\n" for n, text in enumerate(texts)))
+    else:
+        arrow, tables = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        rows = [{"id": str(n), "text": text or None} for n, text in enumerate(texts)]
+        tables.write_table(arrow.Table.from_pylist(rows), path)
+    documents, problems = split(inputs.read([path]))
+    assert ([d.text for d in documents], problems) == (texts, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", [{"id": "1", "text": "MI"}, "gout"]),
+        ("a.json", ["MI", "gout"]),
+        ("a.any", [{"text": "MI"}, {"text": "gout", "ward": 3}]),
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_array_of_notes_or_strings_is_read_as_notes(tmp_path, name, content, indent):
+    make(tmp_path, {name: json.dumps(content, indent=indent)})
+    documents, problems = split(inputs.read([tmp_path / name]))
+    assert ([d.text for d in documents], problems) == (["MI", "gout"], [])
+
+
+def test_a_wrong_item_of_an_array_is_named_and_one_object_is_one_note(tmp_path):
+    make(tmp_path, {"a.json": '[{"text": "MI"}, 3]', "b.json": json.dumps({"id": "b", "text": "gout"}, indent=2)})
+    documents, (problem,) = split(inputs.read([tmp_path]))
+    assert [(d.id, d.text) for d in documents] == [("a-1", "MI"), ("b", "gout")]
+    assert "a.json, item 2: is not a JSON object" in str(problem)
+
+
+def test_a_note_whose_first_line_looks_like_a_header_is_a_note(tmp_path):
+    content = "history, text, etc.\n1,2,3\ntext,id\n"
+    for ending in ("txt", "text", "note"):
+        make(tmp_path, {f"a.{ending}": "id,text\n" + content})
+        ((document,), problems) = split(inputs.read([tmp_path / f"a.{ending}"]))
+        assert (document.text, problems) == ("id,text\n" + content, [])
+
+
+@pytest.mark.parametrize("begins", ['{"text":', '{"text": "x", "y":', "[", '{"a":'])
+def test_brackets_without_end_are_a_fault_that_is_said(tmp_path, begins):
+    deep = (begins + "[" * 100_000).encode()
+    results = list(inputs.read(["-"], stdin=io.BytesIO(deep)))
+    # An array on standard input is no JSON line, so it is the note that it looks like.
+    assert begins == "[" or "standard input, line 1: is not JSON that can be read: it is nested too" in str(results[0])
+    for name in ("a.jsonl", "a.json", "a.txt", "a.csv"):
+        make(tmp_path, {name: deep})
+        assert len(list(inputs.read([tmp_path / name]))) == 1
 
 
 def test_an_encoding_that_is_named_is_used(tmp_path):

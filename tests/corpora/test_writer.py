@@ -1,13 +1,14 @@
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from clinspan import codec
 from clinspan.corpora import jsonl
-from clinspan.corpora.writer import JsonlWriter
+from clinspan.corpora.writer import JsonlWriter, open_writer
 from clinspan.document import Document
 from clinspan.errors import OutputError
 
@@ -22,6 +23,36 @@ def test_what_is_written_is_read_back(tmp_path):
         assert not out.exists()
     assert list(jsonl.read(out)) == [ONE, TWO]
     assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_nothing_written_leaves_nothing_behind(tmp_path, name):
+    pytest.importorskip("pyarrow" if name.endswith("parquet") else "json")
+    out = tmp_path / name
+    for error in (None, ValueError):
+        with suppress(ValueError), open_writer(out):
+            if error:
+                raise error
+        assert list(tmp_path.iterdir()) == []
+    out.write_text("old")
+    with open_writer(out, force=True):
+        pass
+    assert out.read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.json", "x.html", "x.jsnl"])
+def test_an_ending_that_says_another_format_is_refused(tmp_path, name):
+    says = rf"{name}: results are not written as \{Path(name).suffix}; expected .jsonl.*\.parquet. Name it x.jsonl"
+    with pytest.raises(OutputError, match=says):
+        open_writer(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x", "x.jsonl", "x.NDJSON", "x.jsonlines"])
+def test_lines_of_json_are_written_by_these_endings(tmp_path, name):
+    with open_writer(tmp_path / name) as writer:
+        writer.write(ONE)
+    assert list(jsonl.read(tmp_path / name)) == [ONE]
 
 
 def test_an_output_that_exists_is_refused_and_replaced_only_at_the_end(tmp_path):

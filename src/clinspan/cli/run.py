@@ -13,8 +13,7 @@ from rich.table import Table
 
 from clinspan.cli.engine import TagMany
 from clinspan.cli.meter import Meter
-from clinspan.corpora import parquet
-from clinspan.corpora.writer import JsonlWriter, ParquetWriter, refuse_existing
+from clinspan.corpora.writer import check_output, open_writer, refuse_existing
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
 from clinspan.errors import InputError
@@ -45,9 +44,9 @@ class RunFiles:
         Raises:
             OutputError: when an output exists and `force` is not set.
         """
-        for path in (self.output, self.report):
-            if path is not None and str(path) != "-":
-                refuse_existing(path, force=self.force)
+        check_output(self.output, force=self.force)
+        if self.report is not None and str(self.report) != "-":
+            refuse_existing(self.report, force=self.force)
 
 
 def run(
@@ -88,7 +87,7 @@ def run(
     stopped = False
     try:
         with ExitStack() as stack:
-            writer = _writer(files)
+            writer = open_writer(files.output, force=files.force, owner=files.owner)
             stack.enter_context(writer)
             report = stack.enter_context(_report(tagger, files.report, settings)) if files.report else None
             meter = stack.enter_context(Meter(console, total=total, spent=session.brief))
@@ -110,12 +109,6 @@ def run(
     status = STOPPED if stopped else BUDGET_SPENT if session.exhausted else summary.exit_status
     session.tell(status)
     return status
-
-
-def _writer(files: RunFiles) -> JsonlWriter | ParquetWriter:
-    if files.output.suffix.lower() in parquet.FORMAT.endings:
-        return ParquetWriter(files.output, force=files.force, owner=files.owner)
-    return JsonlWriter(files.output, force=files.force, owner=files.owner)
 
 
 def _readable(inputs: Iterable[Document | InputError], summary: Summary) -> Iterator[Document]:
@@ -199,7 +192,7 @@ def _show(
         table.add_row(f"{style}{escape(remark.name)}[/]", escape(remark.value))
     console.print(table)
     for path in (files.output, files.report):
-        if path is not None and str(path) != "-":
+        if summary.documents and path is not None and str(path) != "-":
             console.print(f"written: {escape(str(path))}", soft_wrap=True)
     if stopped:
         console.print("[bold yellow]stopped by Ctrl-C[/]; what was done is written")

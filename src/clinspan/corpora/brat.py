@@ -220,7 +220,7 @@ def _lines(document: Document, split_lines: bool) -> Iterator[str]:
                     where=f"document {document.id!r}",
                 )
             name = _LINE_END.sub(" ", concept.name).replace("\t", " ")
-            yield f"N{number}\tReference {id} {concept.source}:{concept.id}\t{name}"
+            yield f"N{number}\tReference {id} {concept.source}:{concept.bare_id}\t{name}"
         for name, value in entity.attributes.items():
             if re.search(r"\s", name):
                 raise OutputError(f"the attribute {name!r} has a space", where=f"document {document.id!r}")

@@ -3,11 +3,11 @@
 import csv
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clinspan.corpora.format import CorpusFormat, Head, Results
-from clinspan.corpora.text import cannot_read, check_text, decode
+from clinspan.corpora.format import TEXTS, CorpusFormat, Head, Results
+from clinspan.corpora.text import cannot_read, check_text, decode, is_wide, nul_remark
 from clinspan.document import Document
 from clinspan.errors import InputError, did_you_mean
 
@@ -54,6 +54,7 @@ class _Lines:
     where: str
     encoding: str
     number: int = 0
+    nuls: bytes = b""
     fault: InputError | None = None
 
     def __iter__(self) -> Iterator[str]:
@@ -63,6 +64,8 @@ class _Lines:
             if self.number == 1:
                 check_text(line, where=self.where, encoding=self.encoding)
             place = f"{self.where}, line {self.number}"
+            if b"\0" in line:
+                self.nuls += line
             try:
                 yield decode(line, where=place, encoding=self.encoding, offset=offset)
             except InputError as error:
@@ -70,6 +73,10 @@ class _Lines:
                 # Latin-1 keeps every byte, so that commas and quotes stay where they are; the row is not used.
                 yield line.replace(b"\0", b"?").decode("latin-1")
             offset += len(line)
+
+    def take_remark(self) -> dict[str, object]:
+        remark, self.nuls = {} if is_wide(self.encoding) else nul_remark(self.nuls), b""
+        return remark
 
     def take_fault(self) -> InputError | None:
         fault, self.fault = self.fault, None
@@ -99,11 +106,15 @@ def _documents(lines: _Lines, path: Path, text_column: str, id_column: str | Non
         except csv.Error as error:
             # What follows a broken quote cannot be told apart from what it holds.
             raise InputError(f"is not CSV from here on: {error}", where=place) from None
+        remark = lines.take_remark()
         if fault := lines.take_fault():
             yield fault
         elif row:
             made = f"{path.stem}-{first}"
-            yield _document(row, names, place, text_column, id_column, made)
+            found = _document(row, names, place, text_column, id_column, made)
+            if remark and isinstance(found, Document):
+                found = replace(found, metadata={**found.metadata, **remark})
+            yield found
 
 
 def _header(line: str, text_column: str, *, where: str) -> tuple[str, list[str]]:
@@ -120,7 +131,12 @@ def _header(line: str, text_column: str, *, where: str) -> tuple[str, list[str]]
 
 
 def _document(
-    row: list[str], names: list[str], where: str, text_column: str, id_column: str | None, made_id: str
+    row: list[str],
+    names: list[str],
+    where: str,
+    text_column: str,
+    id_column: str | None,
+    made_id: str,
 ) -> Document | InputError:
     if len(row) != len(names):
         return InputError(f"has {len(row)} fields", where=where, expected=f"{len(names)}, as in the first row")
@@ -133,6 +149,8 @@ def _document(
 
 
 def _sign(head: Head) -> str | None:
+    if head.ending in TEXTS:
+        return None
     named = any(len(names) > 1 and head.text_column in names for names in head.columns)
     return f"its first line has the column {head.text_column!r}" if named else None
 

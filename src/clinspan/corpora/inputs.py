@@ -14,7 +14,7 @@ from typing import BinaryIO
 from clinspan.corpora import catalogue, csv, jsonl, pairs, text
 from clinspan.corpora.catalogue import Sign
 from clinspan.corpora.format import TEXTS, Head, Results
-from clinspan.corpora.text import cannot_read, check_text, decode
+from clinspan.corpora.text import cannot_read, check_text, decode, is_wide, nul_remark
 from clinspan.document import Document
 from clinspan.errors import InputError
 
@@ -107,7 +107,8 @@ _Found = Iterator[tuple[str, str | None, Document | InputError]]
 
 
 def _admit(seen: sqlite3.Connection, document: Document, place: str, spare_id: str | None) -> Document | InputError:
-    if not document.text.strip():
+    # An empty row is a note that says nothing. An empty file is more likely a mistake.
+    if spare_id is not None and not document.text.strip():
         return InputError("is empty" if not document.text else "holds white space alone", where=place)
     try:
         seen.execute("insert into seen values (?, ?)", (document.id, place))
@@ -270,7 +271,7 @@ def _read_stdin(stdin: BinaryIO, asked: _Asked) -> _Found:
                 fix="Save it and name the file, or say --from text.",
             )
         whole = decode(data, where=where, encoding=encoding)
-        yield where, "standard-input", Document("stdin", whole)
+        yield where, "standard-input", Document("stdin", whole, metadata={} if is_wide(encoding) else nul_remark(data))
     except InputError as error:
         yield where, None, error
 
@@ -282,6 +283,9 @@ def _is_document(line: str) -> bool:
         data = json.loads(line)
     except json.JSONDecodeError:
         return False
+    except RecursionError:
+        # JSON it is; what is wrong with it is said when it is read.
+        return True
     return isinstance(data, dict) and "text" in data
 
 

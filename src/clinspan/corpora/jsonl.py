@@ -1,17 +1,18 @@
 """JSON lines: a document a line, as `clinspan tag` writes them and as other tools make them; see `clinspan.codec`.
 
-A file that is one array of such documents, or of strings, is read as well.
+A file that is one array of such documents or of strings, and a `.json` that is one document, are read as well.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from clinspan import codec
 from clinspan.corpora.bioc import COLLECTION
 from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
-from clinspan.corpora.text import cannot_read, check_text, decode, read_text
+from clinspan.corpora.text import cannot_read, check_text, decode, is_wide, nul_remark, read_text
 from clinspan.document import Document
 from clinspan.errors import InputError
 
@@ -29,13 +30,20 @@ def read(path: str | Path, *, encoding: str = "utf-8") -> Results:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            if file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
-                yield from _array(codec.load(read_text(path, encoding=encoding), where=str(path), lines=True), path)
+            if not _is_one_value(file.readline(), path):
+                file.seek(0)
+                yield from read_lines(file, where=str(path), stem=path.stem, encoding=encoding)
                 return
-            file.seek(0)
-            yield from read_lines(file, where=str(path), stem=path.stem, encoding=encoding)
+        found = codec.load(read_text(path, encoding=encoding), where=str(path), lines=True)
+        yield from _array(found if isinstance(found, list) else [found], path)
     except OSError as error:
         raise cannot_read(path, error) from error
+
+
+def _is_one_value(line: bytes, path: Path) -> bool:
+    """Whether a file that begins with this line is one array, or one object over several lines, and no JSON lines."""
+    begins = line.removeprefix(b"\xef\xbb\xbf").strip()
+    return begins.startswith(b"[") or (path.suffix.lower() == ".json" and begins[:1] == b"{" and begins[-1:] != b"}")
 
 
 def _array(items: list[object], path: Path) -> Results:
@@ -57,7 +65,9 @@ def read_lines(lines: Iterable[bytes], *, where: str, stem: str, encoding: str =
                 check_text(line, where=where, encoding=encoding)
             text = decode(line, where=place, encoding=encoding, offset=offset)
             if text.strip():
-                yield codec.parse(text, where=place, default_id=f"{stem}-{number}")
+                document = codec.parse(text, where=place, default_id=f"{stem}-{number}")
+                remark = nul_remark(line) if not is_wide(encoding) else {}
+                yield replace(document, metadata={**document.metadata, **remark}) if remark else document
         except InputError as error:
             yield error
             if error.where == where:
@@ -77,9 +87,10 @@ def _sign(head: Head) -> str | None:
         return "its first line is an object with 'text'" if isinstance(first.get("text"), str) else None
     if head.begins.startswith("["):
         return _array_sign(head)
-    one_line = head.begins.startswith("{") and "\n" not in head.begins
-    if one_line and _TEXT.search(head.begins) and not COLLECTION.search(head.begins):
-        return "its first line is an object with 'text'"
+    if head.begins.startswith("{") and _TEXT.search(head.begins) and not COLLECTION.search(head.begins):
+        if "\n" not in head.begins:
+            return "its first line is an object with 'text'"
+        return "an object with 'text'" if head.ending == ".json" else None
     return None
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clinspan.corpora.offsets import Ruler, Unit
 from clinspan.document import Document, Entity
@@ -89,9 +89,9 @@ def _details(old: Entity, new: Entity, rulers: tuple[Ruler | None, Ruler | None]
         yield "scores"
     if old.match != new.match:
         yield "kinds of match"
-    if [(c.id, c.source) for c in old.concepts] != [(c.id, c.source) for c in new.concepts]:
+    if [(c.bare_id, c.source) for c in old.concepts] != [(c.bare_id, c.source) for c in new.concepts]:
         yield "concepts"
-    elif old.concepts != new.concepts:
+    elif [replace(c, id=c.bare_id) for c in old.concepts] != [replace(c, id=c.bare_id) for c in new.concepts]:
         yield "names, types or scores of concepts"
     if old.rules != new.rules:
         yield "rules that moved boundaries"

@@ -44,16 +44,15 @@ def read(path: str | Path) -> Results:
 
 def _document(row: dict[str, Any], where: str, made_id: str) -> Document:
     data = _given(row)
+    if "text" in row:
+        data.setdefault("text", "")
     for entity in data.get("entities") or ():
         # Arrow gives a map as a list of pairs.
         if isinstance(entity, dict) and isinstance(entity.get("attributes"), list):
             entity["attributes"] = dict(entity["attributes"])
     for key in _AS_JSON:
         if isinstance(data.get(key), str):
-            try:
-                data[key] = json.loads(data[key])
-            except ValueError as error:
-                raise InputError(f"the column {key!r} is not JSON: {error}", where=where) from None
+            data[key] = codec.load(data[key], where=f"{where}, column {key!r}")
     return codec.parse(json.dumps(data, ensure_ascii=False, default=str), where=where, default_id=made_id)
 
 

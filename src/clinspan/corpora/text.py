@@ -25,6 +25,17 @@ _WIDE = (
 )
 
 
+REMARK = "remark"
+"""The key of a document's metadata under which stands what was changed when it was read."""
+_RARE = 20
+"""A text has fewer NULs than one in so many bytes."""
+
+
+def is_wide(encoding: str) -> bool:
+    """Whether NULs are part of the encoding."""
+    return encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32"))
+
+
 def read_bytes(path: Path, *, most: int = -1) -> bytes:
     """The file's bytes, or its first ones.
 
@@ -59,7 +70,7 @@ def cannot_read(path: Path, error: OSError) -> InputError:
 
 
 def decode(data: bytes, *, where: str, encoding: str = "utf-8", offset: int = 0) -> str:
-    """The text of `data`, a leading byte-order mark taken away, line ends as they are.
+    """The text of `data`, a leading byte-order mark taken away, line ends as they are, a stray NUL as a space.
 
     Args:
         data: the bytes.
@@ -80,10 +91,35 @@ def decode(data: bytes, *, where: str, encoding: str = "utf-8", offset: int = 0)
         raise InputError(
             f"there is no encoding {encoding!r}", where=where, fix="Name one that Python knows: utf-8, cp1252, latin-1."
         ) from None
-    if "\0" in text:
-        at = offset + data.find(b"\0")
-        raise InputError(f"is binary: there is a NUL at byte {at}", where=where, expected="text in UTF-8")
-    return text
+    if "\0" not in text:
+        return text
+    _check_nuls(data, where=where, encoding=encoding, offset=offset)
+    return text.replace("\0", " ")
+
+
+def _check_nuls(data: bytes, *, where: str, encoding: str, offset: int) -> None:
+    """Lets a few NULs pass, which databases leave in texts and which are read as spaces.
+
+    Raises:
+        InputError: when there are so many that it is no text, or no text in UTF-8.
+    """
+    inner, at = data.strip(b"\0"), offset + data.find(b"\0")
+    count = inner.count(b"\0") if inner else len(data)
+    if inner and (count <= 1 or count * _RARE <= len(inner) or is_wide(encoding)):
+        return
+    for start, name in enumerate(("UTF-16BE", "UTF-16LE") if inner else ()):
+        if data[start::2].count(b"\0") * 2 > len(data[start::2]):
+            what = f"looks like {name}: every second byte is a NUL, the first at byte {at}"
+            raise InputError(what, where=where, expected="UTF-8", fix=_convert(name))
+    raise InputError(f"is binary: it holds {count} NULs, the first at byte {at}", where=where, expected="text in UTF-8")
+
+
+def nul_remark(data: bytes) -> dict[str, object]:
+    """Metadata that say how many NULs of a text are read as spaces; none where there are none."""
+    count = data.count(b"\0")
+    if not count:
+        return {}
+    return {REMARK: f"{count} NUL{'s' if count > 1 else ''} read as spaces, the first at byte {data.find(bytes(1))}"}
 
 
 def check_text(data: bytes, *, where: str, encoding: str = "utf-8") -> None:
@@ -95,7 +131,7 @@ def check_text(data: bytes, *, where: str, encoding: str = "utf-8") -> None:
     for mark, name in _MARKS:
         if data.startswith(mark):
             raise InputError(f"is {name}", where=where, expected="text in UTF-8", fix="Export it as plain text.")
-    if encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32")):
+    if is_wide(encoding):
         return
     for mark, name in _WIDE:
         if data.startswith(mark):
@@ -126,7 +162,11 @@ def read(path: str | Path, *, id: str | None = None, encoding: str = "utf-8") ->
         InputError: naming the file, when it cannot be read or is not text.
     """
     path = Path(path)
-    return Document(id if id is not None else path.stem, read_text(path, encoding=encoding), place=str(path))
+    data = read_bytes(path)
+    check_text(data, where=str(path), encoding=encoding)
+    text = decode(data, where=str(path), encoding=encoding)
+    remark = {} if is_wide(encoding) else nul_remark(data)
+    return Document(id if id is not None else path.stem, text, metadata=remark, place=str(path))
 
 
 FORMAT = CorpusFormat(name="text", read=lambda path, _: iter([read(path)]))

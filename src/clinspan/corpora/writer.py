@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from clinspan import codec
-from clinspan.corpora import parquet
+from clinspan.corpora import jsonl, parquet
 from clinspan.document import Document
 from clinspan.errors import OutputError
 
@@ -89,6 +89,12 @@ class JsonlWriter:
         """
         if self._part is None:
             return
+        if not self.written:
+            # An output of nothing would stand in the way of the corrected command.
+            self._file.close()
+            self._part.unlink(missing_ok=True)
+            self._part = None
+            return
         try:
             # Ctrl-C may have come in the middle of a line.
             os.ftruncate(self._file.fileno(), self._size)
@@ -132,6 +138,7 @@ class ParquetWriter:
     def __init__(self, path: str | Path, *, force: bool = False, owner: str | None = None):
         self.path = Path(path)
         self.force = force
+        self.written = 0
         refuse_existing(self.path, force=force)
         self._part = self.path.with_name(f"{self.path.name}.{owner or secrets.token_hex(4)}.part")
         try:
@@ -149,6 +156,7 @@ class ParquetWriter:
             self._rows.add(document)
         except OSError as error:
             raise cannot_write(self.path, error) from error
+        self.written += 1
 
     def close(self) -> None:
         """Puts the output in its place.
@@ -158,6 +166,9 @@ class ParquetWriter:
         """
         try:
             self._rows.close()
+            if not self.written:
+                self._part.unlink()
+                return
             refuse_existing(self.path, force=self.force)
             self._part.replace(self.path)
         except OSError as error:
@@ -170,6 +181,35 @@ class ParquetWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_writer(path: Path, *, force: bool = False, owner: str | None = None) -> JsonlWriter | ParquetWriter:
+    """The writer for an output, by its ending; see the writers for the rest.
+
+    Raises:
+        OutputError: as `check_output`, and when the output cannot be written to.
+    """
+    check_output(path, force=force)
+    kind = ParquetWriter if path.suffix.lower() in parquet.FORMAT.endings else JsonlWriter
+    return kind(path, force=force, owner=owner)
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Called before work begins, so that no hour is spent on what cannot be kept. `-` is standard output.
+
+    Raises:
+        OutputError: when results are not written in the format that the ending says, or the output exists and may not
+            be replaced.
+    """
+    if str(path) == "-":
+        return
+    works = (*jsonl.FORMAT.endings, *parquet.FORMAT.endings)
+    if path.suffix and path.suffix.lower() not in works:
+        fix = f"Name it {path.with_suffix('.jsonl').name}, and see clinspan convert for other formats."
+        raise OutputError(
+            f"results are not written as {path.suffix}", where=str(path), expected=" or ".join(works), fix=fix
+        )
+    refuse_existing(path, force=force)
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

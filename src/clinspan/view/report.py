@@ -148,7 +148,8 @@ class _Body:
 class ReportWriter:
     """Writes a report while documents come in; the file appears, whole, when the block ends.
 
-    Where the block ends in an error or Ctrl-C, the page still appears with the documents added so far and says so.
+    Where the block ends in an error or Ctrl-C, the page still appears with the documents added so far and says so. No
+    page is written without a document.
 
     Args:
         path: the HTML file; replaced when it exists.
@@ -206,6 +207,8 @@ class ReportWriter:
             self._notes.close()
 
     def _finish(self, stopped: str) -> None:
+        if not self._body.notes:
+            return
         self._notes.flush()
         self._notes.seek(0)
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
