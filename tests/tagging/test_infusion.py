@@ -22,7 +22,7 @@ from clinspan.tagging.settings import TOLD, FactSettings, TagSettings
 from clinspan.tagging.summary import Summary
 from clinspan.tagging.tagger import Tagger
 from clinspan.text.windows import windows
-from clinspan.tuning.facts import Facts
+from clinspan.tuning.epochs import Facts
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "prompt-facts.txt"
 TEXT = "Both sisters had Huntington's disease, and one a heart attack."

@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from clinspan.errors import ConfigError, InputError, LabelError
 from clinspan.formats.tanl import Tanl
 from clinspan.tuning import corpora
-from clinspan.tuning.card import label_sets
-from clinspan.tuning.epochs import Epochs, EpochSettings
-from clinspan.tuning.layout import as_note
+from clinspan.tuning.epochs import Epochs, EpochSettings, as_note, label_sets
 from tuning.sample import BOTH, DISEASE, Characters, document, gold
 
 PUBTATOR = "1|t|On gout.\n1|a|Gout and lithium.\n1\t3\t7\tgout\tDisease\tD1\n1\t18\t25\tlithium\tChemical\tC1\n\n"

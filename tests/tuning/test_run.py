@@ -25,7 +25,7 @@ SETTINGS = RunSettings(
 @pytest.fixture
 def opened(tiny_llama, corpus, tmp_path):
     """Makes runs of the tiny model, in folders of `tmp_path`."""
-    from clinspan.tuning.run import open_run
+    from clinspan.tuning.lora_run import open_run
 
     def make(folder="out", *, data=corpus, form="tanl", settings=SETTINGS, **options):
         return open_run(
@@ -133,20 +133,20 @@ def test_a_loss_that_is_no_number_stops_and_leaves_the_checkpoint(opened):
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(opened, monkeypatch):
-    from clinspan.tuning import checkpoint
+    from clinspan.tuning import lora
 
     run = opened()
     steps(run, 3)
-    checkpoint.save(run.trainer, run.output / "checkpoint", run=run.identity)
+    lora.save_checkpoint(run.trainer, run.output / "checkpoint", run=run.identity)
     steps(run, 2)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", full)
+        patch.setattr(lora, "save_file", full)
         with pytest.raises(OutputError, match="No space left"):
-            checkpoint.save(run.trainer, run.output / "checkpoint", run=run.identity)
+            lora.save_checkpoint(run.trainer, run.output / "checkpoint", run=run.identity)
     again = opened(resume=True)
     assert again.trainer.progress.step == 3
     assert [path.name for path in run.output.iterdir()] == ["checkpoint"]
@@ -241,7 +241,7 @@ def test_an_adapter_is_tuned_over_a_base_in_four_bits(tiny_llama, corpus, tmp_pa
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from clinspan.tuning.lora import batch_loss
-    from clinspan.tuning.run import open_run
+    from clinspan.tuning.lora_run import open_run
 
     # Four-bit weights are kept in blocks of 64, which the tiny model's matrices are too small for.
     base = tmp_path / "base"
@@ -297,7 +297,7 @@ def test_the_loss_over_choices_is_that_of_a_softmax_over_them(opened):
     import torch
 
     from clinspan.tuning.lora import choice_losses
-    from clinspan.tuning.sequences import Decision, Tokens
+    from clinspan.tuning.pairs import Decision, Tokens
 
     hidden = torch.randn(1, 3, 4)
     head = torch.randn(9, 4)
@@ -319,6 +319,6 @@ def test_settings_that_cannot_be():
 def test_the_log_is_json_lines(opened):
     run = opened()
     steps(run, 1)
-    run._log({"step": 1, "loss": 0.5})
+    run.log.add(step=1, loss=0.5)
     lines = Path(run.output / "log.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"step": 1, "loss": 0.5}]

@@ -1,7 +1,7 @@
 import pytest
 
 from clinspan.errors import ConfigError
-from clinspan.tuning.schedule import Schedule
+from clinspan.tuning.settings import Schedule
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.messages import Message
-from clinspan.tuning.pairs import Choice, Pair
-from clinspan.tuning.sequences import Decision, batches, sequence
+from clinspan.tuning.pairs import Choice, Decision, Pair, batches, sequence
 from tuning.sample import Characters
 
 

@@ -3,10 +3,13 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from pkgutil import resolve_name
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from clinspan.errors import MissingExtra
 
 Show = Callable[[float, str], None]
 """Shows the part that is done, in [0, 1], and what is to be said of it."""
@@ -18,6 +21,18 @@ class Run(Protocol):
     def stop(self) -> None:
         """Ends it."""
         ...
+
+
+def part(name: str) -> Any:
+    """A part of tuning that needs the packages of an extra, imported on use.
+
+    Raises:
+        MissingExtra: when one of them is not installed.
+    """
+    try:
+        return resolve_name(f"clinspan.tuning.{name}")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "train", purpose="tuning") from error
 
 
 @contextmanager

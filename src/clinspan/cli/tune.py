@@ -2,20 +2,20 @@
 
 import os
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from clinspan.cli import material
-from clinspan.cli.training import watched
-from clinspan.errors import ConfigError, MissingExtra
+from clinspan.cli.training import part, watched
+from clinspan.errors import ConfigError
 from clinspan.formats.catalogue import by_name
 from clinspan.tagging import open as parts
 from clinspan.tuning.corpora import drawn
 from clinspan.tuning.epochs import EpochSettings
 from clinspan.tuning.settings import LoraSettings, RunSettings
+from clinspan.tuning.validate import Held
 
 
 def tune(
@@ -102,13 +102,13 @@ def tune(
         validate_at=tuple(validate_at or ()),
         patience=patience,
     )
-    run = _part("run:open_run")(
+    run = part("lora_run:open_run")(
         base,
         found.corpora,
         form=written,
         output=output,
         settings=settings,
-        held=None if held is None else _part("validate:Held")(held),
+        held=None if held is None else Held(held),
         start_from=start_from,
         resume=resume,
         force=force,
@@ -135,11 +135,3 @@ def _one_of(option: str, given: str, *known: str) -> Any:
     if given not in known:
         raise ConfigError(f"--{option} {given}", expected=" or ".join(known))
     return given
-
-
-def _part(name: str) -> Any:
-    """A part of tuning that needs the extra's packages, imported on use."""
-    try:
-        return resolve_name(f"clinspan.tuning.{name}")
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "torch", "train", purpose="tuning") from error

@@ -1,18 +1,16 @@
 """`clinspan tune-encoder`: a token classifier out of gold documents."""
 
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from clinspan.cli import material
-from clinspan.cli.training import watched
-from clinspan.errors import MissingExtra
-from clinspan.tuning.corpora import Gold
-from clinspan.tuning.encoder.settings import CHECKPOINTS, EncoderRunSettings
+from clinspan.cli.training import part, watched
+from clinspan.tuning.base import find_base
 from clinspan.tuning.output import check_output
+from clinspan.tuning.settings import CHECKPOINTS, EncoderRunSettings
 
 
 def tune_encoder(
@@ -73,16 +71,11 @@ def tune_encoder(
     for line in found.told():
         console.print(line)
     check_output(output, checkpoints=CHECKPOINTS, resume=resume, force=force)
-    _train(_open(base, found.corpora, output=output, settings=settings, held=found.held, resume=resume), console)
-
-
-def _open(base: str, corpora: tuple[Gold, ...], **options: Any) -> Any:
-    try:
-        run = resolve_name("clinspan.tuning.encoder.run:EncoderRun")
-        find_base = resolve_name("clinspan.tuning.encoder.base:find_base")
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "torch", "train", purpose="tuning an encoder") from error
-    return run(find_base(base), corpora, **options)
+    encoder = part("encoder_run:EncoderRun")
+    _train(
+        encoder(find_base(base), found.corpora, output=output, settings=settings, held=found.held, resume=resume),
+        console,
+    )
 
 
 def _train(run: Any, console: Console) -> None:
@@ -100,7 +93,7 @@ def _train(run: Any, console: Console) -> None:
             )
         )
     if run.trainer.chief:
-        for row in run.log:
+        for row in run.log.rows:
             if "f1" in row:
                 console.print(f"step {row['step']}: F1 {', '.join(f'{f:.3f}' for f in row['each'])}")
         console.print(f"the classifier and its card are in {run.output}")

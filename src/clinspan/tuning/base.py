@@ -1,16 +1,18 @@
-"""Loads the model that is tuned, from a GGUF file, a Hugging Face folder or a hub's name, with its tokenizer."""
+"""Loads the model that is tuned with its tokenizer: a causal language model, or an encoder."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from clinspan.classifier.model import TokenClassifier
+from clinspan.classifier.scheme import AttributeHead, Head, names_of
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
 from clinspan.llms.tokenizer import HuggingFaceTokenizer
-from clinspan.models.registry import sha256_of
+from clinspan.models.registry import entries, find, path_of, sha256_of
 from clinspan.tuning.export import Shape
 
-_PURPOSE = "tuning"
+DEFAULT_ENCODER = "all-minilm-l6-v2-torch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,12 @@ def load_base(
         InputError: when nothing is there.
         ModelError: when it cannot be loaded as a causal language model with a chat template.
     """
-    try:
-        import torch
-        import transformers
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "torch", "train", purpose=_PURPOSE) from error
+    torch, transformers = _packages()
     source, options, sha256 = _source(where)
     if four_bit and "gguf_file" in options:
         raise ConfigError("a GGUF base cannot be held in four bits", expected="a folder of Hugging Face's, or hf:NAME")
     if bfloat16 is None:
-        bfloat16 = torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+        bfloat16 = fast_in_bfloat16()
     # Rows of attention weights are short here, and on processors the plain implementation is then the faster one.
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     dtype = torch.bfloat16 if bfloat16 else torch.float32
@@ -96,9 +92,7 @@ def _four_bit(dtype: Any) -> dict[str, Any]:
     """What transformers needs to know to load a model in four bits, onto this process's own device."""
     if find_spec("bitsandbytes") is None:
         raise MissingExtra("bitsandbytes", "qlora", purpose="tuning over a base in four bits")
-    import torch
-    import transformers
-
+    torch, transformers = _packages()
     kept = transformers.BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -126,3 +120,94 @@ def _source(where: str | Path) -> tuple[str, dict[str, str], str]:
             "is neither a GGUF file nor a folder", where=str(path), fix="A hub's name is given as hf:NAME."
         )
     return str(path.parent), {"gguf_file": path.name}, sha256_of(path)
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderBase:
+    """An encoder before it is tuned.
+
+    Attributes:
+        name: as the card gives it.
+        sha256: of the weights' file; empty for a hub's name and where there are several files.
+        source: what transformers is given.
+    """
+
+    name: str
+    sha256: str
+    source: str
+
+    def classifier(
+        self, heads: tuple[Head, ...], attributes: tuple[AttributeHead, ...] = (), *, seed: int
+    ) -> TokenClassifier:
+        """The encoder with fresh outputs for these heads.
+
+        Raises:
+            ModelError: when it cannot be loaded as an encoder with a tokenizer that knows offsets.
+        """
+        torch, transformers = _packages()
+        names = names_of(heads, attributes)
+        torch.manual_seed(seed)
+        options: dict[str, Any] = {
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: i for i, name in enumerate(names)},
+            "num_labels": len(names),
+        }
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self.source, use_fast=True)
+            model = transformers.AutoModelForTokenClassification.from_pretrained(
+                self.source, dtype=torch.float32, ignore_mismatched_sizes=True, **options
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"cannot be loaded as an encoder: {error}", where=self.name) from error
+        return TokenClassifier(model, tokenizer, heads, attributes)
+
+
+def find_base(where: str) -> EncoderBase:
+    """The encoder that a user names.
+
+    Args:
+        where: a model of the registry, a folder in Hugging Face's layout, or `hf:NAME` for one that transformers finds
+            or fetches.
+
+    Raises:
+        InputError: when nothing is there.
+        ModelError: when a registered model was not pulled or is no encoder.
+    """
+    if where.startswith("hf:"):
+        return EncoderBase(where[3:], "", where[3:])
+    if where in entries():
+        if find(where).kind != "encoder" or not path_of(where).name.endswith(".safetensors"):
+            raise ModelError(f"{where!r} cannot be tuned as an encoder", expected=DEFAULT_ENCODER)
+        for file in find(where).files:
+            path_of(where, file.name)
+        return EncoderBase(where, find(where).files[0].sha256, str(find(where).folder))
+    folder = Path(where)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            "is no encoder",
+            where=where,
+            expected="a folder in Hugging Face's layout, or a model of the registry",
+            fix="A hub's name is given as hf:NAME.",
+        )
+    weights = sorted(folder.glob("*.safetensors"))
+    return EncoderBase(folder.name, sha256_of(weights[0]) if len(weights) == 1 else "", str(folder))
+
+
+def fast_in_bfloat16() -> bool:
+    """Whether the processor, or the GPU, computes in bf16 itself."""
+    torch, _ = _packages()
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _packages() -> tuple[Any, Any]:
+    """Torch and transformers, which keep silent about what they do."""
+    try:
+        import torch
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "train", purpose="tuning") from error
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return torch, transformers

@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 from clinspan.formats.base import Format
 from clinspan.labels import LabelSet
 from clinspan.prompt import PromptSettings, build
-from clinspan.text.windows import WindowSettings, windows
+from clinspan.tagging.knowledge import Knowledge, Lookup
+from clinspan.tagging.settings import TOLD
+from clinspan.text.sentences import sentences
+from clinspan.text.windows import CountTokens, WindowSettings, windows
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.layout import as_note
-from clinspan.tuning.pairs import Pair, answer_pair, choice_pair
-from clinspan.tuning.sequences import Tokenizer, Tokens, sequence
+from clinspan.tuning.pairs import Pair, Tokenizer, Tokens, answer_pair, choice_pair, sequence
 
 FactsOf = Callable[[Document, Span, LabelSet], Sequence[str]]
 """What the dictionary knows of a document's window when these labels are asked for, one line each."""
@@ -68,6 +70,19 @@ def lone_labels(labels: LabelSet, corpora: Sequence[Gold]) -> tuple[str, ...]:
         return ()
     others = {name for gold in corpora if gold.labels.names != labels.names for name in gold.labels.names}
     return tuple(name for name in labels.names if name not in others)
+
+
+def label_sets(corpora: Sequence[Gold], *, alone: bool = True) -> list[list[str]]:
+    """The sets of labels that training asks for together, each in the prompt's order.
+
+    Args:
+        corpora: what is learned from.
+        alone: whether labels that one corpus alone has were also asked for by themselves.
+    """
+    asked = [list(gold.labels.names) for gold in corpora]
+    if alone:
+        asked += [[name] for gold in corpora for name in lone_labels(gold.labels, corpora)]
+    return [names for i, names in enumerate(asked) if names not in asked[:i]]
 
 
 class Epochs:
@@ -150,3 +165,60 @@ class Epochs:
         if self._form.name == "tanl":
             return choice_pair(text, entities, labels=labels, messages=messages, source=source)
         return answer_pair(text, entities, labels=labels, messages=messages, form=self._form, source=source)
+
+
+_HEADINGS = (
+    "Findings:",
+    "HISTORY:",
+    "Assessment and Plan:",
+    "PAST MEDICAL HISTORY",
+    "Results:",
+    "Impression:",
+    "Medications",
+    "HOSPITAL COURSE:",
+)
+_JOINTS = ("\n", "\n- ", "\n\n", "\n* ", "\n  ")
+
+
+def as_note(text: str, entities: Sequence[Entity], random: Random) -> tuple[str, tuple[Entity, ...]]:
+    """The same sentences on lines of their own, sometimes as a list or under a heading, with the entities moved along.
+
+    Entities that reach over two sentences are left out.
+    """
+    joint = random.choice(_JOINTS)
+    shown = f"{random.choice(_HEADINGS)}\n" if random.random() < 0.4 else ""
+    shown += joint.lstrip("\n ")
+    moved: list[Entity] = []
+    for number, sentence in enumerate(sentences(text)):
+        shown += joint if number else ""
+        by = len(shown) - sentence.span.start
+        shown += sentence.span.of(text)
+        moved += [
+            replace(e, span=Span(e.start + by, e.end + by), fragments=tuple(f.shift(by) for f in e.fragments))
+            for e in entities
+            if sentence.span.contains(e.span)
+        ]
+    return shown, tuple(moved)
+
+
+class Facts:
+    """The facts of windows, looked up in whole documents as the tagger does.
+
+    Args:
+        dictionary: whose proposals are told.
+        count: the tokens of a line for the model that is tuned.
+    """
+
+    def __init__(self, dictionary: Dictionary, count: CountTokens):
+        self._dictionary = dictionary
+        self._count = count
+        self._lookups: dict[tuple[str, ...], Lookup] = {}
+        self._last: tuple[tuple[str, ...], str, Knowledge] | None = None
+
+    def __call__(self, document: Document, window: Span, labels: LabelSet) -> Sequence[str]:
+        """The lines for one window when `labels` are asked for; `window` in the document's offsets."""
+        names, text = labels.names, document.text
+        lookup = self._lookups.setdefault(names, Lookup(self._dictionary, labels))
+        if self._last is None or self._last[:2] != (names, text):
+            self._last = (names, text, lookup.knowledge(text, matches=False))
+        return lookup.facts((), self._last[2].proposals_within(window), TOLD.facts, self._count)

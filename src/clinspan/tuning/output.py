@@ -1,12 +1,29 @@
-"""The output folder of a run of tuning, before anything is loaded."""
+"""The output folder of a run of tuning: what it goes on from, its log, and the card of what it made."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from clinspan.errors import InputError, OutputError
+from jinja2 import Environment, StrictUndefined
+
+from clinspan.errors import InputError, ModelError, OutputError
+from clinspan.models.adapters import CARD_FILE
+from clinspan.models.registry import sha256_of
+from clinspan.tuning.corpora import Gold
 
 CHECKPOINT = "checkpoint"
 """The folder of what a run goes on from, in its output folder."""
+LOG_FILE = "log.jsonl"
+README_FILE = "README.md"
+LIMITS = (
+    "It marks what its corpora's annotators marked, in the kind of text they read; other text needs a check on gold.",
+    "It neither nests mentions nor marks discontinuous ones.",
+    "Its scores are probabilities only after `clinspan calibrate` on documents like yours.",
+)
+"""What a user of anything tuned must know."""
 
 
 def check_output(folder: Path, *, checkpoints: Sequence[str], resume: bool, force: bool) -> None:
@@ -32,3 +49,125 @@ def check_output(folder: Path, *, checkpoints: Sequence[str], resume: bool, forc
             )
     except OSError as error:
         raise OutputError(f"cannot be made: {error.strerror}", where=str(folder)) from error
+
+
+def put(path: Path, text: str, *, append: bool = False) -> None:
+    """Writes a text file.
+
+    Raises:
+        OutputError: when it cannot be written.
+    """
+    try:
+        with path.open("a" if append else "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(f"{path.name} cannot be written: {error.strerror}", where=str(path.parent)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Loss and validation scores over time: `rows` in memory, the same in the folder's log.jsonl."""
+
+    folder: Path
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, **row: Any) -> None:
+        """Notes one row; a validation's has its score as `f1`."""
+        self.rows.append(row)
+        put(self.folder / LOG_FILE, json.dumps(row) + "\n", append=True)
+
+    def restart(self) -> None:
+        """Makes the file hold the rows and no others."""
+        put(self.folder / LOG_FILE, "".join(json.dumps(row) + "\n" for row in self.rows))
+
+    @property
+    def scores(self) -> list[float]:
+        """The F1 of each validation so far."""
+        return [row["f1"] for row in self.rows if "f1" in row]
+
+    def hopeless(self, patience: int) -> bool:
+        """Whether none of the last `patience` validations was the best; never with 0."""
+        scored = self.scores
+        return bool(patience and len(scored) > patience and max(scored[-patience:]) < max(scored))
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is written down about an adapter or a classifier.
+
+    Attributes:
+        name: its name.
+        base: name and sha256 of the model it was made of.
+        label_sets: the sets of label names that it marks together, each in the order in which they are asked for.
+        data: a row for each corpus, see `data_row`.
+        settings: of the run.
+        progress: how far the run got.
+        about: what only one kind of model has; the template knows it.
+        scores: a row for each scored corpus: its name, its split and what `validate.report` gives.
+        limits: what a user must know.
+    """
+
+    name: str
+    base: Mapping[str, str]
+    label_sets: Sequence[Sequence[str]]
+    data: Sequence[Mapping[str, Any]]
+    settings: Mapping[str, Any]
+    progress: Mapping[str, Any]
+    about: Mapping[str, Any]
+    scores: Sequence[Mapping[str, Any]] = ()
+    limits: Sequence[str] = LIMITS
+
+    def write(self, folder: Path, *, part: str, file: str) -> None:
+        """Writes card.json and README.md beside the tuned weights.
+
+        Args:
+            folder: where they are.
+            part: what the card calls the weights: `adapter` or `weights`.
+            file: their name.
+
+        Raises:
+            OutputError: when they cannot be written.
+        """
+        content = {key: getattr(self, key) for key in self.__slots__ if key != "about"} | dict(self.about)
+        template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+        source = resources.files(__package__).joinpath("card.jinja").read_text(encoding="utf-8")
+        weights = folder / file
+        try:
+            content[part] = {"file": file, "sha256": sha256_of(weights), "bytes": weights.stat().st_size}
+        except OSError as error:
+            raise OutputError(f"the card cannot be written: {error.strerror}", where=str(folder)) from error
+        put(folder / CARD_FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        put(folder / README_FILE, template.from_string(source).render(content))
+
+
+def data_row(gold: Gold, split: str) -> dict[str, Any]:
+    """What the card says of a corpus."""
+    return {
+        "name": gold.name,
+        "split": split,
+        "sha256": gold.sha256,
+        "labels": list(gold.labels.names),
+        "documents": len(gold.documents),
+        "left_out": gold.left_out,
+        "mentions": gold.mentions,
+    }
+
+
+def check_same(known: Mapping[str, Any], run: Mapping[str, Any], checkpoint: Path) -> None:
+    """Makes sure that a run goes on from a checkpoint of its own.
+
+    Args:
+        known: what the checkpoint was made with.
+        run: what this run is made with.
+        checkpoint: where it lies.
+
+    Raises:
+        ModelError: naming what differs.
+    """
+    for key, value in run.items():
+        if key in known and known[key] != value:
+            raise ModelError(
+                f"the checkpoint has {key} {known[key]!r}, and this run {value!r}",
+                where=str(checkpoint),
+                fix="Resume with the same settings, or start anew in another folder.",
+            )

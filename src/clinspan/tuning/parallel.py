@@ -11,7 +11,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from clinspan.tuning.sequences import Tokens
+from clinspan.tuning.pairs import Tokens
 
 
 def join() -> int:

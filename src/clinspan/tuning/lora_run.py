@@ -1,6 +1,5 @@
-"""One tuning run from gold documents to an adapter with its card: trains, checkpoints, validates, keeps the best."""
+"""One run from gold documents to an adapter with its card: trains, checkpoints, validates, keeps the best."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.dictionary.store import Dictionary
-from clinspan.errors import ConfigError, OutputError
+from clinspan.errors import ConfigError
 from clinspan.evaluation.score import Score
 from clinspan.evaluation.significance import intervals
 from clinspan.formats.base import Format
@@ -17,18 +16,17 @@ from clinspan.llms.threads import most_threads
 from clinspan.models import adapters
 from clinspan.models.adapters import ADAPTER_FILE, Adapter
 from clinspan.models.registry import path_of
-from clinspan.tuning import card, checkpoint, export, parallel, validate
+from clinspan.tuning import export, parallel, validate
 from clinspan.tuning.base import Base, load_base
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.epochs import Epochs, FactsOf
-from clinspan.tuning.facts import Facts
-from clinspan.tuning.lora import Progress, Trainer, attach
-from clinspan.tuning.output import CHECKPOINT, check_output
-from clinspan.tuning.sequences import Tokens
+from clinspan.tuning.epochs import PROMPT, Epochs, Facts, FactsOf, label_sets
+from clinspan.tuning.lora import Progress, Trainer, attach, load_checkpoint, save_checkpoint
+from clinspan.tuning.output import CHECKPOINT, LIMITS, Card, Log, check_output, data_row
+from clinspan.tuning.pairs import Tokens
 from clinspan.tuning.settings import RunSettings
 
-LOG_FILE = "log.jsonl"
 PEFT_FOLDER = "peft"
+_LIMIT = "It was trained for copy-constrained decoding and the brief prompt; free generation may drift from the text."
 
 
 class Run:
@@ -95,7 +93,7 @@ class Run:
             InputError: when there is none or it is damaged.
             ModelError: when it was made from another base, other data or another shape of adapter.
         """
-        checkpoint.load(self.trainer, self.output / CHECKPOINT, run=self.identity)
+        load_checkpoint(self.trainer, self.output / CHECKPOINT, run=self.identity)
 
     def start_from(self, adapter: Path) -> None:
         """Begins with the weights of an adapter for the same base instead of fresh ones."""
@@ -119,7 +117,7 @@ class Run:
                 continue
             if now - logged > 30:
                 logged = now
-                self._log({"step": progress.step, "loss": progress.loss, "seconds": progress.seconds})
+                self.log.add(step=progress.step, loss=progress.loss, seconds=progress.seconds)
             if now - saved > 60 * self.settings.checkpoint_minutes:
                 self._save()
                 saved = time.monotonic()
@@ -137,6 +135,11 @@ class Run:
         self.trainer.stopping = True
 
     @property
+    def log(self) -> Log:
+        """Loss and scores over time; a checkpoint holds them too."""
+        return Log(self.output, self.trainer.progress.history)
+
+    @property
     def passes(self) -> float:
         """Over the documents, so far."""
         return self.trainer.progress.epoch + self.trainer.progress.batch / self.steps
@@ -151,15 +154,7 @@ class Run:
         return self.epochs(number).pairs
 
     def _save(self, *, small: bool = False) -> None:
-        checkpoint.save(self.trainer, self.output / CHECKPOINT, run=self.identity, small=small)
-
-    def _log(self, row: dict[str, Any]) -> None:
-        self.trainer.progress.history.append(row)
-        try:
-            with (self.output / LOG_FILE).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise OutputError(f"the log cannot be written: {error.strerror}", where=str(self.output)) from error
+        save_checkpoint(self.trainer, self.output / CHECKPOINT, run=self.identity, small=small)
 
     def _export(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -174,18 +169,15 @@ class Run:
         path = self._export(self.output / "candidate")
         # The other processes of this run wait meanwhile, so their cores are free.
         found = validate.strict_score(gguf, path, held, threads=most_threads())
-        best = max((row["f1"] for row in self.trainer.progress.history if "f1" in row), default=-1.0)
-        f1, between = found.micro.f1, intervals(found)[0].f1
-        row = {"step": self.trainer.progress.step, "passes": round(self.passes, 3), "f1": f1}
-        row |= {"p": found.micro.precision, "r": found.micro.recall, "low": between.low, "high": between.high}
-        self._log(row)
-        if f1 > best:
+        best = max(self.log.scores, default=-1.0)
+        all, between = found.micro, intervals(found)[0].f1
+        at = {"step": self.trainer.progress.step, "passes": round(self.passes, 3)}
+        self.log.add(**at, f1=all.f1, p=all.precision, r=all.recall, low=between.low, high=between.high)
+        if all.f1 > best:
             self._kept = found
             path.replace(self.output / ADAPTER_FILE)
             self.trainer.save_peft(self.output / PEFT_FOLDER)
-        scored = [row["f1"] for row in self.trainer.progress.history if "f1" in row]
-        patience = self.settings.patience
-        if patience and len(scored) > patience and max(scored[-patience:]) < max(scored):
+        if self.log.hopeless(self.settings.patience):
             self.stop()
 
     def _finish(self) -> None:
@@ -202,13 +194,12 @@ class Run:
     def write_card(self, scores: Sequence[dict[str, Any]]) -> None:
         """Writes the card with these scores."""
         progress = self.trainer.progress
-        data = [card.data_row(gold, "train") for gold in self.corpora]
-        data += [card.data_row(self.held.gold, "development")] if self.held is not None else []
-        made = card.Card(
+        data = [data_row(gold, "train") for gold in self.corpora]
+        data += [data_row(self.held.gold, "development")] if self.held is not None else []
+        Card(
             name=self.name,
             base={"name": self.base.name, "sha256": self.base.sha256},
-            label_sets=card.label_sets(self.corpora, alone=self.settings.epochs.alone > 0),
-            format=self.form.name,
+            label_sets=label_sets(self.corpora, alone=self.settings.epochs.alone > 0),
             data=data,
             settings=asdict(self.settings),
             progress={
@@ -218,10 +209,14 @@ class Run:
                 "tokens": progress.tokens,
                 "loss": round(progress.loss, 4),
             },
+            about={
+                "format": self.form.name,
+                "prompt_style": PROMPT.style,
+                "facts": self.settings.epochs.facts > 0,
+            },
             scores=scores,
-            facts=self.settings.epochs.facts > 0,
-        )
-        card.write(made, self.output)
+            limits=(_LIMIT, *LIMITS),
+        ).write(self.output, part="adapter", file=ADAPTER_FILE)
 
 
 def open_run(

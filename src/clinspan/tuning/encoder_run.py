@@ -10,23 +10,21 @@ from typing import Any
 from safetensors import SafetensorError
 
 from clinspan.classifier import folder as classifier_folder
+from clinspan.classifier.folder import KIND, WEIGHTS_FILE
 from clinspan.classifier.scheme import AttributeHead, attribute_heads, heads
-from clinspan.errors import InputError, ModelError, OutputError
+from clinspan.errors import InputError, OutputError
 from clinspan.evaluation.score import Score, score
 from clinspan.llms.encoder import EncoderLLM
-from clinspan.tuning import card as adapter_card
 from clinspan.tuning import validate
+from clinspan.tuning.base import EncoderBase
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.encoder import card
-from clinspan.tuning.encoder.base import EncoderBase
-from clinspan.tuning.encoder.rows import cut, rows
-from clinspan.tuning.encoder.settings import EncoderRunSettings
-from clinspan.tuning.encoder.train import At, EncoderTrainer, Hooks, last_checkpoint
-from clinspan.tuning.output import CHECKPOINT
+from clinspan.tuning.encoder_training import At, EncoderTrainer, Hooks, cut, last_checkpoint, rows
+from clinspan.tuning.output import CHECKPOINT, LIMITS, LOG_FILE, Card, Log, check_same, data_row, put
+from clinspan.tuning.settings import EncoderRunSettings
 
-LOG_FILE = "log.jsonl"
 RUN_FILE = "run.json"
 _LOG_EVERY = 50
+_LIMIT = "It reads a sentence at a time, without the rest of the note, a dictionary or instructions."
 
 
 class EncoderRun:
@@ -71,22 +69,21 @@ class EncoderRun:
             seed=settings.seed,
             sentences=settings.sentences,
         )
-        self.log: list[dict[str, Any]] = []
+        self.log = Log(output)
         self._hooks = Hooks(self._stepped, self._passed)
         self._listener: Callable[[At], None] = lambda _: None
         self._checkpoint = self._resume() if resume else None
         if not resume:
             shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
-            self._write(LOG_FILE, "")
-            self._write(RUN_FILE, json.dumps(self._identity, indent=1))
-        before = max((row["seconds"] for row in self.log), default=0.0)
+            put(output / RUN_FILE, json.dumps(self._identity, indent=1))
+        self.log.restart()
         self.trainer = EncoderTrainer(
             self.classifier,
             self.data.rows,
             settings,
             folder=output / CHECKPOINT,
             hooks=self._hooks,
-            seconds=before,
+            seconds=max((row["seconds"] for row in self.log.rows), default=0.0),
         )
 
     @property
@@ -103,27 +100,18 @@ class EncoderRun:
 
     def _resume(self) -> Path:
         checkpoint, step = last_checkpoint(self.output / CHECKPOINT)
+        log = self.output / LOG_FILE
         try:
             known = json.loads((self.output / RUN_FILE).read_text(encoding="utf-8"))
-            written = (self.output / LOG_FILE).read_text(encoding="utf-8") if (self.output / LOG_FILE).exists() else ""
-            self.log = [row for row in map(json.loads, written.splitlines()) if row["step"] <= step]
+            written = log.read_text(encoding="utf-8") if log.exists() else ""
+            self.log.rows.extend(row for row in map(json.loads, written.splitlines()) if row["step"] <= step)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"is not the folder of a whole run: {error}", where=str(self.output)) from error
-        for key, value in self._identity.items():
-            if known.get(key) != value:
-                raise ModelError(
-                    f"the checkpoint has {key} {known.get(key)!r}, and this run {value!r}",
-                    where=str(checkpoint),
-                    fix="Resume with the same settings, or start anew in another folder.",
-                )
-        self._write(LOG_FILE, "".join(json.dumps(row) + "\n" for row in self.log))
+        check_same(dict.fromkeys(self._identity) | known, self._identity, checkpoint)
         return checkpoint
 
     def train(self, listener: Callable[[At], None] = lambda _: None) -> None:
-        """Trains to the end, then writes the classifier and its card.
-
-        Args:
-            listener: is told after every step.
+        """Trains to the end, then writes the classifier and its card; `listener` is told after every step.
 
         Raises:
             ModelError: when the loss is no longer a number; the checkpoint is from before that.
@@ -141,25 +129,22 @@ class EncoderRun:
     def _stepped(self, at: At) -> None:
         self._listener(at)
         if at.step % _LOG_EVERY == 0 and self.trainer.chief:
-            self._add({"step": at.step, "loss": at.loss, "seconds": at.seconds})
+            self.log.add(step=at.step, loss=at.loss, seconds=at.seconds)
 
     def _passed(self, at: At) -> bool:
-        scored = self._validate(at) if self.held else []
-        patience = self.settings.patience
-        return bool(patience and len(scored) > patience and max(scored[-patience:]) < max(scored))
+        if not self.held:
+            return False
+        self._validate(at)
+        return self.log.hopeless(self.settings.patience)
 
-    def _validate(self, at: At) -> list[float]:
-        """Scores the classifier as it is, keeps it where it is the best so far, and gives all passes' mean F1."""
-        before = self._scored()
+    def _validate(self, at: At) -> None:
+        """Scores the classifier as it is, and keeps it where it is the best so far."""
         figures = [found.micro.f1 for found in self.scores()]
         mean = sum(figures) / len(figures)
-        self._add({"step": at.step, "f1": mean, "each": figures, "loss": at.loss, "seconds": at.seconds})
-        if not before or mean > max(before):
+        best = max(self.log.scores, default=-1.0)
+        self.log.add(step=at.step, f1=mean, each=figures, loss=at.loss, seconds=at.seconds)
+        if mean > best:
             self._keep()
-        return [*before, mean]
-
-    def _scored(self) -> list[float]:
-        return [row["f1"] for row in self.log if "f1" in row]
 
     def scores(self) -> list[Score]:
         """The strict scores of the classifier as it is on the held-out documents, by the path that tags."""
@@ -167,9 +152,9 @@ class EncoderRun:
         self.classifier.model.eval()
         llm = EncoderLLM(self.classifier)
         windows = cut(self.settings.max_tokens, self.settings.sentences)
-        tagged = [validate.tag(llm, validate.Held(gold, windows)) for gold in self.held]
         found = [
-            score(gold.documents, mine, labels=gold.labels.names) for gold, mine in zip(self.held, tagged, strict=True)
+            score(gold.documents, validate.tag(llm, validate.Held(gold, windows)), labels=gold.labels.names)
+            for gold in self.held
         ]
         self.classifier.model.train(training)
         return found
@@ -190,26 +175,20 @@ class EncoderRun:
     def _finish(self, at: At) -> None:
         if not self.held:
             self._keep()
-        elif not self._scored() or at.step > max(row["step"] for row in self.log if "f1" in row):
+        elif at.step > max((row["step"] for row in self.log.rows if "f1" in row), default=-1):
             self._validate(at)
         self._write_card(at, ())
         if self.held:
-            _, best = classifier_folder.load(self.output)
-            self.classifier = best
+            _, self.classifier = classifier_folder.load(self.output)
             self._write_card(at, self.scores())
 
     def _write_card(self, at: At, scores: Sequence[Score]) -> None:
-        data = [adapter_card.data_row(gold, "train") for gold in self.corpora]
-        data += [adapter_card.data_row(gold, "development") for gold in self.held]
-        made = card.EncoderCard(
+        data = [data_row(gold, "train") for gold in self.corpora]
+        data += [data_row(gold, "development") for gold in self.held]
+        Card(
             name=self.name,
             base={"name": self.base.name, "sha256": self.base.sha256},
             label_sets=[list(head.labels) for head in self.classifier.heads],
-            attributes=[
-                {"name": head.name, "values": list(head.values), "labels": list(head.labels)}
-                for head in self.classifier.attributes
-            ],
-            parameters=self.classifier.parameters,
             data=data,
             settings=asdict(self.settings) | {"bfloat16": self.trainer.bfloat16},
             progress={
@@ -221,33 +200,27 @@ class EncoderRun:
                 "minutes": round(at.seconds / 60, 1),
                 "loss": round(at.loss, 4),
             },
+            about={
+                "kind": KIND,
+                "scheme": "BIOES",
+                "parameters": self.classifier.parameters,
+                "attributes": [
+                    {"name": head.name, "values": list(head.values), "labels": list(head.labels)}
+                    for head in self.classifier.attributes
+                ],
+            },
             scores=[
                 {"corpus": gold.name, "split": "development", **validate.report(found)}
                 for gold, found in zip(self.held, scores, strict=False)
             ],
-        )
-        card.write(made, self.output)
-
-    def _add(self, row: dict[str, Any]) -> None:
-        self.log.append(row)
-        try:
-            with (self.output / LOG_FILE).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise OutputError(f"the log cannot be written: {error.strerror}", where=str(self.output)) from error
-
-    def _write(self, name: str, content: str) -> None:
-        try:
-            (self.output / name).write_text(content, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{name} cannot be written: {error.strerror}", where=str(self.output)) from error
+            limits=(*LIMITS[:2], _LIMIT, *LIMITS[2:]),
+        ).write(self.output, part="weights", file=WEIGHTS_FILE)
 
 
 def _assessed(gold: Gold) -> Iterator[AttributeHead]:
     """The attributes of the corpus's labels that its annotators gave a value to."""
     for label in gold.labels.labels:
+        given = {name for doc in gold.documents for e in doc.entities if e.label == label.name for name in e.attributes}
         for attribute in label.attributes:
-            if any(
-                attribute.name in e.attributes for doc in gold.documents for e in doc.entities if e.label == label.name
-            ):
+            if attribute.name in given:
                 yield AttributeHead(attribute.name, attribute.value_names, (label.name,), 0)
