@@ -42,6 +42,14 @@ def page(browser, made):
     context.close()
 
 
+def test_cells_that_find_nothing_are_reported(tmp_path):
+    plan, corpus = sample.plan(k=(4, 8)), sample.corpus(3)
+    found = sample.results(plan, corpus, lambda cell, document: (0, 0, 1))
+    made = Report("Nothing", {}, signature(plan, corpus, found), tuple(tables(plan, grid(plan), found, {}, {})))
+    _, text = write_report(tmp_path, made, found, plan=plan, prices={})
+    assert "| k=4 | .000 | .000 | .000 |" in text.read_text(encoding="utf-8")
+
+
 @pytest.mark.browser
 def test_the_page_shows_every_table_and_plot_and_asks_nobody(page, made):
     assert page.title() == "A <b>title</b>"

@@ -198,7 +198,7 @@ def _varied(results: Results) -> set[str]:
 def _up(most: float) -> tuple[Callable[[float], float], tuple[Tick, ...]]:
     """The vertical scale from 0 to what is needed, at most 1."""
     step = 0.2 if most > 0.5 else 0.1 if most > 0.2 else 0.05
-    top = min(1.0, step * (floor(most / step - 1e-9) + 1))
+    top = min(1.0, step * max(1, floor(most / step - 1e-9) + 1))
 
     def up(value: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top
