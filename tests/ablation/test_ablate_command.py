@@ -204,9 +204,11 @@ def test_the_embedded_model_with_a_bias_that_is_chosen_on_the_pool(smollm2, clin
     )
     done = clinspan("ablate", plan, "-o", "out", "--limit", "2")
     assert done.returncode == 0, done.stderr
-    (opening,) = json.loads((folder / "out" / "openings.json").read_text()).values()
-    assert opening["llm"] == "untuned"
-    assert opening["opening"]["right"] == 2 * 2  # two sentences with one mention each, in the prompts of two cells
+    openings = list(json.loads((folder / "out" / "openings.json").read_text()).values())
+    assert {opening["llm"] for opening in openings} == {"untuned"}
+    # Prompts without examples have a bias of their own, chosen on two sentences with one mention each.
+    assert [(opening["examples"], opening["opening"]["right"]) for opening in openings] == [(False, 2), (True, 2)]
+    assert openings[0]["opening"]["bias"] != openings[1]["opening"]["bias"]
     for known in lines(folder / "out").values():
         for one in known.values():
             assert one.complete

@@ -75,14 +75,15 @@ class AblationFolder:
         """What was measured of a cell, by document."""
         return read_cell(self.path / CELLS / cell.file(self._plan))
 
-    def opening(self, llm: str) -> Opening | None:
-        """The bias that was chosen for an LLM of the plan; None where none was yet."""
-        held = self._openings().get(self._key(llm))
+    def opening(self, llm: str, *, examples: bool) -> Opening | None:
+        """The bias that was chosen for an LLM of the plan and prompts with or without examples; None where none was."""
+        held = self._openings().get(self._key(llm, examples))
         return Opening(**held["opening"]) if held is not None else None
 
-    def keep_opening(self, llm: str, opening: Opening) -> None:
+    def keep_opening(self, llm: str, opening: Opening, *, examples: bool) -> None:
         """Keeps a bias, so that a run which is taken up again goes on with it."""
-        told = {**self._openings(), self._key(llm): {"llm": llm, "opening": asdict(opening)}}
+        chosen = {"llm": llm, "examples": examples, "opening": asdict(opening)}
+        told = {**self._openings(), self._key(llm, examples): chosen}
         self._write(OPENINGS, json.dumps(told, indent=2) + "\n")
 
     def write_index(self, grid: Grid, corpus: Corpus, failed: Mapping[str, str]) -> None:
@@ -111,9 +112,9 @@ class AblationFolder:
         }
         self._write(INDEX, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
-    def _key(self, llm: str) -> str:
+    def _key(self, llm: str, examples: bool) -> str:
         known: LLMPlan = self._plan.llm(llm)
-        return digest((known, self._plan.opening, self._plan.seed))
+        return digest((known, self._plan.opening, self._plan.seed, examples))
 
     def _openings(self) -> dict[str, Any]:
         path = self.path / OPENINGS

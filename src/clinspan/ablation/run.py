@@ -20,6 +20,7 @@ from clinspan.document import Document, WindowState
 from clinspan.errors import ClinspanError, ConfigError, OutputError, PrivacyError
 from clinspan.examples.example import PART_OF
 from clinspan.examples.pool import Pool
+from clinspan.examples.selection import Strategy
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.embedded import EmbeddedLLM
@@ -166,9 +167,12 @@ class Ablation:
         return self._states[cell.name]
 
     def _bias(self, cell: Cell, beside: Sequence[Cell]) -> float:
-        """Of the cell's LLM: one for all of its cells, chosen once."""
-        name = str(cell.settings["llm"])
-        known = self.folder.opening(name)
+        """One for all cells of the cell's LLM whose prompts show examples, and one for the others; chosen once.
+
+        Examples make a model open far more readily, so that one bias for both would suit neither.
+        """
+        name, shown = str(cell.settings["llm"]), shows_examples(self.parts.tagger(cell))
+        known = self.folder.opening(name, examples=shown)
         if known is None:
             llm = self.parts.llm(cell)
             if not isinstance(llm, EmbeddedLLM):
@@ -178,9 +182,10 @@ class Ablation:
             if self.examples is None:
                 raise ConfigError(f'open-bias "{AUTO}" is chosen on sentences of the pool', fix="Name a [pool].")
             taggers = [self.parts.tagger(one) for one in representatives(beside)]
+            taggers = [tagger for tagger in taggers if shows_examples(tagger) is shown]
             sentences = marked(self.examples.pool, self.labels, self.plan.opening, seed=self.plan.seed)
             known = choose_opening(llm, taggers, sentences)
-            self.folder.keep_opening(name, known)
+            self.folder.keep_opening(name, known, examples=shown)
         return known.bias
 
     def _number(self, cell: Cell, id: str) -> int:
@@ -193,6 +198,13 @@ class Ablation:
 def _is_done(one: Measured | None) -> bool:
     # What was not read is read again: the ledger has the answers, but for those that are to be asked again.
     return one is not None and one.complete
+
+
+def shows_examples(tagger: Tagger) -> bool:
+    """Whether its prompts show examples."""
+    settings = tagger.settings.examples
+    own = settings.strategy is not Strategy.FIXED or bool(tagger.labels.examples)
+    return settings.strategy is not Strategy.NONE and settings.k != 0 and own
 
 
 def representatives(cells: Sequence[Cell]) -> list[Cell]:
