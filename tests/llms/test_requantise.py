@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from clinspan.errors import ModelError
-from clinspan.folders import CACHE_VARIABLE
+from clinspan.files import CACHE_VARIABLE
 from clinspan.llms import requantise
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
 from clinspan.llms.requantise import requantised

@@ -14,6 +14,7 @@ from clinspan.ablation.plan import LLMPlan, Plan
 from clinspan.calibrate.opening import Opening
 from clinspan.errors import OutputError
 from clinspan.evaluation.match import checksum
+from clinspan.files import whole_file
 from clinspan.labels import LabelSet
 from clinspan.runs.folder import Description, RunFolder, digest, read_description
 
@@ -125,21 +126,8 @@ class AblationFolder:
         return held
 
     def _write(self, name: str, told: str) -> None:
-        put(self.path / name, told)
-
-
-def put(path: Path, told: str) -> None:
-    """Writes a file whole or not at all.
-
-    Raises:
-        OutputError: when it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(told, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+        with whole_file(self.path / name) as file:
+            file.write(told)
 
 
 def description(

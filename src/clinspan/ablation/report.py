@@ -9,10 +9,11 @@ from markupsafe import Markup
 
 from clinspan.ablation import plots
 from clinspan.ablation.corpus import Corpus
-from clinspan.ablation.folder import MARKDOWN, PAGE, put
+from clinspan.ablation.folder import MARKDOWN, PAGE
 from clinspan.ablation.plan import Plan
 from clinspan.ablation.results import RESAMPLES, CellResult, Results
 from clinspan.ablation.tables import PER, Table, cost_of, per
+from clinspan.files import whole_file
 from clinspan.runs.budget import Price
 from clinspan.view.page import asset, digest, sound, templates
 
@@ -65,8 +66,9 @@ def write_report(
         OutputError: when one cannot be written.
     """
     page, text = folder / PAGE, folder / MARKDOWN
-    put(page, _page(report, results, plan, prices))
-    put(text, _markdown(report))
+    for path, told in ((page, _page(report, results, plan, prices)), (text, _markdown(report))):
+        with whole_file(path) as file:
+            file.write(told)
     return page, text
 
 

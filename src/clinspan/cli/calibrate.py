@@ -17,9 +17,8 @@ from clinspan.cli.status import opening
 from clinspan.corpora import catalogue, inputs
 from clinspan.corpora.gold import Naming, sound
 from clinspan.corpora.gold import read as read_gold
-from clinspan.corpora.writer import refuse_existing
-from clinspan.errors import OutputError
 from clinspan.evaluation.match import checksum
+from clinspan.files import refuse_existing, whole_file
 from clinspan.tagging import open as parts
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.tagger import Tagger
@@ -81,10 +80,8 @@ def calibrate(
         "clinspan": version("clinspan"),
     }
     calibration = replace(learned.calibration, learned_from=source)
-    try:
-        output.write_text(calibration.to_toml(), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    with whole_file(output) as file:
+        file.write(calibration.to_toml())
     _show(console, learned, calibration)
     console.print(f"written: {escape(str(output))}", soft_wrap=True)
 

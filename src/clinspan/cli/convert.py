@@ -12,9 +12,9 @@ from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.gold import sound
 from clinspan.corpora.losses import Loss, compare
-from clinspan.corpora.writer import refuse_existing
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError
+from clinspan.files import refuse_existing
 
 _SOME_LEFT_OUT = 3
 

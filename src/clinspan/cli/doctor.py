@@ -17,7 +17,7 @@ from rich.markup import escape
 from clinspan.dictionary.build import default_path
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ClinspanError, LLMError
-from clinspan.folders import CACHE_VARIABLE, cache_folder
+from clinspan.files import CACHE_VARIABLE, cache_folder
 from clinspan.llms.base import LLM
 from clinspan.llms.spec import KINDS, load
 from clinspan.messages import CopyConstraint, Message, Request

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from clinspan.errors import ClinspanError, ConfigError, InputError, OutputError
+from clinspan.errors import ClinspanError, ConfigError, InputError
+from clinspan.files import refuse_existing, whole_file
 from clinspan.formats.catalogue import by_name, names
 from clinspan.grounding.align import GroundingSettings
 from clinspan.grounding.recorded import Reader, ground_line
@@ -42,8 +43,7 @@ def ground(
     reader = Reader(by_name(format), LabelSet.load(labels)) if format and labels else None
     settings = GroundingSettings(all_occurrences=all_occurrences, fuzzy=fuzzy)
     lines, bad = _lines(cases), 0
-    if output.exists() and not force:
-        raise OutputError(f"{output} exists", fix="Name another file, or replace it with --force.")
+    refuse_existing(output, force=force)
     counts = dict.fromkeys(("entities", "ungrounded"), 0)
     done: list[str] = []
     for number, line in lines:
@@ -57,7 +57,9 @@ def ground(
             found = record[key]
             counts[key] += len(found) if isinstance(found, list) else 0
         done.append(json.dumps(record, ensure_ascii=False))
-    _write(output, done)
+    # A lone surrogate, which JSON can say and UTF-8 cannot, is written as JSON's own escape.
+    with whole_file(output, errors="backslashreplace") as file:
+        file.writelines(f"{line}\n" for line in done)
     typer.echo(
         f"{output}: {len(done)} lines, {counts['entities']} entities, {counts['ungrounded']} ungrounded mentions",
         err=True,
@@ -75,13 +77,3 @@ def _lines(path: Path) -> list[tuple[int, bytes]]:
     # Only \n ends a line: JSON strings may hold other line separators.
     lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def _write(path: Path, lines: list[str]) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        # A lone surrogate, which JSON can say and UTF-8 cannot, is written as JSON's own escape.
-        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="backslashreplace")
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error

@@ -13,10 +13,11 @@ from rich.table import Table
 
 from clinspan.cli.engine import TagMany
 from clinspan.cli.meter import Meter
-from clinspan.corpora.writer import check_output, open_writer, refuse_existing
+from clinspan.corpora.writer import check_output, open_writer
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
 from clinspan.errors import InputError
+from clinspan.files import refuse_existing
 from clinspan.runs.session import Session
 from clinspan.tagging.summary import Summary
 from clinspan.tagging.tagger import Tagger

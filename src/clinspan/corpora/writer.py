@@ -12,6 +12,7 @@ from clinspan import codec
 from clinspan.corpora import jsonl, parquet
 from clinspan.document import Document
 from clinspan.errors import OutputError
+from clinspan.files import cannot_write, refuse_existing, what_to_do
 
 
 class JsonlWriter:
@@ -79,7 +80,7 @@ class JsonlWriter:
         if not self.written:
             self._part.unlink()
         self._part = None
-        return OutputError(f"cannot be written: {error.strerror}; {kept}", where=str(self.path), fix=_what_to_do(error))
+        return OutputError(f"cannot be written: {error.strerror}; {kept}", where=str(self.path), fix=what_to_do(error))
 
     def close(self) -> None:
         """Puts the output in its place.
@@ -210,30 +211,3 @@ def check_output(path: Path, *, force: bool) -> None:
             f"results are not written as {path.suffix}", where=str(path), expected=" or ".join(works), fix=fix
         )
     refuse_existing(path, force=force)
-
-
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Called before work begins, so that no hour is spent on what cannot be kept.
-
-    Raises:
-        OutputError: when the output exists and may not be replaced, or is a folder.
-    """
-    if path.is_dir():
-        raise OutputError("is a folder", where=str(path), expected="the name of a file")
-    if path.exists() and not path.is_file():
-        raise OutputError("is not an ordinary file", where=str(path), fix="Write to standard output with -o -.")
-    if path.exists() and not force:
-        raise OutputError("exists already", where=str(path), fix="Name another output, or replace it with --force.")
-
-
-def cannot_write(path: Path, error: OSError) -> OutputError:
-    """Why an output cannot be opened."""
-    if isinstance(error, FileNotFoundError):
-        return OutputError(f"there is no folder {path.parent}", where=str(path), fix=f"Make it: mkdir -p {path.parent}")
-    return OutputError(f"cannot be written: {error.strerror}", where=str(path), fix=_what_to_do(error))
-
-
-def _what_to_do(error: OSError) -> str | None:
-    if isinstance(error, PermissionError):
-        return "Choose a folder that you may write to."
-    return None

@@ -23,7 +23,7 @@ from clinspan.dictionary.normalise import is_acronym, name_forms
 from clinspan.dictionary.sources.packaged import packaged
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
-from clinspan.folders import cache_folder
+from clinspan.files import cache_folder, whole_file
 
 Progress = Callable[[str, int], None]
 """Called with the name of the step and how many names or keys it has done."""
@@ -186,13 +186,12 @@ def _replace(sources: Sequence[Source], out: Path, progress: Progress) -> None:
     try:
         folder.chmod(0o755)
         manifest = _write(sources, folder, progress)
-        draft = out / (layout.MANIFEST + ".draft")
-        draft.write_text(json.dumps({"folder": folder.name, **manifest}), encoding="utf-8")
+        old = _current(out)
+        with whole_file(out / layout.MANIFEST, part=layout.MANIFEST + ".draft") as file:
+            file.write(json.dumps({"folder": folder.name, **manifest}))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    old = _current(out)
-    draft.replace(out / layout.MANIFEST)
     if old:
         shutil.rmtree(out / old, ignore_errors=True)
 

@@ -25,6 +25,7 @@ from clinspan.examples.example import SENTENCE, cut
 from clinspan.examples.pool import Pool, check_encoder, read_manifest
 from clinspan.examples.retrieve import Floats
 from clinspan.examples.store import EncoderInfo
+from clinspan.files import whole_file
 from clinspan.text.windows import WindowSettings
 
 Labels = Sequence[str] | Callable[[], Sequence[str]]
@@ -181,12 +182,8 @@ def _switch(folder: Path, generation: Path, manifest: dict[str, Any]) -> None:
     for file in generation.iterdir():
         with file.open("rb") as written:
             os.fsync(written.fileno())
-    draft = folder / (store.MANIFEST + ".draft")
-    with draft.open("w", encoding="utf-8") as output:
+    with whole_file(folder / store.MANIFEST, part=store.MANIFEST + ".draft") as output:
         json.dump({"folder": generation.name, **manifest}, output, ensure_ascii=False)
-        output.flush()
-        os.fsync(output.fileno())
-    draft.replace(folder / store.MANIFEST)
 
 
 def _current(folder: Path) -> str | None:

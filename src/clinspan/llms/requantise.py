@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from clinspan.errors import ModelError
-from clinspan.folders import cache_folder
+from clinspan.files import cache_folder
 from clinspan.llms.llama_api import Api, load
 from clinspan.llms.llama_header import GgufInit
 

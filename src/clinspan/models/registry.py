@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from clinspan.errors import ModelError, did_you_mean
-from clinspan.folders import cache_folder
+from clinspan.files import cache_folder
 
 Kind = Literal["llm", "encoder"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from clinspan.errors import LLMError
-from clinspan.folders import cache_folder
+from clinspan.files import cache_folder
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion, FinishReason, Request
 from clinspan.runs.database import Change, Database, Value

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
@@ -16,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from clinspan.errors import ConfigError, OutputError
 from clinspan.examples.pool import Pool
+from clinspan.files import whole_file
 from clinspan.runs.database import private_folder
 from clinspan.runs.ledger import Ledger
 from clinspan.tagging.recipe import TaggerRecipe
@@ -24,7 +24,8 @@ from clinspan.tagging.tagger import Tagger
 DESCRIPTION = "run.json"
 LEDGER = "ledger.sqlite"
 LOCK = ".lock"
-_OURS = frozenset({DESCRIPTION, f"{DESCRIPTION}.part", LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", LOCK})
+_PART = f"{DESCRIPTION}.part"
+_OURS = frozenset({DESCRIPTION, _PART, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", LOCK})
 _SHOWN = 3
 """Settings that differ, as an error names them."""
 
@@ -140,16 +141,9 @@ class RunFolder:
     def _write(self, description: Description) -> None:
         self.id = description.id
         path = self.path / DESCRIPTION
-        part = path.with_name(f"{DESCRIPTION}.part")
         told = json.dumps({**asdict(description), "checksum": description.checksum}, indent=2, ensure_ascii=False)
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                file.write(told + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+        with whole_file(path, part=_PART, private=True) as file:
+            file.write(told + "\n")
 
     def close(self) -> None:
         """Puts everything on disk and lets others have the run.

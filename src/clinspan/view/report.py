@@ -1,7 +1,6 @@
 """Writes the report: one HTML file with its styles and script inside, that asks the network for nothing."""
 
 import json
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from markupsafe import Markup
 
 from clinspan.document import READ_STATES, Document, MatchKind
 from clinspan.errors import OutputError
+from clinspan.files import whole_file
 from clinspan.labels import LabelSet
 from clinspan.view.marks import Lines, mark_up
 from clinspan.view.page import asset, digest, sound, templates
@@ -211,20 +211,12 @@ class ReportWriter:
             return
         self._notes.flush()
         self._notes.seek(0)
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        try:
-            with part.open("w", encoding="utf-8", newline="") as out:
-                out.write(
-                    self._body.head(
-                        title=self._title, settings=self._settings, versions=self._versions, stopped=stopped
-                    )
-                )
-                while chunk := self._notes.read(1 << 20):
-                    out.write(chunk)
-                out.write(self._body.tail())
-            part.replace(self.path)
-        finally:
-            part.unlink(missing_ok=True)
+        head = self._body.head(title=self._title, settings=self._settings, versions=self._versions, stopped=stopped)
+        with whole_file(self.path) as out:
+            out.write(head)
+            while chunk := self._notes.read(1 << 20):
+                out.write(chunk)
+            out.write(self._body.tail())
 
 
 def write_report(

@@ -1,0 +1,81 @@
+"""Files that appear whole or not at all, and where clinspan keeps what it has fetched or built."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from clinspan.errors import OutputError
+
+CACHE_VARIABLE = "CLINSPAN_CACHE"
+
+
+def cache_folder() -> Path:
+    """The folder named by the environment variable CLINSPAN_CACHE, else the platform's cache folder for clinspan.
+
+    It may not exist yet: who writes into it makes it.
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named).expanduser() if named else user_cache_path("clinspan", appauthor=False)
+
+
+@contextmanager
+def whole_file(
+    path: Path, *, errors: str = "strict", part: str | None = None, private: bool = False
+) -> Iterator[TextIOWrapper]:
+    """A text in UTF-8 that takes the place of `path`, on disk, when the block ends; an error leaves all as it was.
+
+    Line ends are written as they are given. Bytes can be written to its `buffer`.
+
+    Args:
+        path: the file.
+        errors: what becomes of characters that UTF-8 cannot hold.
+        part: the name of the file beside it until then, where nobody else writes the same; None: one that nobody has.
+        private: only the user may read it.
+
+    Raises:
+        OutputError: when it cannot be written.
+    """
+    beside = path.with_name(part or f".{path.name}.{secrets.token_hex(4)}.part")
+    mode = 0o600 if private else 0o666
+    try:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
+        with os.fdopen(handle, "w", encoding="utf-8", errors=errors, newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Called before work begins, so that no hour is spent on what cannot be kept.
+
+    Raises:
+        OutputError: when the output exists and may not be replaced, or is a folder.
+    """
+    if path.is_dir():
+        raise OutputError("is a folder", where=str(path), expected="the name of a file")
+    if path.exists() and not path.is_file():
+        raise OutputError("is not an ordinary file", where=str(path), fix="Write to standard output with -o -.")
+    if path.exists() and not force:
+        raise OutputError("exists already", where=str(path), fix="Name another output, or replace it with --force.")
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Why an output cannot be written."""
+    if isinstance(error, FileNotFoundError):
+        return OutputError(f"there is no folder {path.parent}", where=str(path), fix=f"Make it: mkdir -p {path.parent}")
+    return OutputError(f"cannot be written: {error.strerror}", where=str(path), fix=what_to_do(error))
+
+
+def what_to_do(error: OSError) -> str | None:
+    """What the user can do about a fault in writing, where that is known."""
+    return "Choose a folder that you may write to." if isinstance(error, PermissionError) else None
