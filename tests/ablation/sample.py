@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from clinspan.ablation.corpus import Corpus
+from clinspan.ablation.folder import RULES, Asked, Measured
 from clinspan.ablation.grid import Cell, grid
-from clinspan.ablation.measured import RULES, Asked, Measured
 from clinspan.ablation.plan import Plan, Source
 from clinspan.ablation.results import Results
 from clinspan.document import Document, WindowState

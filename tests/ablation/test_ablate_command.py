@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from clinspan.ablation.measured import read_cell
+from clinspan.ablation.folder import read_cell
 
 HANGS = 600.0
 """Seconds after which a process is taken to hang, on whatever machine."""

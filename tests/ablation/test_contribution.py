@@ -6,9 +6,9 @@ Each document has ten gold mentions and ten predicted; so many are right, and F1
 import pytest
 import sample
 
-from clinspan.ablation.contribution import Contributions
 from clinspan.ablation.grid import grid
-from clinspan.ablation.tables import tables
+from clinspan.ablation.report import tables
+from clinspan.ablation.results import Contributions
 
 RIGHT = {
     ("tanl", "none", "none"): 2,

@@ -7,8 +7,7 @@ import pytest
 import sample
 
 from clinspan.ablation.grid import grid
-from clinspan.ablation.report import Report, signature, write_report
-from clinspan.ablation.tables import tables
+from clinspan.ablation.report import Report, signature, tables, write_report
 from clinspan.runs.budget import Price
 
 LABELS = ("problem", "treatment")

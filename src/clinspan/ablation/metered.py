@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 
-from clinspan.ablation.measured import Asked
+from clinspan.ablation.folder import Asked
 from clinspan.errors import LLMError
 from clinspan.llms.base import LLM, asking
 from clinspan.messages import Completion, Request

@@ -8,9 +8,8 @@ from itertools import groupby
 from random import Random
 
 from clinspan.ablation.corpus import Corpus, Examples
-from clinspan.ablation.folder import AblationFolder
+from clinspan.ablation.folder import AblationFolder, Asked, CellFile, Measured, measured
 from clinspan.ablation.grid import Cell, Grid
-from clinspan.ablation.measured import Asked, CellFile, Measured, measured
 from clinspan.ablation.metered import Metered
 from clinspan.ablation.parts import Asking, Parts
 from clinspan.ablation.plan import Plan

@@ -15,10 +15,9 @@ from clinspan.ablation.grid import Grid, grid
 from clinspan.ablation.parts import Asking, Parts
 from clinspan.ablation.plan import Plan
 from clinspan.ablation.plan_file import read_plan
-from clinspan.ablation.report import Report, signature, write_report
+from clinspan.ablation.report import Report, signature, tables, write_report
 from clinspan.ablation.results import Results
 from clinspan.ablation.run import Ablation
-from clinspan.ablation.tables import tables
 from clinspan.cli.meter import Meter
 from clinspan.cli.recording import arguments
 from clinspan.cli.run import BUDGET_SPENT, STOPPED
