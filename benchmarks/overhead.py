@@ -20,10 +20,8 @@ from pathlib import Path
 
 from clinspan.corpora import catalogue
 from clinspan.document import Document
-from clinspan.examples.selection import Strategy
 from clinspan.labels import LabelSet
-from clinspan.tagging.recipe import Choice, TaggerRecipe
-from clinspan.tagging.settings import ExampleChoice
+from clinspan.tagging.recipe import TaggerRecipe
 from clinspan.tagging.summary import Times
 
 LABELS = LabelSet.load("disease")
@@ -37,12 +35,12 @@ def documents(path: Path, names: Mapping[str, str]) -> Iterator[Document]:
 
 
 def recipes(pool: tuple[Document, ...]) -> dict[str, TaggerRecipe]:
-    nearest = Choice(examples=ExampleChoice(strategy=Strategy.KNN, k=4, retriever="lexical"))
+    nearest = {"select": "knn", "k": 4, "examples_by": "lexical"}
     return {
         "dictionary alone": TaggerRecipe(llm="none", labels=LABELS),
         "embedded, the default": TaggerRecipe(llm="embedded", labels=LABELS),
         "embedded, no adapter, 4 nearest examples": TaggerRecipe(
-            llm="embedded", labels=LABELS, adapter="none", pool=pool, teach=False, choice=nearest
+            llm="embedded", labels=LABELS, adapter="none", pool=pool, teach=False, options=nearest
         ),
     }
 

@@ -62,13 +62,13 @@ def tag(
     clock: Callable[[], float] = time.process_time,
 ) -> tuple[float, int]:
     """Seconds by the clock, and windows read."""
-    tagger = Tagger(llm, dictionary=dictionary)
+    tagger = Tagger.open(llm, dictionary=dictionary)
     run = RunFolder(folder) if folder is not None else None
     if run is not None:
         run.describe(Description({}, {}, [], "", []))
     session = Session(tagger.llm, folder=run)
     if run is not None:
-        tagger.llm = session.recorded
+        tagger = session.over(tagger)
     started, read = clock(), 0
     for document in tagger.tag_many(notes(windows)):
         session.finish(document)

@@ -23,7 +23,7 @@ def start(spawned: float, labels: str) -> dict[str, float]:
     from clinspan.tagging.tagger import Tagger
 
     imported = time.monotonic()
-    tagger = Tagger("embedded", labels=labels)
+    tagger = Tagger.open("embedded", labels=labels)
     opened = time.monotonic()
 
     def look(read: Any) -> None:

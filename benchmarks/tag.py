@@ -96,9 +96,9 @@ class Server:
 def case(name: str, labels: str) -> Tagger:
     """The tagger that a case measures."""
     if name == "none":
-        return Tagger(None, labels=labels)
-    embedded = Tagger("embedded", labels=labels)
-    return Tagger(Server(embedded), labels=labels, settings=embedded.settings) if name == "server" else embedded
+        return Tagger.open(None, labels=labels)
+    embedded = Tagger.open("embedded", labels=labels)
+    return Tagger.open(Server(embedded), labels=labels, settings=embedded.settings) if name == "server" else embedded
 
 
 def python(*arguments: object) -> dict[str, float]:

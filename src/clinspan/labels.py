@@ -129,18 +129,20 @@ class LabelSet:
         """The labels' names, in the set's order."""
         return tuple(label.name for label in self.labels)
 
-    def only(self, name: str) -> "LabelSet":
-        """The set with one label, and the examples with that label's entities alone.
+    def only(self, *names: str) -> "LabelSet":
+        """The set with some of its labels, and the examples with their entities alone.
 
         Raises:
             LabelError: when there is no such label.
         """
-        kept = self[name]
+        for name in names:
+            self[name]
+        kept = tuple(label for label in self.labels if label.name in names)
         examples = tuple(
-            Example(e.text, tuple(entity for entity in e.entities if entity.label == name), e.source)
+            Example(e.text, tuple(entity for entity in e.entities if entity.label in names), e.source)
             for e in self.examples
         )
-        return LabelSet(f"{self.name}/{name}", (kept,), examples)
+        return LabelSet(f"{self.name}/{'+'.join(label.name for label in kept)}", kept, examples)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "LabelSet":

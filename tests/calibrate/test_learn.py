@@ -51,7 +51,7 @@ def gold(count: int) -> list[Document]:
 
 @pytest.fixture
 def tagger() -> Tagger:
-    return Tagger(Overeager(), labels="disease", dictionary=None, settings=TagSettings())
+    return Tagger.open(Overeager(), labels="disease", dictionary=None, settings=TagSettings())
 
 
 def test_learning_drops_what_is_seldom_right_and_makes_scores_probabilities(tagger: Tagger) -> None:
@@ -63,8 +63,7 @@ def test_learning_drops_what_is_seldom_right_and_makes_scores_probabilities(tagg
     assert estimate.error_before is not None
     assert estimate.error_after is not None
     assert estimate.error_after < estimate.error_before
-    tagger.calibration = learned.calibration
-    (entity,) = tagger.tag("The ward near gout.").entities
+    (entity,) = tagger.with_(calibration=learned.calibration).tag("The ward near gout.").entities
     assert entity.text == "gout"
     assert entity.score is not None
     assert entity.score > 0.9
@@ -73,7 +72,7 @@ def test_learning_drops_what_is_seldom_right_and_makes_scores_probabilities(tagg
 def test_a_dial_is_kept_only_where_it_helps(tagger: Tagger) -> None:
     helps = learn(tagger, gold(60))
     assert helps.estimate.dial_gain == pytest.approx(1 / 3)
-    useless = learn(Tagger(Stripped(), labels="disease", dictionary=None, settings=TagSettings()), gold(60))
+    useless = learn(Tagger.open(Stripped(), labels="disease", dictionary=None, settings=TagSettings()), gold(60))
     assert useless.estimate.dial_gain == 0.0
     assert useless.calibration.dials["disease"].min_score == 0.0
     assert useless.calibration.open_bias == 0.0
@@ -91,7 +90,7 @@ def test_scores_alone_drop_nothing(tagger: Tagger) -> None:
 
 def test_what_was_tagged_before_teaches_the_same(tagger: Tagger) -> None:
     right = gold(60)
-    tagger.settings = TagSettings(scores=True)
+    tagger = tagger.with_(settings=TagSettings(scores=True))
     found = [tagger.tag(Document(document.id, document.text)) for document in right]
     learned = learn_from(right, found[::-1])
     assert learned == learn(tagger, right, open_biases=(0.0,))
@@ -107,7 +106,7 @@ def test_too_little_gold_is_refused(tagger: Tagger) -> None:
 
 
 def test_without_scores_only_boundaries_are_learned() -> None:
-    learned = learn(Tagger(None, labels="disease", dictionary=None), gold(8))
+    learned = learn(Tagger.open(None, labels="disease", dictionary=None), gold(8))
     assert learned.estimate.error_after is None
     assert learned.calibration.dials == {}
 
@@ -138,12 +137,12 @@ def test_boundary_rules_are_kept_only_where_they_help() -> None:
         mention = f"florid {document.entities[0].text}"
         start = text.index(mention)
         with_word.append(Document(document.id, text, (Entity(Span(start, start + len(mention)), "disease", mention),)))
-    tagger = Tagger(Stripped(), labels="disease", dictionary=None, settings=TagSettings())
+    tagger = Tagger.open(Stripped(), labels="disease", dictionary=None, settings=TagSettings())
     helps = learn(tagger, with_word)
     assert helps.estimate.rules_gain == 1.0
-    tagger.calibration = helps.calibration
-    assert [e.text for e in tagger.tag("The ward near florid gout.").entities] == ["florid gout"]
-    tagger.calibration = Calibration()
+    assert [e.text for e in tagger.with_(calibration=helps.calibration).tag("The ward near florid gout.").entities] == [
+        "florid gout"
+    ]
     useless = learn(tagger, pool)
     assert useless.calibration.rules == BoundaryRules()
 

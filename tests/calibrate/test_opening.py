@@ -38,14 +38,12 @@ def test_with_the_bias_the_model_opens_what_it_did_not(smollm2):
     sentence = Document("s", text, entities)
     settings = TagSettings(facts=NO_FACTS)
     with EmbeddedLLM(smollm2, EmbeddedSettings(threads=1)) as llm:
-        tagger = Tagger(llm, labels="disease", dictionary=None, settings=settings)
+        tagger = Tagger.open(llm, labels="disease", dictionary=None, settings=settings)
         found = choose_opening(llm, [tagger], [sentence])
-        assert tagger.llm is llm
         assert found.right == 2
         assert found.places > 5
         before = tagger.tag(text).entities
-        tagger.settings = TagSettings(facts=NO_FACTS, open_bias=found.bias)
-        after = tagger.tag(text).entities
+        after = tagger.with_(settings=TagSettings(facts=NO_FACTS, open_bias=found.bias)).tag(text).entities
     assert before == ()
     assert found.bias > 0
     assert {entity.start for entity in after} & {entity.start for entity in entities}

@@ -30,7 +30,7 @@ def tagger(server, *, retries=2, timeout=20.0, limits=QUICK, tokens=64, **more):
         "tiny", OpenAISettings(base_url=server.url, retries=retries, timeout=timeout, limits=limits, **more)
     )
     settings = TagSettings(windows=WindowSettings(max_tokens=tokens, overlap_sentences=0), facts=NO_FACTS)
-    return llm, Tagger(llm, labels=LabelSet.builtin("disease"), dictionary=None, settings=settings)
+    return llm, Tagger.open(llm, labels=LabelSet.builtin("disease"), dictionary=None, settings=settings)
 
 
 def states(server, script, **how):

@@ -70,9 +70,9 @@ def test_a_finished_run_asks_nothing_more(tmp_path, tag, call, server):
     ("change", "named"),
     [
         (["--labels", "gene"], "labels"),
-        (["--window-tokens", "50"], "windows.max_tokens: 600 in the run, 50 now"),
+        (["--window-tokens", "50"], "window-tokens: 600 in the run, 50 now"),
         (["--format", "json"], "format: tanl in the run, json now"),
-        (["--open-bias", "1"], "open_bias"),
+        (["--open-bias", "1"], "open-bias"),
         (["--encoding", "latin-1"], "inputs' encoding"),
         (["--llm", "openai:other"], "model: openai:m@"),
     ],

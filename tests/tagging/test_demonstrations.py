@@ -44,7 +44,7 @@ def pool(tmp_path_factory) -> Pool:
 
 def tagger(llm, labels: LabelSet, pool: Pool | None, prompt: PromptSettings | None = None, **choice) -> Tagger:
     settings = replace(SETTINGS, examples=SelectSettings(**choice), prompt=prompt or PromptSettings())
-    return Tagger(llm, labels=labels, dictionary=None, settings=settings, examples=pool)
+    return Tagger.open(llm, labels=labels, dictionary=None, settings=settings, examples=pool)
 
 
 def texts(messages) -> list[str]:
@@ -70,7 +70,7 @@ def test_the_same_examples_are_shown_in_both_layouts_and_all_formats(scripted, l
         llm = scripted(lambda text: text)
         settings = replace(SETTINGS, examples=SelectSettings(strategy=Strategy.RANDOM, k=2, seed=3))
         settings = replace(settings, prompt=PromptSettings(examples_as=layout))
-        Tagger(llm, labels=labels, form=form, dictionary=None, settings=settings, examples=pool).tag(TEXT)
+        Tagger.open(llm, labels=labels, format=form, dictionary=None, settings=settings, examples=pool).tag(TEXT)
         prompt = "\n".join(m.content for m in llm.requests[0].messages)
         asked.append({e.text for e in pool if f"Text:\n{e.text}\n" in f"{prompt}\n"})
     assert asked[0] == asked[1] == asked[2] == asked[3]
@@ -80,7 +80,9 @@ def test_the_same_examples_are_shown_in_both_layouts_and_all_formats(scripted, l
 def test_per_type_shows_the_entities_of_its_own_label_only(scripted, labels, pool) -> None:
     llm = scripted(lambda text: text)
     settings = replace(SETTINGS, examples=SelectSettings(strategy=Strategy.KNN, k=1))
-    Tagger(llm, labels=labels, form="per-type:tanl", dictionary=None, settings=settings, examples=pool).tag("Aspirin.")
+    Tagger.open(llm, labels=labels, format="per-type:tanl", dictionary=None, settings=settings, examples=pool).tag(
+        "Aspirin."
+    )
     drug, problem = ([m.content for m in r.messages if m.role == "assistant"] for r in llm.requests)
     assert drug == [r"He had [ aspirin | drug ] for \[his\] chest pain."]
     assert problem == [r"He had aspirin for \[his\] [ chest pain | problem ]."]

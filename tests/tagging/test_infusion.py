@@ -51,7 +51,7 @@ def dictionary(tmp_path_factory) -> Dictionary:
 
 def ask(llm, dictionary: Dictionary, **facts: object) -> Tagger:
     settings = TagSettings(facts=FactSettings(**facts))
-    return Tagger(llm, labels="disease", dictionary=dictionary, settings=settings)
+    return Tagger.open(llm, labels="disease", dictionary=dictionary, settings=settings)
 
 
 def test_the_whole_prompt_with_facts_is_as_shown(scripted, dictionary) -> None:
@@ -84,7 +84,7 @@ SHORT_FORM = "Huntington's disease (HD) is rare. We saw HD in two sisters, and n
 
 def test_a_tuned_model_is_told_the_labels_that_the_dictionary_gives(scripted, dictionary) -> None:
     llm = scripted(lambda text: text)
-    Tagger(llm, labels="disease", dictionary=dictionary, settings=TOLD).tag(SHORT_FORM)
+    Tagger.open(llm, labels="disease", dictionary=dictionary, settings=TOLD).tag(SHORT_FORM)
     asked = [request.messages[-1].content for request in llm.requests]
     assert asked[0].startswith("Known: Huntington's disease: disease; HD: disease\n")
     # The short form is known by its definition in another sentence.
@@ -94,7 +94,7 @@ def test_a_tuned_model_is_told_the_labels_that_the_dictionary_gives(scripted, di
 
 def test_what_is_told_in_training_is_what_the_tagger_tells(scripted, dictionary) -> None:
     llm = scripted(lambda text: text)
-    tagger = Tagger(llm, labels="disease", dictionary=dictionary, settings=TOLD)
+    tagger = Tagger.open(llm, labels="disease", dictionary=dictionary, settings=TOLD)
     tagger.tag(SHORT_FORM)
     told = Facts(dictionary, llm.count_tokens)
     document = Document("1", SHORT_FORM)
@@ -196,7 +196,7 @@ def test_each_window_is_asked_with_the_facts_of_its_own_list(scripted, dictionar
     llm = scripted(lambda text: "- Huntington disease" if "chorea" in text else "- heart attack")
     settings = TagSettings(facts=FactSettings(source="propose"), ahead=ahead)
     notes = [Document(str(n), "It was chorea." if n % 3 else "It was the heart.") for n in range(30)]
-    tagger = Tagger(llm, labels="disease", dictionary=dictionary, settings=settings)
+    tagger = Tagger.open(llm, labels="disease", dictionary=dictionary, settings=settings)
     assert [document.id for document in tagger.tag_many(notes)] == [document.id for document in notes]
     questions = [r.messages[-1].content for r in llm.requests if "dictionary knows" in r.messages[-1].content]
     assert len(questions) == 30

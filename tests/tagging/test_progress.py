@@ -13,7 +13,7 @@ TEXT = "Given aspirin twice. All is well. Aspirin was stopped."
 
 
 def make(llm, labels, **options) -> Tagger:
-    return Tagger(llm, labels=labels, dictionary=None, settings=TagSettings(windows=SENTENCE, **options))
+    return Tagger.open(llm, labels=labels, dictionary=None, settings=TagSettings(windows=SENTENCE, **options))
 
 
 def mark(text: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.labels import LabelSet
-from clinspan.tagging.recipe import Choice, TaggerRecipe
+from clinspan.tagging.recipe import TaggerRecipe
 
 NOTE = "He has gout and a sore back."
 
@@ -20,7 +20,7 @@ def recipe():
         labels=LabelSet.load("disease"),
         dictionary="none",
         pool=(shown,),
-        choice=Choice(window_tokens=5, open_bias=0.5),
+        options={"window_tokens": 5, "open_bias": 0.5},
     )
 
 

@@ -48,7 +48,7 @@ class AheadLLM:
 
 def tagger(llm, labels, *, ahead: int = 2048, ask: str = "always") -> Tagger:
     settings = TagSettings(windows=SENTENCE, ask=ask, ahead=ahead)
-    return Tagger(llm, labels=labels, dictionary=None, settings=settings)
+    return Tagger.open(llm, labels=labels, dictionary=None, settings=settings)
 
 
 def note(name: object, sentences: int) -> Document:

@@ -19,7 +19,7 @@ ONE_SENTENCE = TagSettings(windows=WindowSettings(max_tokens=40, max_sentences=1
 
 
 def tagger(llm, labels: LabelSet, **options) -> Tagger:
-    return Tagger(llm, labels=labels, dictionary=None, settings=options.pop("settings", ONE_SENTENCE), **options)
+    return Tagger.open(llm, labels=labels, dictionary=None, settings=options.pop("settings", ONE_SENTENCE), **options)
 
 
 def mark(text: str) -> str:
@@ -74,7 +74,7 @@ def test_one_failed_window_leaves_the_others(scripted, labels) -> None:
 
 def test_a_changed_dose_is_never_reported_but_named(scripted, labels) -> None:
     llm = scripted(lambda text: '[{"text": "Aspirin 325 mg", "label": "drug"}]')
-    done = tagger(llm, labels, form="json").tag("Aspirin 81 mg was continued.")
+    done = tagger(llm, labels, format="json").tag("Aspirin 81 mg was continued.")
     assert done.entities == ()
     assert "Aspirin 325 mg" in done.windows[0].unread[0]
 
@@ -113,7 +113,7 @@ def test_tag_many_streams(scripted, labels) -> None:
 
 def test_one_type_per_call_asks_once_for_each_label(scripted, labels) -> None:
     llm = scripted(mark)
-    done = tagger(llm, labels, form="per-type:tanl").tag("Given aspirin for pain.")
+    done = tagger(llm, labels, format="per-type:tanl").tag("Given aspirin for pain.")
     assert len(llm.requests) == 2
     assert "- problem" not in llm.requests[0].messages[0].content
     # The second question knows no label `drug`, so what it marks as one is not understood, and the window says so.

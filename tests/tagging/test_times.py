@@ -36,7 +36,7 @@ def timed(tagger, *texts):
 
 
 def test_each_document_is_told_of_once_with_the_sum_of_its_requests():
-    told = timed(Tagger(Echo(), labels="disease", dictionary="none", settings=SENTENCE), TEXT, "", "One sentence.")
+    told = timed(Tagger.open(Echo(), labels="disease", dictionary="none", settings=SENTENCE), TEXT, "", "One sentence.")
     assert [id for id, _ in told] == ["d0", "d1", "d2"]
     assert [times.llm for _, times in told] == pytest.approx([0.75, 0.0, 0.25])
     whole = told[0][1]
@@ -44,7 +44,7 @@ def test_each_document_is_told_of_once_with_the_sum_of_its_requests():
 
 
 def test_without_an_llm_only_cutting_looking_up_and_merging_take_time():
-    ((_, times),) = timed(Tagger(None, labels="disease", dictionary="none"), TEXT)
+    ((_, times),) = timed(Tagger.open(None, labels="disease", dictionary="none"), TEXT)
     assert (times.retrieval, times.prompt, times.llm) == (0.0, 0.0, 0.0)
     assert times.dictionary > 0
 

@@ -82,16 +82,16 @@ class Parts:
         if settings.get("open-bias") == AUTO:
             settings["open-bias"] = 0.0 if bias is None else bias
         named = self._dictionary(str(settings.get("dictionary", "open")))
-        tagger = Tagger(
+        tagger = Tagger.open(
             self.llm(cell),
             labels=self._labels,
-            form=str(settings.get("format", "tanl")),
+            format=str(settings.get("format", "tanl")),
             dictionary=named,
             calibration=_text(settings, "calibration"),
-            pool=self._taught(),
+            taught=self._taught(),
             examples=self._examples.pool if self._examples is not None else None,
         )
-        tagger.settings = over(settings, tagger.settings)
+        tagger = tagger.with_(settings=over(settings, tagger.settings))
         tagger.check()
         return tagger
 

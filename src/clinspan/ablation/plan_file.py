@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from clinspan.ablation.plan import LLMPlan, Plan, Source, Unit
 from clinspan.ablation.section import Section
-from clinspan.ablation.settings import KEYS, Value
+from clinspan.ablation.settings import KEYS, Value, check
 from clinspan.corpora import catalogue
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.llms.spec import KINDS
@@ -117,7 +117,7 @@ def _grid(data: Mapping[str, Any], path: Path, llms: Mapping[str, LLMPlan]) -> d
 
 
 def _value(section: Section, key: str, value: object, llms: Mapping[str, LLMPlan]) -> Value:
-    found = KEYS[key].check(key, value, section.where)
+    found = check(key, value, section.where)
     if key == "llm" and found not in llms:
         kind = str(found).partition(":")[0]
         if kind not in ("none", *KINDS):

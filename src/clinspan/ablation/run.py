@@ -161,7 +161,8 @@ class Ablation:
         tagger = self.parts.tagger(cell, bias)
         metered = None
         if tagger.llm is not None:
-            tagger.llm = metered = self.asking.of(tagger.llm)
+            metered = self.asking.of(tagger.llm)
+            tagger = tagger.with_(llm=metered)
         self._states[cell.name] = _State(tagger, metered)
         return self._states[cell.name]
 

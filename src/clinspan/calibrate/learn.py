@@ -123,15 +123,11 @@ def _learned(gold: Sequence[Document], trials: Sequence[_Trial], *, dials: bool)
 
 
 def _try(tagger: Tagger, gold: Sequence[Document], bias: float, done: Callable[[], None]) -> _Trial:
-    held = tagger.calibration, tagger.settings
-    tagger.calibration, tagger.settings = Calibration(open_bias=bias), replace(tagger.settings, scores=True)
-    try:
-        found = []
-        for document in gold:
-            found.append(tagger.tag(replace(document, entities=(), windows=())))
-            done()
-    finally:
-        tagger.calibration, tagger.settings = held
+    scoring = tagger.with_(calibration=Calibration(open_bias=bias), settings=replace(tagger.settings, scores=True))
+    found = []
+    for document in gold:
+        found.append(scoring.tag(replace(document, entities=(), windows=())))
+        done()
     return _Trial(bias, tuple(found))
 
 

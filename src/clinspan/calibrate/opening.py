@@ -52,7 +52,7 @@ def choose_opening(llm: EmbeddedLLM, taggers: Sequence[Tagger], sentences: Itera
 
     Args:
         llm: that all taggers ask; their own biases do not count.
-        taggers: make the prompts. They are asked in place of their LLM and have it again afterwards.
+        taggers: make the prompts.
         sentences: gold ones, each short enough for one window; one that is not is passed over.
 
     Raises:
@@ -61,17 +61,16 @@ def choose_opening(llm: EmbeddedLLM, taggers: Sequence[Tagger], sentences: Itera
     judged: list[tuple[float, bool]] = []
     sentences = tuple(sentences)
     for tagger in taggers:
-        listener, own = _Listener(llm), tagger.llm
-        tagger.llm = listener
+        listener = _Listener(llm)
+        listening = tagger.with_(llm=listener)
         for sentence in sentences:
             listener.heard.clear()
-            tagger.tag(replace(sentence, entities=()))
+            listening.tag(replace(sentence, entities=()))
             if len(listener.heard) != 1:
                 continue
             starts = {entity.start for entity in sentence.entities}
             for boundary in llm.open_log_odds(listener.heard[0], _outermost(sentence.entities)):
                 judged.append((boundary.log_odds, boundary.at in starts))
-        tagger.llm = own
     return _best(judged)
 
 

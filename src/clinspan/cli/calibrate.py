@@ -66,7 +66,7 @@ def calibrate(
     if tagged is not None:
         learned = learn_from(documents, list(inputs.strict(catalogue.read(tagged))))
     else:
-        tagger = Tagger(model, labels=wanted, form=answers, dictionary=dictionary)
+        tagger = Tagger.open(model, labels=wanted, format=answers, dictionary=dictionary)
         biases = () if scores_alone else OPEN_BIASES
         rounds = len(documents) * (len(biases) if biases and model is not None and model.constrains else 1)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

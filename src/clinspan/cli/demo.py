@@ -29,5 +29,5 @@ def demo(
         raise OutputError(f"cannot be made: {error.strerror}", where=str(output)) from error
     files.check()
     with opening(quiet=False):
-        tagger = Tagger(llm, labels=labels)
+        tagger = Tagger.open(llm, labels=labels)
     raise typer.Exit(run(tagger, samples.load(), files))

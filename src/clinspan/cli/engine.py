@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import Protocol
 
 from clinspan.document import Document
@@ -21,31 +20,31 @@ class TagMany(Protocol):
         ...
 
 
-class Engine(StrEnum):
-    """Where documents are tagged."""
+def check(engine: str, settings: ClusterSettings) -> None:
+    """Refuses a cluster's settings where none is wanted.
 
-    local = "local"
-    ray = "ray"
+    Raises:
+        ConfigError: naming the option.
+    """
+    for option, value in (("address", settings.address), ("workers", settings.workers)):
+        if value is not None and engine == "local":
+            raise ConfigError(f"--ray-{option} has no use without a cluster", fix="Add --engine ray.")
 
 
 @contextmanager
-def tagging(engine: Engine, tagger: Tagger, recipe: TaggerRecipe, settings: ClusterSettings) -> Iterator[TagMany]:
+def tagging(engine: str, tagger: Tagger, recipe: TaggerRecipe, settings: ClusterSettings) -> Iterator[TagMany]:
     """What tags the documents, in order.
 
     Args:
-        engine: where.
+        engine: `local` or `ray`.
         tagger: does it in this process.
         recipe: of the same tagger, made anew in each worker.
         settings: of the cluster.
 
     Raises:
-        ConfigError: when a cluster's settings are given and none is wanted.
         ClinspanError: when the cluster cannot be had, see `RayCluster`.
     """
-    if engine is Engine.local:
-        for option, value in (("address", settings.address), ("workers", settings.workers)):
-            if value is not None:
-                raise ConfigError(f"--ray-{option} has no use without a cluster", fix="Add --engine ray.")
+    if engine == "local":
         yield tagger.tag_many
         return
     with RayCluster(recipe.anchored(), settings) as cluster:

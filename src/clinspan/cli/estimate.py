@@ -31,7 +31,7 @@ def estimate(tagger: Tagger, inputs: Iterable[Document | InputError], keep: Keep
         estimator = None
         if tagger.llm is not None:
             estimator = Estimator(tagger.llm, _known(tagger.llm, keep, stack))
-            tagger.llm = estimator
+            tagger = tagger.with_(llm=estimator)
         for document in tagger.tag_many(_readable(inputs, problems)):
             documents += 1
             windows += len(document.windows)

@@ -1,5 +1,6 @@
 """Puts the commands together and turns errors into messages and exit statuses."""
 
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -70,7 +71,9 @@ def options(
 
 
 def main() -> None:
-    """The program `clinspan`: exit status 2 after an error that it explains, 130 after Ctrl-C."""
+    """The program `clinspan`: exit status 2 after an error that it explains, 130 after Ctrl-C or SIGTERM."""
+    # Slurm and Docker stop a program by SIGTERM: what Ctrl-C keeps is kept then, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except ClinspanError as error:

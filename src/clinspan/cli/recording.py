@@ -5,16 +5,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Self
 
 import typer
 
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.llms.base import LLM
+from clinspan.llms.replay import Recorder
 from clinspan.llms.served import ServedLLM
 from clinspan.runs.answers import Cache
 from clinspan.runs.budget import Limits, Price, price_of, read_prices
 from clinspan.runs.folder import DESCRIPTION, Description, RunFolder, read_description
 from clinspan.runs.session import RunLog, Session
+from clinspan.tagging.settings import profile_name
 from clinspan.tagging.tagger import Tagger
 
 
@@ -32,6 +36,22 @@ class Keep:
     record: Path | None = None
     elsewhere: bool = False
     """Whether other processes ask the LLM, so that what it says cannot be kept, and what it costs not be held."""
+
+    @classmethod
+    def asked(cls, asked: SimpleNamespace) -> Self:
+        """What the options of `clinspan tag` say."""
+        return cls(
+            folder=asked.run,
+            # What the cache knows is not asked, and would be missing in a recording.
+            cache=asked.cache if asked.record is None else False,
+            log=asked.log,
+            prices=asked.prices,
+            max_tokens=asked.max_tokens_total,
+            max_cost=asked.max_cost,
+            outputs=tuple(path for path in (asked.output, asked.report) if path is not None),
+            record=asked.record,
+            elsewhere=asked.engine == "ray",
+        )
 
     def __post_init__(self) -> None:
         asked = {
@@ -80,10 +100,10 @@ class Keep:
         return isinstance(llm, ServedLLM) if self.cache is None else self.cache
 
     def open(self, tagger: Tagger, description: Description, stack: ExitStack) -> Session:
-        """Begins or takes up the run, and lets the tagger's LLM be recorded.
+        """Begins or takes up the run.
 
         Args:
-            tagger: its LLM is wrapped.
+            tagger: asks through the session's LLM, see `Session.over`.
             description: of the run.
             stack: closes all that is opened.
 
@@ -99,10 +119,21 @@ class Keep:
             folder.describe(description)
         cache = stack.enter_context(Cache()) if self.uses_cache(llm) else None
         log = stack.enter_context(RunLog(self.log)) if self.log is not None else None
-        session = Session(llm, folder=folder, cache=cache, limits=limits, log=log)
-        if session.recorded is not None:
-            tagger.llm = session.recorded
-        return session
+        return Session(llm, folder=folder, cache=cache, limits=limits, log=log)
+
+
+def recorded(tagger: Tagger, path: Path | None) -> Tagger:
+    """The tagger with an LLM that writes its answers to a file, before anything counts tokens with it.
+
+    Raises:
+        ConfigError: when there is no LLM.
+        OutputError: when the file cannot be made.
+    """
+    if path is None:
+        return tagger
+    if tagger.llm is None:
+        raise ConfigError("--record has nothing to record", expected="an LLM", fix="Leave out --llm none.")
+    return tagger.with_(llm=Recorder(tagger.llm, path, profile=profile_name(tagger.llm)))
 
 
 def arguments(context: typer.Context) -> list[str]:

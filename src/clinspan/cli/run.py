@@ -16,7 +16,7 @@ from clinspan.cli.meter import Meter
 from clinspan.corpora.writer import check_output, open_writer
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
-from clinspan.errors import InputError
+from clinspan.errors import ClinspanError, InputError
 from clinspan.files import refuse_existing
 from clinspan.runs.session import Session
 from clinspan.tagging.summary import Summary
@@ -105,6 +105,11 @@ def run(
             settings.update((remark.name, remark.value) for remark in tagger.remarks())
     except KeyboardInterrupt:
         stopped = True
+    except ClinspanError:
+        if not summary.documents and files.report is not None:
+            # The corrected command would be refused for an empty page.
+            files.report.unlink(missing_ok=True)
+        raise
     if not quiet:
         _show(console, tagger, summary, session, time.monotonic() - started, files, stopped=stopped)
     status = STOPPED if stopped else BUDGET_SPENT if session.exhausted else summary.exit_status

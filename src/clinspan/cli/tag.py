@@ -1,95 +1,39 @@
 """`clinspan tag`: notes in, verified entities out."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import typer
 
 from clinspan.cli import options, selection
-from clinspan.cli.engine import Engine, tagging
+from clinspan.cli.engine import check, tagging
 from clinspan.cli.estimate import estimate
 from clinspan.cli.evaluate import say_recognised
-from clinspan.cli.recording import Keep, arguments
+from clinspan.cli.recording import Keep, arguments, recorded
 from clinspan.cli.run import RunFiles, run
 from clinspan.cli.status import opening
-from clinspan.corpora import inputs as corpora
-from clinspan.errors import ConfigError
+from clinspan.corpora import catalogue, inputs
+from clinspan.errors import ConfigError, InputError
 from clinspan.llms import spec
-from clinspan.llms.base import closing
-from clinspan.llms.replay import Recorder
 from clinspan.runs.cluster import ClusterSettings
 from clinspan.runs.folder import Description, settings_of
+from clinspan.settings import SETTINGS, TAGGING_SETTINGS, Of
 from clinspan.tagging import open as parts
-from clinspan.tagging.recipe import Choice, TaggerRecipe
-from clinspan.tagging.settings import ExampleChoice, profile_name
+from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.tagging.tagger import Tagger
 
 
-def tag(
-    command: typer.Context,
-    inputs: options.Inputs,
-    output: options.Output = None,
-    labels: options.Labels = "disease",
-    llm: options.LLM = "embedded",
-    dictionary: options.Dictionary = "open",
-    report: options.Report = None,
-    source: options.Source = None,
-    text_column: options.TextColumn = "text",
-    id_column: options.IdColumn = None,
-    encoding: options.Encoding = "utf-8",
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    base_url: options.BaseUrl = None,
-    allow_remote: options.AllowRemote = False,
-    concurrency: options.Concurrency = None,
-    timeout: options.Timeout = None,
-    context: options.Context = None,
-    threads: options.Threads = None,
-    grammar: options.Grammar = None,
-    temperature: options.Temperature = None,
-    seed: options.Seed = None,
-    record: options.Record = None,
-    adapter: options.Adapter = None,
-    examples: selection.Examples = None,
-    renamed: selection.Rename = None,
-    skip_wrong: selection.SkipWrong = False,
-    select: selection.Select = None,
-    k: selection.Count = None,
-    examples_order: selection.ExamplesOrder = None,
-    examples_tokens: selection.ExamplesTokens = None,
-    examples_by: selection.ExamplesBy = None,
-    examples_as: selection.ExamplesAs = None,
-    select_seed: selection.SelectSeed = None,
-    select_mentions: selection.SelectMentions = None,
-    select_relevance: selection.SelectRelevance = None,
-    teach: selection.Teach = True,
-    calibration: options.Calibration = None,
-    form: options.Form = "tanl",
-    ask: options.WhenAsked = None,
-    candidates: options.Proposals = None,
-    candidate_bias: options.CandidateBias = None,
-    open_bias: options.OpenBias = None,
-    facts: options.Facts = None,
-    facts_budget: options.FactsBudget = None,
-    facts_from: options.FactsSource = None,
-    window_tokens: options.WindowTokens = None,
-    run_folder: options.Run = None,
-    cache: options.Cache = None,
-    dry_run: options.DryRun = False,
-    prices: options.Prices = None,
-    max_tokens_total: options.MaxTokensTotal = None,
-    max_cost: options.MaxCost = None,
-    log: options.Log = None,
-    engine: options.Where = Engine.local,
-    ray_address: options.RayAddress = None,
-    ray_workers: options.RayWorkers = None,
-) -> None:
+@options.declared(SETTINGS.values())
+def tag(command: typer.Context, paths: options.Inputs, **given: Any) -> None:
     """Finds the entities in notes and writes those that the text bears out.
 
     Exit status: 0 when every part of every note was read, 3 when something was not (the summary names it),
-    4 when the budget was spent before the end, 2 when the run could not be made, 130 after Ctrl-C (what was done is
-    written).
+    4 when the budget was spent before the end, 2 when the run could not be made, 130 after Ctrl-C or SIGTERM (what was
+    done is written).
 
     Example: `clinspan tag notes/ -o entities.jsonl --labels problem-treatment-test --report report.html`
 
@@ -101,101 +45,89 @@ def tag(
 
     Example: `clinspan tag notes.parquet -o entities.parquet --llm none --engine ray --ray-workers 4`
     """
-    if output is None and not dry_run:
+    asked = SimpleNamespace(**given)
+    if asked.output is None and not asked.dry_run:
         raise ConfigError("--output is missing", expected="-o FILE, or -o - for standard output")
-    keep = Keep(
-        folder=run_folder,
-        # What the cache knows is not asked, and would be missing in a recording.
-        cache=cache if record is None else False,
-        log=log,
-        prices=prices,
-        max_tokens=max_tokens_total,
-        max_cost=max_cost,
-        outputs=tuple(path for path in (output, report) if path is not None),
-        record=record,
-        elsewhere=engine is Engine.ray,
-    )
-    files = RunFiles(output=output or Path("-"), report=report, force=force or keep.owns_outputs())
+    _check_inputs(paths, asked.source)
+    keep = Keep.asked(asked)
+    files = RunFiles(asked.output or Path("-"), asked.report, force=asked.force or keep.owns_outputs())
     files.check()
-    asked: dict[str, object] = {
-        "base_url": base_url,
-        # The word may be for the cluster alone.
-        "allow_remote": allow_remote and (engine is Engine.local or spec.takes(llm, "allow_remote")),
-        "concurrency": concurrency,
-        "timeout": timeout,
-        "context": context,
-        "threads": threads,
-        "grammar": grammar,
-        "temperature": temperature,
-        "seed": seed,
-    }
-    choice = Choice(
-        ask=ask.value if ask else None,
-        candidates=candidates.value if candidates else None,
-        candidate_bias=candidate_bias,
-        open_bias=open_bias,
-        facts=facts,
-        facts_budget=facts_budget,
-        facts_from=facts_from.value if facts_from else None,
-        window_tokens=window_tokens,
-        examples=ExampleChoice(
-            strategy=select,
-            k=k,
-            order=examples_order,
-            tokens=examples_tokens,
-            retriever=examples_by,
-            layout=examples_as,
-            seed=select_seed,
-            mentions=select_mentions,
-            relevance=select_relevance,
-        ),
-    )
-    selection.check(choice.examples, examples, renamed=renamed or (), skip_wrong=skip_wrong)
-    wanted = parts.labels(labels)
-    pool = selection.documents(examples, wanted, renamed or (), skip_wrong=skip_wrong, quiet=quiet)
-    with opening(quiet):
-        recipe = TaggerRecipe(
-            llm=llm,
-            labels=wanted,
-            options=asked,
-            adapter=adapter,
-            form=form,
-            dictionary=dictionary,
-            calibration=calibration,
-            pool=pool,
-            examples=selection.pool(examples),
-            teach=teach,
-            choice=choice,
-        )
-        tagger = recipe.make()
-        tagger.check()
-    if record is not None:
-        if tagger.llm is None:
-            raise ConfigError("--record has nothing to record", expected="an LLM", fix="Leave out --llm none.")
-        tagger.llm = Recorder(tagger.llm, record, profile=profile_name(tagger.llm))
-    documents = corpora.read(
-        inputs,
-        format=source,
-        text_column=text_column,
-        id_column=id_column,
-        encoding=encoding,
-        told=None if quiet else say_recognised,
-    )
-    cluster = ClusterSettings(address=ray_address, allow_remote=allow_remote, workers=ray_workers)
-    paths = [path if path == corpora.STDIN else str(Path(path).absolute()) for path in inputs]
-    told = {"paths": paths, "from": source, "text column": text_column, "id column": id_column, "encoding": encoding}
-    description = Description(
-        settings_of(tagger, recipe), told, arguments(command), str(Path.cwd()), keep.output_names()
-    )
+    cluster = ClusterSettings(address=asked.ray_address, allow_remote=asked.allow_remote, workers=asked.ray_workers)
+    check(asked.engine, cluster)
+    recipe = _recipe(asked)
     with ExitStack() as stack:
-        stack.enter_context(closing(tagger.llm))
-        if dry_run:
+        with opening(asked.quiet):
+            tagger = stack.enter_context(recorded(recipe.make(), asked.record))
+            tagger.check()
+        documents = inputs.read(
+            paths,
+            format=asked.source,
+            text_column=asked.text_column,
+            id_column=asked.id_column,
+            encoding=asked.encoding,
+            told=None if asked.quiet else say_recognised,
+        )
+        if asked.dry_run:
             estimate(tagger, documents, keep)
             return
-        tag_many = stack.enter_context(tagging(engine, tagger, recipe, cluster))
+        description = _description(command, paths, asked, keep, tagger, recipe)
         session = keep.open(tagger, description, stack)
+        tagger = session.over(tagger)
+        tag_many = stack.enter_context(tagging(asked.engine, tagger, recipe, cluster))
         files = replace(files, owner=session.owner)
-        total = None if quiet else corpora.expected(inputs, format=source)
-        raise typer.Exit(
-            run(tagger, documents, files, tag_many=tag_many, session=session, total=total, quiet=quiet, verbose=verbose)
-        )
+        total = None if asked.quiet else inputs.expected(paths, format=asked.source)
+        told = {"quiet": asked.quiet, "verbose": asked.verbose}
+        raise typer.Exit(run(tagger, documents, files, tag_many=tag_many, session=session, total=total, **told))
+
+
+def _check_inputs(paths: Sequence[str], format: str | None) -> None:
+    """Finds a wrong name before an output is made, which the corrected command would be refused for.
+
+    Raises:
+        ConfigError: when there is no such format.
+        InputError: when there is no such file.
+    """
+    if format is not None:
+        catalogue.by_name(format)
+    for path in paths:
+        if path != inputs.STDIN and not Path(path).exists():
+            raise InputError("there is no such file or folder", where=path)
+
+
+def _recipe(asked: SimpleNamespace) -> TaggerRecipe:
+    """What makes the tagger, here or in another process."""
+    selection.check(asked)
+    wanted = parts.labels(asked.labels)
+    of_llm = {setting.key: getattr(asked, setting.key) for setting in SETTINGS.values() if setting.of is Of.LLM}
+    # The word may be for the cluster alone.
+    of_llm["allow_remote"] &= asked.engine == "local" or spec.takes(asked.llm, "allow_remote")
+    return TaggerRecipe(
+        llm=asked.llm,
+        labels=wanted,
+        options=of_llm | {key: getattr(asked, key) for key in TAGGING_SETTINGS},
+        adapter=asked.adapter,
+        format=asked.format,
+        dictionary=asked.dictionary,
+        calibration=asked.calibration,
+        pool=selection.documents(asked, wanted),
+        examples=selection.pool(asked.examples),
+        teach=asked.teach,
+    )
+
+
+def _description(
+    command: typer.Context,
+    paths: Sequence[str],
+    asked: SimpleNamespace,
+    keep: Keep,
+    tagger: Tagger,
+    recipe: TaggerRecipe,
+) -> Description:
+    told = {
+        "paths": [path if path == inputs.STDIN else str(Path(path).absolute()) for path in paths],
+        "from": asked.source,
+        "text column": asked.text_column,
+        "id column": asked.id_column,
+        "encoding": asked.encoding,
+    }
+    return Description(settings_of(tagger, recipe), told, arguments(command), str(Path.cwd()), keep.output_names())

@@ -18,6 +18,7 @@ from clinspan.examples.pool import Pool
 from clinspan.files import whole_file
 from clinspan.runs.database import private_folder
 from clinspan.runs.ledger import Ledger
+from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.recipe import TaggerRecipe
 from clinspan.tagging.tagger import Tagger
 
@@ -206,6 +207,7 @@ def read_description(folder: Path) -> Description:
 
 _PACE = frozenset({"ahead"})
 """Settings that change how fast results come, and not what they are."""
+_NAMES = {setting.at: setting.name for setting in TAGGING_SETTINGS.values()}
 
 
 def settings_of(tagger: Tagger, recipe: TaggerRecipe) -> dict[str, str]:
@@ -226,12 +228,12 @@ def settings_of(tagger: Tagger, recipe: TaggerRecipe) -> dict[str, str]:
     return {
         "model": tagger.llm.name if tagger.llm is not None else "none",
         "labels": f"{tagger.labels.name} ({', '.join(tagger.labels.names)}; {digest(tagger.labels)})",
-        "format": tagger.form.name,
+        "format": tagger.format.name,
         "dictionary": dictionary,
         "calibration": digest(tagger.calibration),
         "examples": examples,
         "taught by examples": str(recipe.teach),
-        **{name: value for name, value in _flat("", asdict(tagger.settings)) if name not in _PACE},
+        **{_NAMES.get(at, at): value for at, value in _flat("", asdict(tagger.settings)) if at not in _PACE},
     }
 
 

@@ -15,6 +15,7 @@ from clinspan.runs.folder import RunFolder
 from clinspan.runs.ledger import reason
 from clinspan.runs.recorded import Recorded, Tally
 from clinspan.tagging.summary import Summary
+from clinspan.tagging.tagger import Tagger
 
 
 class RunLog:
@@ -121,6 +122,10 @@ class Session:
 
         if log is not None:
             log.write("begun", model=llm.name if llm is not None else "none", run=self.owner)
+
+    def over(self, tagger: Tagger) -> Tagger:
+        """The tagger with the LLM that is recorded in place of its own."""
+        return tagger.with_(llm=self.recorded) if self.recorded is not None else tagger
 
     @property
     def owner(self) -> str | None:

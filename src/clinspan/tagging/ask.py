@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 
 from clinspan.examples.near import Near
 from clinspan.formats import catalogue
@@ -21,7 +22,7 @@ from clinspan.text.windows import CountTokens, Window
 
 @dataclass(slots=True)
 class Sharing:
-    """Counts that grow with every request and answer.
+    """Counts that grow with every request and answer, of all threads together.
 
     The share is measured on the rendered messages, in their order, whatever cache there is; the cached tokens are what
     the LLM itself reports.
@@ -39,27 +40,30 @@ class Sharing:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     _before: list[tuple[Message, int]] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
 
     def ask(self, messages: Sequence[Message]) -> None:
         """The next request."""
-        now: list[tuple[Message, int]] = []
-        alike = True
-        for message, (before, size) in zip(messages, self._padded(), strict=False):
-            if alike and message == before:
-                self.shared += size
-                now.append((message, size))
-                continue
-            if alike and before is not None and message.role == before.role:
-                self.shared += self.count(_start(message.content, before.content))
-            alike = False
-            now.append((message, self.count(message.content)))
-        self.tokens += sum(size for _, size in now)
-        self._before = now
+        with self._lock:
+            now: list[tuple[Message, int]] = []
+            alike = True
+            for message, (before, size) in zip(messages, self._padded(), strict=False):
+                if alike and message == before:
+                    self.shared += size
+                    now.append((message, size))
+                    continue
+                if alike and before is not None and message.role == before.role:
+                    self.shared += self.count(_start(message.content, before.content))
+                alike = False
+                now.append((message, self.count(message.content)))
+            self.tokens += sum(size for _, size in now)
+            self._before = now
 
     def answered(self, completion: Completion) -> None:
         """What the LLM counted."""
-        self.prompt_tokens += completion.prompt_tokens
-        self.cached_tokens += completion.cached_tokens
+        with self._lock:
+            self.prompt_tokens += completion.prompt_tokens
+            self.cached_tokens += completion.cached_tokens
 
     def remarks(self) -> Iterator[Remark]:
         """What a summary says."""

@@ -1,7 +1,9 @@
 """The examples that the prompts of a run show: from the label set, or chosen from a pool for each window."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cached_property, lru_cache
+from threading import Lock
 
 from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
@@ -81,7 +83,18 @@ class Demonstrations:
             mentions = self._mentions if settings.strategy is Strategy.ENTITY else None
             self._selector = Selector(pool, retriever, settings, mentions, same_document=pool.same_document)
             usual = usual_similarity(pool, retriever) if settings.resembles is None else settings.resembles
-        self.tally = Tally(labels.names, usual)
+        self._start(Tally(labels.names, usual))
+
+    def counting(self, count: CountTokens) -> "Demonstrations":
+        """The same with another tokenizer, and a tally of its own."""
+        other = copy(self)
+        other._count = count
+        other._start(Tally(self.tally.labels, self.tally.resembles))
+        return other
+
+    def _start(self, tally: Tally) -> None:
+        self.tally = tally
+        self._lock = Lock()
         self._cost = lru_cache(maxsize=1 << 14)(self._cost_in_pool)
         # A label set is dear to compare, its names are not.
         self._sets: dict[tuple[str, ...], LabelSet] = {}
@@ -138,7 +151,8 @@ class Demonstrations:
         return shown
 
     def _record(self, selection: Selection, shown: Sequence[Example]) -> None:
-        self.tally.add(selection, [[entity.label for entity in example.entities] for example in shown])
+        with self._lock:
+            self.tally.add(selection, [[entity.label for entity in example.entities] for example in shown])
 
     def _wanted(self, text: str, proposed: Sequence[str]) -> Sequence[str]:
         if self.settings.strategy is not Strategy.ENTITY:

@@ -1,34 +1,74 @@
-"""The parts of a tagger from the names that users give them."""
+"""Opens the parts of a tagger by the names that users give them."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from clinspan.classifier.scheme import head_for
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
-from clinspan.errors import ConfigError
+from clinspan.errors import ConfigError, LabelError, did_you_mean
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
 from clinspan.formats.catalogue import by_name
-from clinspan.labels import LabelSet
+from clinspan.labels import LabelSet, builtin_names
 from clinspan.llms import spec
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM
 from clinspan.llms.encoder import EncoderLLM
+from clinspan.llms.spec import KINDS
 from clinspan.models import adapters
 from clinspan.models.registry import path_of
+from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.calibration import Calibration
 
 _EMBEDDED = "smollm2-135m-instruct"
 
 
-def labels(given: LabelSet | str) -> LabelSet:
-    """A label set, by name or path."""
-    return LabelSet.load(given) if isinstance(given, str) else given
+def labels(given: LabelSet | str | Path | Iterable[str]) -> LabelSet:
+    """A label set: one, its name or path, or the names of some labels of one that comes with clinspan.
+
+    Raises:
+        LabelError: when there is no such set, or no set has all the labels.
+    """
+    if isinstance(given, LabelSet):
+        return given
+    if isinstance(given, str | Path):
+        return LabelSet.load(str(given))
+    wanted = tuple(given)
+    sets = [LabelSet.builtin(name) for name in builtin_names()]
+    holding = [one for one in sets if set(wanted) <= set(one.names)]
+    if not wanted or not holding:
+        known = "; ".join(f"{one.name}: {', '.join(one.names)}" for one in sets)
+        raise LabelError(
+            f"no label set that comes with clinspan has {', '.join(map(repr, wanted)) or 'no labels'}",
+            expected=f"labels of one of these sets ({known})",
+            fix="Name a set, or write a labels.toml of your own.",
+        )
+    smallest = min(holding, key=lambda one: len(one.names))
+    return smallest if set(smallest.names) == set(wanted) else smallest.only(*wanted)
 
 
 def form(given: Format | str) -> Format:
     """A format, by name."""
     return by_name(given) if isinstance(given, str) else given
+
+
+def divided(options: Mapping[str, object], llm: LLM | str | None) -> tuple[dict[str, object], dict[str, object]]:
+    """Keyword arguments of `Tagger.open`: those that say how to tag, and those that are the LLM's.
+
+    Raises:
+        ConfigError: when one is neither, or an LLM that is open already would need it.
+    """
+    chosen = {key: value for key, value in options.items() if key in TAGGING_SETTINGS}
+    asked = {key: value for key, value in options.items() if key not in chosen}
+    of_llms = {option for kind in KINDS.values() for option in kind.options}
+    for key, value in asked.items():
+        if key not in of_llms:
+            known = [*TAGGING_SETTINGS, *sorted(of_llms)]
+            raise ConfigError(f"there is no setting {key!r}", fix=did_you_mean(key, known))
+        if value is not None and llm is not None and not isinstance(llm, str):
+            raise ConfigError(f"{key} is for an LLM that is opened by its name, and {llm.name} is open already")
+    return chosen, asked
 
 
 def llm(

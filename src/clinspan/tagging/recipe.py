@@ -3,60 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Self
 
-from clinspan.dictionary.facts import FactsMode
 from clinspan.document import Document
 from clinspan.examples.build import temporary
 from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
+from clinspan.examples.selection import Strategy
 from clinspan.labels import LabelSet
 from clinspan.llms.spec import KINDS
-from clinspan.messages import CandidateMode
-from clinspan.tagging import open as parts
-from clinspan.tagging.settings import ExampleChoice, FactSettings, TagSettings
 from clinspan.tagging.tagger import Tagger
 
 _PATHS = frozenset({"PATH", "FOLDER", "FILE"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What the user chose to differ from what suits the LLM; None leaves it."""
-
-    ask: Literal["always", "candidates"] | None = None
-    candidates: CandidateMode | None = None
-    candidate_bias: float | None = None
-    open_bias: float | None = None
-    facts: FactsMode | None = None
-    facts_budget: int | None = None
-    facts_from: Literal["scan", "propose", "both"] | None = None
-    window_tokens: int | None = None
-    examples: ExampleChoice = field(default_factory=ExampleChoice)
-
-    def over(self, settings: TagSettings) -> TagSettings:
-        """The settings with the choice put in.
-
-        Raises:
-            ConfigError: when a value is none that the setting can have.
-        """
-        windows = settings.windows
-        if self.window_tokens is not None:
-            windows = replace(windows, max_tokens=self.window_tokens)
-        facts = FactSettings(
-            mode=self.facts or settings.facts.mode,
-            budget=settings.facts.budget if self.facts_budget is None else self.facts_budget,
-            source=self.facts_from or settings.facts.source,
-        )
-        return replace(
-            self.examples.over(settings),
-            windows=windows,
-            facts=facts,
-            ask=self.ask or settings.ask,
-            candidates=self.candidates or settings.candidates,
-            candidate_bias=settings.candidate_bias if self.candidate_bias is None else self.candidate_bias,
-            open_bias=settings.open_bias if self.open_bias is None else self.open_bias,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +24,27 @@ class TaggerRecipe:
     Attributes:
         llm: the LLM's spec.
         labels: what is asked for.
-        options: the LLM's settings, see `llms.spec`.
+        options: settings of the LLM and of tagging, by the names that Python has; see `Tagger.open`.
         adapter: a folder made by `clinspan tune`, or `none`; None for the one that comes with clinspan.
-        form: the format's name.
+        format: the format's name.
         dictionary: `open`, `none`, or a folder.
         calibration: a file, `none`, or None for what came with the adapter.
         pool: annotated documents.
         examples: the folder of a pool of them; in its place, or theirs.
         teach: whether they teach the dictionary which of its terms are meant; see `Tagger`. Prompts show them where the
-            choice says so.
-        choice: over the settings that suit the LLM.
+            settings say so.
     """
 
     llm: str
     labels: LabelSet
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     adapter: str | None = None
-    form: str = "tanl"
+    format: str = "tanl"
     dictionary: str = "open"
     calibration: str | None = None
     pool: tuple[Document, ...] = ()
     examples: Path | None = None
     teach: bool = True
-    choice: Choice = field(default_factory=Choice)
 
     def make(self) -> Tagger:
         """The tagger, with its model and dictionary open.
@@ -97,21 +53,22 @@ class TaggerRecipe:
             ClinspanError: when a part cannot be had, see `Tagger`.
         """
         shown, taught = self._examples()
-        tagger = Tagger(
-            parts.llm(self.llm, self.labels, parts.form(self.form), adapter=self.adapter, **self.options),
+        return Tagger.open(
+            self.llm,
             labels=self.labels,
-            form=self.form,
+            format=self.format,
             dictionary=self.dictionary,
+            adapter=self.adapter,
             calibration=self.calibration,
-            pool=taught,
             examples=shown,
+            taught=taught,
+            **self.options,
         )
-        tagger.settings = self.choice.over(tagger.settings)
-        return tagger
 
     def _examples(self) -> tuple[Pool | None, Iterable[Document]]:
         """What prompts show, and what the dictionary learns from."""
-        draws = self.choice.examples.draws
+        strategy = Strategy(self.options.get("select") or Strategy.FIXED)
+        draws = strategy.draws_on_pool
         if self.examples is not None:
             pool = Pool.open(self.examples)
             return (pool if draws else None), (documents_of(pool) if self.teach else ())

@@ -1,11 +1,13 @@
 """The settings of the whole path, one class for each stage, passed whole."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Literal
 
 from clinspan.dictionary.facts import FactsMode
-from clinspan.errors import ConfigError
-from clinspan.examples.selection import MentionSource, Order, SelectSettings, Strategy
+from clinspan.errors import ConfigError, did_you_mean
+from clinspan.examples.selection import SelectSettings
 from clinspan.grounding.align import GroundingSettings
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM
@@ -14,6 +16,7 @@ from clinspan.llms.replay import ReplayLLM
 from clinspan.messages import CandidateMode
 from clinspan.models import adapters
 from clinspan.prompt import PromptSettings
+from clinspan.settings import TAGGING_SETTINGS
 from clinspan.text.windows import WindowSettings
 
 
@@ -144,44 +147,38 @@ def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
     return replace(chosen, ask="always", candidates="off", candidate_bias=0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExampleChoice:
-    """What the user chose to differ from what suits the LLM; None leaves it."""
+def over(settings: TagSettings, chosen: Mapping[str, object]) -> TagSettings:
+    """The settings with what the user chose put in.
 
-    strategy: Strategy | None = None
-    k: int | None = None
-    order: Order | None = None
-    tokens: int | None = None
-    retriever: str | None = None
-    layout: Literal["turns", "message"] | None = None
-    seed: int | None = None
-    mentions: MentionSource | None = None
-    relevance: float | None = None
+    Args:
+        settings: what suits the LLM.
+        chosen: values by the names of `settings.SETTINGS` as Python has them; None leaves what is there.
 
-    @property
-    def draws(self) -> bool:
-        """Whether prompts show examples of a pool."""
-        return self.strategy is not None and self.strategy.draws_on_pool
+    Raises:
+        ConfigError: when there is no such setting, or it cannot have the value.
+    """
+    stages: dict[str, dict[str, object]] = {}
+    for key, given in chosen.items():
+        if key not in TAGGING_SETTINGS:
+            raise ConfigError(f"there is no setting {key!r}", fix=did_you_mean(key, TAGGING_SETTINGS))
+        setting = TAGGING_SETTINGS[key]
+        value = setting.value(given)
+        if value is not None:
+            stage, _, name = setting.at.rpartition(".")
+            stages.setdefault(stage, {})[name] = value
+    if "max_sentences" in (cut := stages.get("windows", {})):
+        # Windows that are counted in sentences share none unless that is asked for.
+        cut.setdefault("overlap_sentences", 0)
+    own = stages.pop("", {})
+    own |= {stage: replace(getattr(settings, stage), **values) for stage, values in stages.items()}
+    return replace(settings, **own)  # type: ignore[arg-type]
 
-    def over(self, settings: TagSettings) -> TagSettings:
-        """The settings with the choice put in.
 
-        Raises:
-            ConfigError: when a value is none that the setting can have.
-        """
-        old = settings.examples
-        return replace(
-            settings,
-            prompt=replace(settings.prompt, examples_as=self.layout or settings.prompt.examples_as),
-            examples=replace(
-                old,
-                strategy=self.strategy or old.strategy,
-                k=old.k if self.k is None else self.k,
-                order=self.order or old.order,
-                tokens=old.tokens if self.tokens is None else self.tokens,
-                retriever=self.retriever or old.retriever,
-                seed=old.seed if self.seed is None else self.seed,
-                mentions=self.mentions or old.mentions,
-                relevance=old.relevance if self.relevance is None else self.relevance,
-            ),
-        )
+def shown(settings: TagSettings) -> Iterator[tuple[str, str]]:
+    """Each setting that has a name, with its value as text."""
+    for setting in TAGGING_SETTINGS.values():
+        value: object = settings
+        for name in setting.at.split("."):
+            value = getattr(value, name)
+        if value is not None:
+            yield setting.name, str(value.value if isinstance(value, Enum) else value)

@@ -1,20 +1,25 @@
 """The tagger: the one place that sees every stage."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, Entity, Span, WindowReport, WindowState
-from clinspan.errors import LLMError
+from clinspan.errors import LLMError, did_you_mean
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
 from clinspan.grounding.merge import WindowEntities, merge
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
+from clinspan.llms.base import closing as closing_llm
 from clinspan.messages import Completion
 from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Asker, Sharing
@@ -22,7 +27,7 @@ from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.knowledge import Lookup, Proposer
 from clinspan.tagging.read import Outcome, Question, read_answer
-from clinspan.tagging.settings import TagSettings, profile
+from clinspan.tagging.settings import TagSettings, over, profile, shown
 from clinspan.tagging.stream import Steps, Stream, Underway
 from clinspan.tagging.summary import Progress, Remark, Stopwatch, Timed, WindowRead
 from clinspan.text.windows import windows
@@ -31,60 +36,170 @@ from clinspan.text.windows import windows
 class Tagger:
     """Finds the entities of documents and verifies them against the text.
 
+    A tagger is made once and never changed; `with_` makes another that shares its parts. Any number of threads may use
+    one tagger at the same time: each call of `tag` or `tag_many` keeps its own documents, the LLM itself limits how
+    many requests are under way, and the counts behind `remarks` are kept under a lock. The iterator that `tag_many`
+    gives belongs to one thread. `close` may be called once all of them are done.
+
+    `Tagger(...)` takes parts; `Tagger.open(...)` takes their names.
+
     Args:
-        llm: what names the entities: an LLM, or a spec such as `embedded` or `openai:MODEL`; None or `none` for the
-            dictionary alone.
-        labels: what is asked for: a label set, the name of one that comes with clinspan, or the path of a labels.toml.
-        form: how the LLM answers: a format or its name.
-        dictionary: gives facts, candidates and concepts: a dictionary, its folder, `open` for the packaged open
-            vocabularies (built on first use), None or `none` for the label set's own terms alone.
+        llm: what names the entities; None for the dictionary alone.
+        labels: what is asked for.
+        format: how the LLM answers; TANL when None.
+        dictionary: gives facts, candidates and concepts; None for the label set's own terms alone.
         settings: how the stages work together; what suits the LLM when None.
-        calibration: what was learned from gold documents, or the path of a file with it; what came with the adapter
-            when None; `none` for nothing.
-        pool: annotated documents, from which it is learned which of the dictionary's terms their guideline means.
-        examples: a pool that the prompts' examples are chosen from, or its folder; `settings.examples` says how.
+        calibration: what was learned from gold documents; nothing when None.
+        examples: a pool that the prompts' examples are chosen from; `settings.examples` says how.
+        taught: annotated documents, from which it is learned which of the dictionary's terms their guideline means.
 
     Raises:
-        ClinspanError: when a part cannot be had: a model that was not pulled, an extra that is not installed, an
-            unknown name, an address outside this machine.
+        TypeError: when a part is no such part, as a name in its place.
     """
+
+    llm: LLM | None
+    labels: LabelSet
+    format: Format
+    dictionary: Dictionary | None
+    settings: TagSettings
+    calibration: Calibration
+    examples: Pool | None
+    taught: tuple[Document, ...]
+    _lookup: Lookup
+    _counts: "_Counts"
 
     def __init__(
         self,
+        llm: LLM | None = None,
+        *,
+        labels: LabelSet,
+        format: Format | None = None,
+        dictionary: Dictionary | None = None,
+        settings: TagSettings | None = None,
+        calibration: Calibration | None = None,
+        examples: Pool | None = None,
+        taught: Iterable[Document] = (),
+    ):
+        proposals = dictionary is not None or any(label.terms for label in _part("labels", labels).labels)
+        self._hold(
+            llm=_part("llm", llm),
+            labels=labels,
+            format=_part("format", format) or parts.form("tanl"),
+            dictionary=_part("dictionary", dictionary),
+            settings=_part("settings", settings) or profile(llm, proposals=proposals),
+            calibration=_part("calibration", calibration) or Calibration(),
+            examples=_part("examples", examples),
+            taught=tuple(taught),
+        )
+
+    def _hold(self, **held: object) -> None:
+        had = dict(vars(self))
+        vars(self).update(held)
+        if not had or held.keys() & {"labels", "dictionary", "taught"}:
+            vars(self).update(_lookup=Lookup(self.dictionary, self.labels, pool=self.taught))
+        # An LLM that is wrapped counts tokens in its own way, and sees the same examples.
+        vars(self).update(_counts=_Counts(self, had["_counts"] if held.keys() == {"llm"} else None))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a tagger is never changed; make another one: tagger.with_({name}=...)")
+
+    @classmethod
+    def open(
+        cls,
         llm: LLM | str | None = "embedded",
         *,
-        labels: LabelSet | str = "disease",
-        form: Format | str = "tanl",
+        labels: LabelSet | str | Path | Iterable[str] = "disease",
+        format: Format | str = "tanl",
         dictionary: Dictionary | str | Path | None = "open",
+        adapter: str | None = None,
         settings: TagSettings | None = None,
         calibration: Calibration | str | Path | None = None,
-        pool: Iterable[Document] = (),
         examples: Pool | str | Path | None = None,
-    ):
-        self.labels = parts.labels(labels)
-        self.form = parts.form(form)
-        self.llm = parts.llm(llm, self.labels, self.form)
-        self.dictionary = parts.dictionary(dictionary)
-        proposals = self.dictionary is not None or any(label.terms for label in self.labels.labels)
-        self.settings = settings or profile(self.llm, proposals=proposals)
-        self.calibration = parts.calibration(calibration, self.llm, self.labels)
-        self._lookup = Lookup(self.dictionary, self.labels, pool=tuple(pool))
-        self.pool = parts.examples(examples)
-        self._shown: Demonstrations | None = None
-        self.sharing = Sharing(self.llm.count_tokens) if self.llm is not None else None
+        taught: Iterable[Document] = (),
+        **options: object,
+    ) -> Self:
+        """Makes a tagger out of names; a part that is open already is taken as it is.
+
+        Args:
+            llm: `embedded`, `openai:MODEL`, another spec (see `clinspan tag --help`), or `none`.
+            labels: the name of a set that comes with clinspan, the path of a labels.toml, or the names of some labels
+                of one set that comes with clinspan.
+            format: the format's name.
+            dictionary: `open` for the packaged open vocabularies (built on first use), a folder, or `none`.
+            adapter: a folder made by `clinspan tune`, or `none`; when None the one that comes with clinspan is used
+                where its labels are asked for.
+            settings: how the stages work together; what suits the LLM when None.
+            calibration: the file that `clinspan calibrate` wrote, or `none`; when None what came with the adapter.
+            examples: the folder of a pool that the prompts' examples are chosen from.
+            taught: see `Tagger`.
+            options: any other setting of `clinspan tag` that is the LLM's (`base_url`, `timeout`) or says how to tag
+                (`window_tokens`, `facts`, `select`, `k`).
+
+        Raises:
+            ClinspanError: when a part cannot be had: a model that was not pulled, an extra that is not installed, an
+                unknown name, an address outside this machine.
+        """
+        wanted, form = parts.labels(labels), parts.form(format)
+        chosen, asked = parts.divided(options, llm)
+        opened = parts.llm(llm, wanted, form, adapter=adapter, **asked)
+        made = cls(
+            opened,
+            labels=wanted,
+            format=form,
+            dictionary=parts.dictionary(dictionary),
+            settings=settings,
+            calibration=parts.calibration(calibration, opened, wanted),
+            examples=parts.examples(examples),
+            taught=taught,
+        )
+        return made.with_(settings=over(made.settings, chosen)) if chosen else made
+
+    def with_(self, **changed: Any) -> Self:
+        """Another tagger with some parts in place of this one's; it shares the others, so only one is to be closed.
+
+        The settings stay as they are, whatever the LLM. Counts begin anew.
+
+        Args:
+            changed: parts, by the names of the constructor's arguments.
+
+        Raises:
+            TypeError: when there is no such part, or it is none.
+        """
+        for name, part in changed.items():
+            if name not in _KINDS:
+                raise TypeError(f"a tagger has no part {name!r}. {did_you_mean(name, _KINDS)}")
+            if _part(name, part) is None and name not in _OPTIONAL:
+                raise TypeError(f"{name} is None")
+        made = copy(self)
+        made._hold(**changed)
+        return made
+
+    def close(self) -> None:
+        """Closes the LLM; the tagger cannot be used afterwards."""
+        with closing_llm(self.llm):
+            pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def tag(self, document: str | Document) -> Document:
         """The document with its entities and the state of every window.
 
         Never raises for what an LLM answers: a request that fails leaves its window in the state `failed`.
+
+        Raises:
+            TypeError: when it is neither a text nor a document.
         """
-        if isinstance(document, str):
-            document = Document("text", document)
-        (done,) = self.tag_many([document])
+        (done,) = self.tag_many([Document("text", document) if isinstance(document, str) else document])
         return done
 
     def tag_many(
-        self, documents: Iterable[Document], *, progress: Progress | None = None, timed: Timed | None = None
+        self, documents: Iterable[str | Document], *, progress: Progress | None = None, timed: Timed | None = None
     ) -> Iterator[Document]:
         """Each document with its entities, in order, given as soon as its last window is read.
 
@@ -92,10 +207,21 @@ class Tagger:
         `settings.ahead` bounds what is held. What `documents` raises is raised here, once all before it were given.
 
         Args:
-            documents: entities and windows that they have already are replaced.
+            documents: texts are named `text-0`, `text-1` and so on by their place; entities and windows that documents
+                have already are replaced.
             progress: called with each window as soon as it is read, in order, by the thread that asks for documents.
             timed: called with each document's id and what it took, just before it is given.
+
+        Raises:
+            TypeError: when one is neither a text nor a document.
         """
+        if isinstance(documents, str | Document):
+            raise TypeError("tag_many takes several texts or documents; tag() takes one")
+        return self._tagged(_documents(documents), progress, timed)
+
+    def _tagged(
+        self, documents: Iterable[Document], progress: Progress | None, timed: Timed | None
+    ) -> Iterator[Document]:
         if self.llm is None:
             for document in documents:
                 underway = self._begin(document)
@@ -105,7 +231,7 @@ class Tagger:
         asker = Asker(
             llm=self.llm,
             labels=self.labels,
-            form=self.form,
+            form=self.format,
             settings=self.settings,
             open_bias=self.settings.open_bias + self.calibration.open_bias,
             lookup=self._lookup,
@@ -139,26 +265,18 @@ class Tagger:
             yield from self.sharing.remarks()
 
     @property
+    def sharing(self) -> Sharing | None:
+        """How much prompts have in common; None without an LLM."""
+        return self._counts.sharing
+
+    @property
     def demonstrations(self) -> Demonstrations | None:
         """The examples that the prompts show; None where they show none.
 
         Raises:
             ConfigError: when the settings ask for what the pool cannot give.
         """
-        settings, prompt = self.settings.examples, self.settings.prompt
-        # A model tuned on the brief prompt was shown no examples; it is shown those that the user asks for.
-        if self.llm is None or (prompt.style == "brief" and not settings.strategy.draws_on_pool):
-            return None
-        if self._shown is None or (self._shown.settings, self._shown.prompt) != (settings, prompt):
-            self._shown = Demonstrations(
-                settings,
-                prompt=prompt,
-                labels=self.labels,
-                form=self.form,
-                count=self.llm.count_tokens,
-                pool=self.pool,
-            )
-        return self._shown
+        return self._counts.demonstrations()
 
     def _begin(self, document: Document) -> Underway:
         facts = self.settings.facts
@@ -246,7 +364,7 @@ class Tagger:
     def _read(self, text: str, question: Question, answer: Completion | LLMError) -> Outcome:
         if self.sharing is not None and isinstance(answer, Completion):
             self.sharing.answered(answer)
-        return read_answer(text, question, answer, form=self.form, settings=self.settings.grounding)
+        return read_answer(text, question, answer, form=self.format, settings=self.settings.grounding)
 
     def _learned(self, found: Iterable[Entity], text: str) -> tuple[Entity, ...]:
         """Applies the calibration; of entities that thereby fall together the likelier stays."""
@@ -263,22 +381,85 @@ class Tagger:
         return tuple(sorted(kept.values(), key=lambda e: (e.start, -e.end, e.label)))
 
     def describe(self) -> dict[str, str]:
-        """What the run was asked to do, as reports show it."""
-        settings = self.settings
+        """What the run was asked to do, as reports show it: the parts, and the settings by their names."""
         learned = ", ".join(f"{key} {value}" for key, value in self.calibration.learned_from.items())
-        return {
+        said = {
             "labels": f"{self.labels.name} ({', '.join(self.labels.names)})",
             "model": self.llm.name if self.llm is not None else "none: the dictionary decides alone",
-            "format": self.form.name,
+            "format": self.format.name,
             "dictionary": str(self.dictionary.path.name) if self.dictionary is not None else "none",
-            "facts": f"{settings.facts.mode.value} from {settings.facts.source}, {settings.facts.budget} tokens",
-            "windows": f"at most {settings.windows.max_tokens} tokens",
-            "asked": settings.ask,
-            "candidates": f"{settings.candidates}, bias {settings.candidate_bias:g}",
-            "examples": str(settings.examples) if self.demonstrations is not None else "none",
-            "open bias": f"{settings.open_bias + self.calibration.open_bias:g}",
             "calibration": learned or "none",
         }
+        if self.calibration.open_bias:
+            said["open-bias of the calibration"] = f"{self.calibration.open_bias:g}"
+        windows = ("window-tokens", "window-sentences", "overlap-sentences")
+        return said | {name: value for name, value in shown(self.settings) if self.llm is not None or name in windows}
+
+
+class _Counts:
+    """What a tagger counts, and the examples that it counts; made when they are first needed, for all threads."""
+
+    def __init__(self, tagger: Tagger, before: "_Counts | None" = None):
+        self._tagger = tagger
+        self._before = before._shown if before is not None else None
+        self._lock = Lock()
+        self._shown: Demonstrations | None = None
+        self.sharing = Sharing(tagger.llm.count_tokens) if tagger.llm is not None else None
+
+    def demonstrations(self) -> Demonstrations | None:
+        tagger = self._tagger
+        settings, prompt = tagger.settings.examples, tagger.settings.prompt
+        # A model tuned on the brief prompt was shown no examples; it is shown those that the user asks for.
+        if tagger.llm is None or (prompt.style == "brief" and not settings.strategy.draws_on_pool):
+            return None
+        with self._lock:
+            if self._shown is None and self._before is not None:
+                self._shown = self._before.counting(tagger.llm.count_tokens)
+            elif self._shown is None:
+                self._shown = Demonstrations(
+                    settings,
+                    prompt=prompt,
+                    labels=tagger.labels,
+                    form=tagger.format,
+                    count=tagger.llm.count_tokens,
+                    pool=tagger.examples,
+                )
+            return self._shown
+
+
+_KINDS: Mapping[str, type | None] = {
+    "llm": None,
+    "labels": LabelSet,
+    "format": None,
+    "dictionary": Dictionary,
+    "settings": TagSettings,
+    "calibration": Calibration,
+    "examples": Pool,
+    "taught": None,
+}
+"""The parts of a tagger; None where any object with the right methods is one."""
+_OPTIONAL = frozenset({"llm", "dictionary", "examples"})
+
+_P = TypeVar("_P")
+
+
+def _part(name: str, given: _P) -> _P:
+    """The part, if it is one; None is for the caller to judge.
+
+    Raises:
+        TypeError: when it is none.
+    """
+    kind = _KINDS[name]
+    if isinstance(given, str | Path) or (given is not None and kind is not None and not isinstance(given, kind)):
+        raise TypeError(f"{name} is {given!r}, which is no part of a tagger; Tagger.open({name}=...) takes names")
+    return given
+
+
+def _documents(given: Iterable[str | Document]) -> Iterator[Document]:
+    for number, one in enumerate(given):
+        if not isinstance(one, str | Document):
+            raise TypeError(f"document {number} is {one!r}; expected a text or a clinspan.Document")
+        yield Document(f"text-{number}", one) if isinstance(one, str) else one
 
 
 def _state(state: WindowState, core: Span, starts: Sequence[int]) -> WindowState:

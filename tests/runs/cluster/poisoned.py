@@ -17,17 +17,22 @@ class Poisoned:
     deaths: Path
     most: int
 
-    def make(self) -> Tagger:
-        tagger = self.recipe.make()
-        plain = tagger.tag_many
+    def make(self) -> "Mortal":
+        return Mortal(self.recipe.make(), self.deaths, self.most)
 
-        def tag_many(documents):
-            documents = list(documents)
-            if any("POISON" in document.text for document in documents) and self.deaths.stat().st_size < self.most:
-                with self.deaths.open("ab") as file:
-                    file.write(b"x")
-                os.kill(os.getpid(), signal.SIGKILL)
-            return plain(documents)
 
-        tagger.tag_many = tag_many
-        return tagger
+@dataclass(frozen=True)
+class Mortal:
+    """Tags as a tagger does, unless it dies."""
+
+    tagger: Tagger
+    deaths: Path
+    most: int
+
+    def tag_many(self, documents):
+        documents = list(documents)
+        if any("POISON" in document.text for document in documents) and self.deaths.stat().st_size < self.most:
+            with self.deaths.open("ab") as file:
+                file.write(b"x")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.tagger.tag_many(documents)
