@@ -5,9 +5,9 @@ import pytest
 from typer.testing import CliRunner
 
 from clinspan import codec
+from clinspan.cli.convert import compare
 from clinspan.cli.main import app
 from clinspan.corpora import catalogue, jsonl
-from clinspan.corpora.losses import compare
 from clinspan.document import Concept, Document, Entity, MatchKind, Span
 from clinspan.errors import ClinspanError
 

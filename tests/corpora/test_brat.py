@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinspan.cli.convert import compare
 from clinspan.corpora import brat, catalogue
-from clinspan.corpora.losses import compare
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import OutputError
 

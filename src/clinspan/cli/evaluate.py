@@ -57,13 +57,8 @@ def evaluate(
     sides = {"gold": (gold, gold_from), "prediction": (pred, pred_from)}
     if versus is not None:
         sides["other prediction"] = (versus, pred_from)
-    found_in: list[list[Document]] = []
-    for side, (path, format) in sides.items():
-        problems: list[InputError] = []
-        read = read_gold([path], Naming(renamed=names), format=format, lenient=lenient, told=say_recognised)
-        found_in.append(list(sound(read, problems if lenient else None, fix="Or go on with --lenient.")))
-        passed[side] = [*problems]
-    right, mine, *others = alike(found_in, wanted=labels or ())
+    read = [_documents(*where, names, lenient, passed[side]) for side, where in sides.items()]
+    right, mine, *others = alike(read, wanted=labels or ())
     pairing = pair(right, mine, labels=labels or None, lenient=lenient)
     scores = tally(pairing, dict.fromkeys((rule, *SHOWN)))
     compared = None
@@ -144,3 +139,13 @@ def renamings(given: Sequence[str]) -> dict[str, str]:
 def say_recognised(path: Path, sign: Sign) -> None:
     """Says on standard error what an input was recognised as."""
     typer.echo(f"{path}: read as {sign}", err=True)
+
+
+def _documents(
+    path: Path, format: str | None, names: Mapping[str, str], lenient: bool, passed: list[ClinspanError]
+) -> list[Document]:
+    problems: list[InputError] = []
+    read = read_gold([path], Naming(renamed=names), format=format, lenient=lenient, told=say_recognised)
+    documents = list(sound(read, problems if lenient else None, fix="Or go on with --lenient."))
+    passed.extend(problems)
+    return documents

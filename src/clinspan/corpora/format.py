@@ -126,6 +126,22 @@ class CorpusFormat:
                 raise ValueError(f"an ending begins with a dot and is in lower case, not {ending!r}")
 
 
+def checked(make: Callable[[list[InputError]], Document], *, lenient: bool) -> Results:
+    """One document, made by `make`, which puts what is wrong with annotations into a list and raises what is worse.
+
+    Where there are faults, the first is given in the document's place, or with `lenient` all of them before it.
+    """
+    faults: list[InputError] = []
+    try:
+        document = make(faults)
+    except InputError as error:
+        yield error
+        return
+    yield from faults if lenient else faults[:1]
+    if lenient or not faults:
+        yield document
+
+
 def one_file(write: Callable[[Iterable[Document]], Iterator[str]]) -> Write:
     """Writes the pieces of text that `write` makes to a new file."""
 

@@ -11,12 +11,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clinspan import codec
 from clinspan.corpora.bioc import COLLECTION
-from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
+from clinspan.corpora.format import CorpusFormat, Head, Results, checked, one_file
 from clinspan.corpora.offsets import Ruler, Unit
 from clinspan.corpora.text import read_text
 from clinspan.document import Document, Entity, Span
@@ -40,15 +41,7 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
         raise InputError("is no list of tasks", where=str(path), expected='[{"data": {"text": ...}}]')
     for number, task in enumerate(tasks, 1):
         where = f"{path}, task {number}"
-        errors: list[InputError] = []
-        try:
-            document = _document(task, f"{Path(path).stem}-{number}", where, errors)
-        except InputError as error:
-            yield error
-            continue
-        yield from errors if lenient else errors[:1]
-        if lenient or not errors:
-            yield document
+        yield from checked(partial(_document, task, f"{Path(path).stem}-{number}", where), lenient=lenient)
 
 
 def _document(task: object, made_id: str, where: str, errors: list[InputError]) -> Document:

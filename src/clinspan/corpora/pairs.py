@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from clinspan.corpora.format import Results
+from clinspan.corpora.format import Results, checked
 from clinspan.corpora.text import decode, read_bytes, read_text
 from clinspan.document import Document
 from clinspan.errors import InputError, OutputError
@@ -38,16 +39,8 @@ def documents(path: Path, layout: Layout, parse: "Parse", *, lenient: bool) -> R
     for pair in find(path, layout):
         if isinstance(pair, InputError):
             yield pair
-            continue
-        errors: list[InputError] = []
-        try:
-            document = parse(pair, errors)
-        except InputError as error:
-            yield error
-            continue
-        yield from errors if lenient else errors[:1]
-        if lenient or not errors:
-            yield document
+        else:
+            yield from checked(partial(parse, pair), lenient=lenient)
 
 
 class Unannotated(InputError):

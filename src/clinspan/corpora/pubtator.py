@@ -6,10 +6,11 @@ their place as one entity; the column that takes them apart is not read. Relatio
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
+from clinspan.corpora.format import CorpusFormat, Head, Results, checked, one_file
 from clinspan.corpora.text import read_text
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError, OutputError
@@ -38,7 +39,7 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
         InputError: when the file cannot be read at all.
     """
     for block in _blocks(read_text(Path(path))):
-        yield from _document(block, str(path), lenient)
+        yield from checked(partial(_document, block, str(path)), lenient=lenient)
 
 
 def _sign(head: Head) -> str | None:
@@ -61,23 +62,20 @@ def _blocks(text: str) -> Iterator[list[_Line]]:
         yield block
 
 
-def _document(block: Sequence[_Line], where: str, lenient: bool) -> Results:
+def _document(block: Sequence[_Line], where: str, faults: list[InputError]) -> Document:
     first = f"{where}, line {block[0].number}"
     title = _PASSAGE.fullmatch(block[0].text)
     if title is None or title[2] != "t":
-        yield InputError("a document does not begin with its title", where=first, expected="ID|t|TITLE")
-        return
+        raise InputError("a document does not begin with its title", where=first, expected="ID|t|TITLE")
     id, text, rest = title[1], title[3], block[1:]
     if rest and (abstract := _PASSAGE.fullmatch(rest[0].text)):
         if abstract[1] != id or abstract[2] != "a":
-            yield InputError(
+            raise InputError(
                 f"is not the abstract of {id}", where=f"{where}, line {rest[0].number}", expected=f"{id}|a|ABSTRACT"
             )
-            return
         text, rest = f"{text}\n{abstract[3]}", rest[1:]
     entities: list[Entity] = []
     relations: list[list[str]] = []
-    faults = 0
     for number, line in rest:
         fields = line.split("\t")
         try:
@@ -86,11 +84,8 @@ def _document(block: Sequence[_Line], where: str, lenient: bool) -> Results:
             else:
                 entities.append(_entity(fields, id, text, f"{where}, line {number}"))
         except InputError as error:
-            faults += 1
-            if lenient or faults == 1:
-                yield error
-    if lenient or not faults:
-        yield Document(id, text, tuple(entities), metadata={"relations": relations} if relations else {}, place=first)
+            faults.append(error)
+    return Document(id, text, tuple(entities), metadata={"relations": relations} if relations else {}, place=first)
 
 
 def _entity(fields: Sequence[str], id: str, text: str, where: str) -> Entity:

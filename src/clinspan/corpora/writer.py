@@ -15,7 +15,31 @@ from clinspan.errors import OutputError
 from clinspan.files import cannot_write, refuse_existing, what_to_do
 
 
-class JsonlWriter:
+class _Output:
+    """A context that closes what it writes, whatever ends it."""
+
+    def __init__(self, path: str | Path, *, force: bool, owner: str | None):
+        self.path = Path(path)
+        self.force = force
+        self.written = 0
+        self._beside = self.path.with_name(f"{self.path.name}.{owner or secrets.token_hex(4)}.part")
+        if str(path) != "-":
+            refuse_existing(self.path, force=force)
+
+    def close(self) -> None:
+        """Puts the output in its place; one with nothing in it would stand in the way of the corrected command."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class JsonlWriter(_Output):
     """Writes documents as JSON lines, each on disk when `write` returns.
 
     The lines go to a file beside the output, which takes its name when the `with` block ends, also when an error or
@@ -33,19 +57,15 @@ class JsonlWriter:
     """
 
     def __init__(self, path: str | Path, *, force: bool = False, owner: str | None = None):
-        self.path = Path(path)
-        self.force = force
-        self.written = 0
+        super().__init__(path, force=force, owner=owner)
         self._size = 0
-        self._part: Path | None = None
+        self._part: Path | None = self._beside
         self._file: BinaryIO | RawIOBase
         if str(path) == "-":
-            self._file = sys.stdout.buffer
+            self._file, self._part = sys.stdout.buffer, None
             return
-        refuse_existing(self.path, force=force)
         try:
-            self._part = self.path.with_name(f"{self.path.name}.{owner or secrets.token_hex(4)}.part")
-            self._file = self._part.open("wb" if owner else "xb", buffering=0)
+            self._file = self._beside.open("wb" if owner else "xb", buffering=0)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
@@ -91,7 +111,6 @@ class JsonlWriter:
         if self._part is None:
             return
         if not self.written:
-            # An output of nothing would stand in the way of the corrected command.
             self._file.close()
             self._part.unlink(missing_ok=True)
             self._part = None
@@ -111,16 +130,8 @@ class JsonlWriter:
             ) from None
         self._part = None
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class ParquetWriter:
+class ParquetWriter(_Output):
     """Writes documents as rows, some hundreds at a time, to a file beside the output that takes its name at the end.
 
     What was written stays when an error or Ctrl-C ends the block. After kill -9 nothing can be read: a Parquet file has
@@ -137,13 +148,9 @@ class ParquetWriter:
     """
 
     def __init__(self, path: str | Path, *, force: bool = False, owner: str | None = None):
-        self.path = Path(path)
-        self.force = force
-        self.written = 0
-        refuse_existing(self.path, force=force)
-        self._part = self.path.with_name(f"{self.path.name}.{owner or secrets.token_hex(4)}.part")
+        super().__init__(path, force=force, owner=owner)
         try:
-            self._rows = parquet.Rows(self._part)
+            self._rows = parquet.Rows(self._beside)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
@@ -168,20 +175,12 @@ class ParquetWriter:
         try:
             self._rows.close()
             if not self.written:
-                self._part.unlink()
+                self._beside.unlink()
                 return
             refuse_existing(self.path, force=self.force)
-            self._part.replace(self.path)
+            self._beside.replace(self.path)
         except OSError as error:
             raise cannot_write(self.path, error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_writer(path: Path, *, force: bool = False, owner: str | None = None) -> JsonlWriter | ParquetWriter:
