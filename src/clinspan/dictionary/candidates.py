@@ -86,7 +86,6 @@ class CandidateList:
     """What an answer lists.
 
     Attributes:
-        terms: the candidates, each once, in the answer's order.
         unread: lines that are no list and no candidate; where there are no terms but unread lines, the list failed.
     """
 

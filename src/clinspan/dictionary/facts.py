@@ -46,10 +46,8 @@ def rank(
 
     Args:
         matches: terms of the text, or those that an LLM proposed.
-        labels: what is asked for.
         budget: tokens that all lines together may have, each with its line break.
         mode: what each line says; `labels` is about proposals, see `labelled`.
-        count_tokens: counts the tokens of a line.
         type_definitions: said of a concept's type where the concept itself has no definition.
     """
     if mode in (FactsMode.NONE, FactsMode.LABELS):
@@ -79,7 +77,6 @@ def labelled(proposals: Iterable[Entity], budget: int, count_tokens: CountTokens
     Args:
         proposals: the dictionary's own entities that stand in the window.
         budget: tokens that all lines together may have, each with its line break.
-        count_tokens: counts the tokens of a line.
     """
     left = budget
     lines: dict[str, str] = {}

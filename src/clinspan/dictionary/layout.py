@@ -68,9 +68,6 @@ class Entry:
 
     Attributes:
         id: the source's own identifier; entries of one id are one concept.
-        terms: every name, at least one.
-        types: names of UMLS semantic types.
-        definitions: as the source words them.
     """
 
     id: str
@@ -133,7 +130,6 @@ class Info:
         built: when, as an ISO 8601 time in UTC.
         concepts, names, definitions: counts; a name counts once for each concept and source that has it.
         keys: distinct normal forms.
-        bytes: size of the index on disk.
     """
 
     built: str

@@ -57,8 +57,6 @@ class Coverage:
 
     Attributes:
         known: entities with at least one concept.
-        total: all entities.
-        built: when the dictionary was built, as ISO 8601.
     """
 
     known: int
@@ -86,7 +84,6 @@ class Linker:
         """The document with the concepts of each entity that has none yet; short forms that it defines are known.
 
         Args:
-            document: the entities may be of any source.
             written: the document's text, where the dictionary was asked about it before: it is not scanned again.
         """
         if all(entity.concepts for entity in document.entities):

@@ -100,7 +100,6 @@ class Matcher:
         """The terms in a text, in text order.
 
         Args:
-            written: the text.
             fuzzy: whether words the dictionary does not have may be misspelt.
             overlapping: all matches; else, of those that overlap, the longest (in code points, then the first).
         """

@@ -39,12 +39,8 @@ class Sense:
     """A concept that a term may stand for.
 
     Attributes:
-        concept: the concept's identifier.
-        name: the concept's preferred name.
         source: short name of the vocabulary that has the term.
         term: the vocabulary's name that was met.
-        types: names of semantic types.
-        definition: the concept's own definition, or empty.
         score: in (0, 1]: how closely the words agree, and whether the term is the concept's preferred name.
     """
 

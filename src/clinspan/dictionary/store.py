@@ -58,7 +58,6 @@ class Dictionary:
         Abbreviations that the text defines are found wherever they stand, as what they are short for.
 
         Args:
-            text: a text, or one that is written out already.
             fuzzy: whether words that the dictionary does not have may be misspelt.
             overlapping: all matches; else, of those that overlap, the longest alone.
         """

@@ -168,9 +168,7 @@ def learn(pool: Sequence[Document], tagged: Sequence[Iterable[Entity]], *, thres
     A mention inside a longer annotated one counts neither for nor against its term: the longer one decides.
 
     Args:
-        pool: documents with their gold entities.
         tagged: for each document what the tagger finds in it without a decision.
-        threshold: see `Decision`.
     """
     seen: Counter[tuple[str, str]] = Counter()
     annotated: Counter[tuple[str, str]] = Counter()
@@ -233,8 +231,6 @@ class Tagger:
 
     Args:
         dictionary: None for the label set's own terms, and those of a decision, alone.
-        labels: what is tagged.
-        decision: what a pool has taught; see `learned`.
         fuzzy: whether misspelt terms are tagged too.
         extend: whether a name takes in coordinated names and words of inheritance on its left.
     """

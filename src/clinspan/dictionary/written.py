@@ -107,7 +107,6 @@ class Expansion:
     """A text with each short form replaced by its long form, and the brackets of the definitions taken out.
 
     Attributes:
-        text: the text written out.
         starts: where its pieces start, in `text`.
         pieces: for each piece where it stands in the source, and whether it is a long form put in.
     """
@@ -169,8 +168,6 @@ class Written:
     """A text that is prepared once and then asked about several times; what is found is kept as long as it is.
 
     Attributes:
-        text: as the document has it.
-        defined: the abbreviations that it defines.
         expansion: the text written out.
         tokens: of the text written out.
     """

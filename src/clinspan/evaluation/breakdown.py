@@ -42,9 +42,7 @@ class Mistake:
     Attributes:
         gold: what should have been found; None for a spurious prediction.
         predicted: what was found; None for a missed entity.
-        before: the text before the two.
         text: the text from the start of the first to the end of the last of them.
-        after: the text behind them.
     """
 
     kind: Kind
@@ -69,7 +67,6 @@ def break_down(pairing: Pairing, *, examples: int = 3, context: int = 40, altern
     """Counts the errors of a prediction.
 
     Args:
-        pairing: gold and prediction.
         examples: how many of each kind are given, the first in the order of documents and places.
         context: code points of text on either side of an example.
         alternatives: predictions at a document's alternative places are no errors, and the gold entities that such a

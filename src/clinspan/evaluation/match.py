@@ -193,7 +193,6 @@ class Pairing:
         pairs: the gold documents in their order, then those that the prediction alone has.
         labels: what is compared, others being left out on both sides.
         checksum: of the gold documents' ids, texts and entities.
-        problems: what was passed over, where that was asked for.
     """
 
     pairs: tuple[Pair, ...]
@@ -212,8 +211,6 @@ def pair(
     """Puts documents of one id together.
 
     Args:
-        gold: the right documents.
-        predicted: the same documents with a system's entities.
         labels: what is compared; None: every label of the gold documents.
         lenient: what would be an error is recorded in `Pairing.problems`: a document that only one side has counts as
             without entities on the other, the second of two with one id is passed over, so are predictions on another

@@ -29,7 +29,6 @@ def curve(judged: Iterable[tuple[float, bool]], *, bins: int = 10) -> tuple[Bin,
 
     Args:
         judged: (score in [0, 1], whether it was right).
-        bins: how many.
     """
     counts, scores, rights = [0] * bins, [0.0] * bins, [0] * bins
     for score, right in judged:
@@ -56,11 +55,8 @@ class Confidence:
     """The reliability of a prediction's scores; an entity is right by the strict rule.
 
     Attributes:
-        bins: the reliability curve.
-        error: its expected calibration error, in [0, 1].
         interval: where that lies, by drawing documents with replacement. Small corpora have gaps by chance alone, so
             that the error of drawn ones lies above that of a perfect score.
-        scored: predicted entities with a score.
         unscored: those without, which are left out.
     """
 
@@ -79,11 +75,7 @@ def confidence(
     Of an entity that is given twice the higher score counts.
 
     Args:
-        pairing: gold and prediction.
         bins: of equal width.
-        resamples: how often documents are drawn.
-        seed: of the draws.
-        level: of the interval, in (0, 1).
     """
     judged = [list(_judged(one, pairing.labels)) for one in pairing.pairs]
     flat = [(score, right) for one in judged for score, right in one if score is not None]

@@ -35,12 +35,9 @@ class Score:
     """The score of one system on one corpus.
 
     Attributes:
-        rule: when a predicted entity is right.
-        labels: what was scored.
         ids: the gold documents, in their order.
         counts: documents by labels by (predicted, right, gold, found).
         checksum: of the gold documents' ids, texts and entities.
-        problems: what was passed over, where that was asked for.
     """
 
     rule: Rule
@@ -92,9 +89,7 @@ def score(
     """Scores predictions against gold, document by document; neither the documents' nor the entities' order matters.
 
     Args:
-        gold: the right documents.
         predicted: the same documents with a system's entities.
-        rule: see `Rule`.
         labels: what is scored, other labels being left out on both sides; None: every label of the gold documents.
         lenient: see `clinspan.evaluation.match.pair`.
 

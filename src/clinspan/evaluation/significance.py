@@ -46,8 +46,6 @@ class Difference:
     """F1 of the second system less that of the first.
 
     Attributes:
-        f1: the difference.
-        interval: where it lies.
         p: two-sided probability of a difference as large if the systems were equal; never below 1 / (resamples + 1).
     """
 
@@ -63,9 +61,7 @@ def intervals(
 
     Args:
         score: its documents are drawn with replacement.
-        resamples: how often.
         seed: of the draws; the same seed gives the same intervals.
-        level: in (0, 1).
 
     Raises:
         ConfigError: when there are no documents, or a setting is out of range.
@@ -141,8 +137,6 @@ def draws(counts: CountArray | npt.NDArray[np.float64], resamples: int, seed: in
 
     Args:
         counts: documents by anything.
-        resamples: how often as many documents as there are are drawn with replacement.
-        seed: of the draws.
     """
     random = np.random.default_rng(seed)
     documents = len(counts)

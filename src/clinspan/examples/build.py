@@ -62,11 +62,7 @@ def build(
 
     Args:
         documents: with ids of their own.
-        folder: the pool's.
-        labels: what the documents were annotated for.
-        window: how they are cut.
         encoder: None: the pool can be searched by words alone.
-        progress: is told how far each step has come.
 
     Raises:
         InputError: when there is no example in the documents, or no label.
@@ -102,10 +98,7 @@ def add(
 
     Args:
         documents: with ids that the pool does not have.
-        folder: the pool's.
         labels: further labels that the documents were annotated for.
-        encoder: the pool's, where it has one.
-        progress: is told how far each step has come.
 
     Raises:
         InputError: when there is no pool.
@@ -165,11 +158,7 @@ def _next_generation(folder: Path) -> Iterator[tuple[Path, Callable[[dict[str, A
 
 
 def _refuse_foreign(folder: Path, current: str | None) -> None:
-    """Makes sure that nothing but a pool is written over.
-
-    Raises:
-        OutputError: when the folder holds other files.
-    """
+    """Makes sure that nothing but a pool is written over."""
     own = (store.MANIFEST, store.MANIFEST + ".draft", store.LOCK)
     others = [f.name for f in folder.iterdir() if f.name not in own and not f.name.startswith(store.GENERATION)]
     if current is None and others:
@@ -266,13 +255,8 @@ def write_vectors(
     """Writes the vectors of all examples, in their order, and the graph where they are many.
 
     Args:
-        examples: of the new generation.
-        number: how many there are.
-        generation: its folder.
-        encoder: for those that are new.
         before: the generation before, whose vectors are used where it has the text and the encoder.
         grown: whether the examples of the generation before are the first of this one.
-        progress: is told how far it has come.
 
     Returns:
         The kind of index.
@@ -320,10 +304,6 @@ def temporary(documents: Iterable[Document], *, labels: Sequence[str]) -> Pool:
     """A pool of documents in a folder of its own, which goes when the pool does.
 
     Of documents with one id or one text the first is taken.
-
-    Args:
-        documents: annotated ones.
-        labels: what they were annotated for.
 
     Raises:
         ConfigError: when none of their labels is among `labels`.

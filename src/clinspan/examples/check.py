@@ -51,9 +51,7 @@ class Gate:
         """Opens the gate.
 
         Args:
-            rules: see there.
             held_out: documents that must not enter, by id or by text.
-            store: of a pool that the documents are added to.
         """
         self.left_out: Counter[str] = Counter()
         self.notes: list[str] = []

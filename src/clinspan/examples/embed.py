@@ -36,16 +36,7 @@ class OnnxEncoder:
     """An encoder out of an ONNX file and a `tokenizer.json`.
 
     Args:
-        name: see `Encoder`.
         weights: the ONNX file; what lies beside it with its name and a further ending belongs to it.
-        tokenizer: the tokenizer's file.
-        recipe: how its token vectors become one.
-        source: see `Encoder`.
-
-    Raises:
-        MissingExtra: when the packages of the extra `encoders` are not installed.
-        ModelError: when the files cannot be read, or are no encoder.
-        ConfigError: when the model does not give what the pooling needs.
     """
 
     def __init__(self, name: str, weights: Path, tokenizer: Path, recipe: Recipe, *, source: str):
@@ -129,19 +120,7 @@ def torch_weights_in(folder: Path) -> list[Path]:
 
 
 class TorchEncoder:
-    """An encoder that transformers loads from a folder.
-
-    Args:
-        name: see `Encoder`.
-        folder: with configuration, weights and tokenizer.
-        recipe: how its token vectors become one.
-        source: see `Encoder`.
-
-    Raises:
-        MissingExtra: when torch or transformers is not installed.
-        ModelError: when the folder cannot be loaded.
-        ConfigError: when the model has no pooling layer and the pooling needs one.
-    """
+    """An encoder that transformers loads from a folder."""
 
     def __init__(self, name: str, folder: Path, recipe: Recipe, *, source: str):
         try:

@@ -27,8 +27,6 @@ class Encoder(Protocol):
     Attributes:
         name: as reports and `Pool.retriever` name it.
         identity: of the weights and all settings that change a vector; vectors of two identities never meet.
-        dimension: of its vectors.
-        pooling: how a text's token vectors become one.
         source: what `clinspan.examples.embed.open_encoder` opens it again with.
     """
 
@@ -48,7 +46,6 @@ class Recipe:
     """How the folder of an encoder is to be used.
 
     Attributes:
-        pooling: see there.
         max_tokens: what is longer is cut off.
         lower: whether texts are put into lower case first.
     """
@@ -62,7 +59,6 @@ def recipe_of(folder: Path, asked: str | None) -> Recipe:
     """The recipe that the folder's own sentence-transformers files state, or else the pooling that is asked for.
 
     Args:
-        folder: in Hugging Face's or sentence-transformers' layout.
         asked: the pooling that the user wants; None: the folder's own.
 
     Raises:
@@ -159,7 +155,6 @@ def pooled(states: NDArray[np.float32], mask: NDArray[np.int64], pooling: Poolin
     Args:
         states: `(texts, tokens, dimension)`.
         mask: `(texts, tokens)`, 1 where there is a token.
-        pooling: mean or cls.
     """
     if pooling == "cls":
         return states[:, 0]

@@ -17,9 +17,7 @@ class PoolExample:
     """A window of an annotated document, with all entities that lie in it.
 
     Attributes:
-        document: id of its document.
         start: where the window begins in the document, in code points.
-        text: the window.
         entities: those that begin in it, with offsets within `text`.
 
     Raises:

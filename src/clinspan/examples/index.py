@@ -62,11 +62,7 @@ class ExactVectors:
 
 
 class GraphVectors:
-    """A mapped graph; most of the vectors are never looked at.
-
-    Raises:
-        MissingExtra: when faiss is not installed.
-    """
+    """A mapped graph; most of the vectors are never looked at."""
 
     def __init__(self, path: Path):
         faiss = _faiss()
@@ -110,11 +106,7 @@ def write_graph(vectors: Floats, path: Path, *, onto: Path | None = None) -> Non
 
     Args:
         vectors: `(n, dimension)`, of length 1.
-        path: the file to write.
         onto: a graph that has the first of them already.
-
-    Raises:
-        MissingExtra: when faiss is not installed.
     """
     faiss = _faiss()
     if onto is None:
@@ -138,11 +130,6 @@ def _faiss() -> Any:
 
 def open_vectors(generation: Path, dimension: int, kind: str) -> Vectors:
     """The vectors of a generation, mapped.
-
-    Args:
-        generation: its folder.
-        dimension: of its vectors.
-        kind: EXACT or GRAPH.
 
     Raises:
         MissingExtra: when faiss is needed and not installed.

@@ -22,9 +22,7 @@ class MentionHit:
     """An example with a mention that is like the one asked for.
 
     Attributes:
-        index: the example's place in the pool.
         likeness: in (0, 1]; 1 where both have the same normal form.
-        mention: as the pool writes it.
     """
 
     index: int
@@ -37,9 +35,6 @@ class MentionIndex:
 
     Two mentions are alike by the words they share, rare ones counting more: twice the weight of the shared words over
     the weights of the words of both (Dice), the weight of a word being its inverse frequency among the pool's mentions.
-
-    Args:
-        mentions: the pool's.
     """
 
     def __init__(self, mentions: Iterable[PoolMention]):

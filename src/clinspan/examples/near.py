@@ -57,8 +57,6 @@ class Leakage:
     many notes.
 
     Args:
-        document: the document's id.
-        text: all of its text.
         copies: ids of the pool's documents that are this one, or nearly.
     """
 
@@ -132,9 +130,6 @@ class Near:
     as it is asked for. Not for several threads.
 
     Args:
-        text: a window.
-        examples: the pool.
-        retriever: measures similarity.
         leakage: what may not be shown with any part of the window's document.
         hits: the nearest examples, where they were fetched already, together with those of other windows.
     """

@@ -176,7 +176,6 @@ class Pool:
         """The indices of the examples in which such a mention is marked, case, plural and hyphens aside.
 
         Args:
-            mention: its text.
             label: only where it is marked so; None: with any label.
         """
         form = normal_form(mention) or mention
@@ -221,11 +220,7 @@ def _example(row: tuple[Any, ...]) -> PoolExample:
 
 
 def check_encoder(encoder: Encoder | None, pool: PoolInfo) -> None:
-    """Makes sure that an encoder is the one that a pool's vectors are of.
-
-    Raises:
-        ModelError: when it is not.
-    """
+    """Makes sure that an encoder is the one that a pool's vectors are of."""
     about = pool.encoder
     if about is None or (encoder is not None and encoder.identity == about.identity):
         return

@@ -62,10 +62,7 @@ def best(scores: Floats, k: int, *, allowed: Allowed | None = None, above: float
     """The `k` best of the scores that are over `above`, by falling score and then by index.
 
     Args:
-        scores: one for each example.
-        k: at most so many.
         allowed: which examples may be taken; it is asked about the best alone, until there are enough.
-        above: what a score must be over.
     """
     wanted = min(len(scores), max(4 * k, 64))
     while wanted > 0 and k > 0:
@@ -131,13 +128,7 @@ def mapped(path: Path, kind: str) -> NDArray[Any]:
 
 
 class LexicalRetriever:
-    """Finds examples by the words they share with a text, the rare ones counting most.
-
-    Args:
-        folder: of the generation.
-        examples: how many there are.
-        text_of: gives an example's text.
-    """
+    """Finds examples by the words they share with a text, the rare ones counting most."""
 
     name = "lexical"
 

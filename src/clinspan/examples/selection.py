@@ -60,9 +60,7 @@ class SelectSettings:
     """How examples are chosen.
 
     Attributes:
-        strategy: see `Strategy`.
         k: at most this many examples; the study takes 16.
-        order: see `Order`.
         tokens: at most this many tokens for all examples together, by the model's own tokenizer; None for as many as
             fit into its context. Those furthest down the ranking are left out first.
         retriever: what measures similarity: `lexical`, or the name of the pool's encoder; None for the encoder where
@@ -70,12 +68,8 @@ class SelectSettings:
         seed: of what is drawn or shuffled.
         relevance: for `diverse`, the weight of being similar to the text, in [0, 1]; the rest is the weight of being
             unlike the examples chosen before.
-        mentions: see `MentionSource`.
         resembles: an example below this similarity does not resemble its text, and a text with no example above it is
             warned about; None for a figure measured on the pool itself (`tally.usual_similarity`).
-
-    Raises:
-        ConfigError: naming the setting.
     """
 
     strategy: Strategy = Strategy.FIXED
@@ -110,8 +104,6 @@ class Chosen:
     """One example.
 
     Attributes:
-        index: its place in the pool.
-        similarity: to the text, as the retriever measures it.
         why: what brought it in, in words.
     """
 

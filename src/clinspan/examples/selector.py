@@ -37,7 +37,6 @@ class Wish:
     """What is asked for one prompt.
 
     Attributes:
-        labels: the label names that the prompt asks for.
         mentions: that the text may hold, in text order; for `entity` alone.
         cost: see `Cost`; None where tokens do not count.
         room: tokens that the model's context has left for examples; None where it is not known.
@@ -70,10 +69,6 @@ class Selector:
     """Chooses from one pool. Gives the same for the same text, whatever was asked before.
 
     Args:
-        examples: the pool.
-        retriever: one of the pool's.
-        settings: a strategy that draws on the pool.
-        mentions: the pool's, for `entity`.
         same_document: tells by a document's id and text which of the pool's documents are that one, or nearly.
 
     Raises:
@@ -101,13 +96,7 @@ class Selector:
         self._kinds = _Kinds(examples)
 
     def near(self, document: str, text: str, windows: Sequence[str]) -> list[Near]:
-        """Looks up the windows of one document together, since encoders are quickest so.
-
-        Args:
-            document: its id.
-            text: all of its text.
-            windows: the parts of it that examples are wanted for.
-        """
+        """Looks up the windows of one document together, since encoders are quickest so."""
         copies = self._same_document(document, text) if self._same_document is not None else ()
         leakage = Leakage(document, text, copies)
         ahead = self._ahead
@@ -180,14 +169,7 @@ class Selector:
 
 
 def _arranged(chosen: Sequence[Chosen], order: Order, *, seed: int, text: str) -> tuple[Chosen, ...]:
-    """The examples in the order that the setting asks for; equally similar ones stand as in the pool.
-
-    Args:
-        chosen: in any order.
-        order: see `Order`.
-        seed: of the shuffle.
-        text: what they were chosen for; the shuffle depends on it.
-    """
+    """The examples in the order that the setting asks for; equally similar ones stand as in the pool."""
     in_pool = sorted(chosen, key=lambda c: c.index)
     match order:
         case Order.POOL:

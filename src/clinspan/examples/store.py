@@ -53,9 +53,7 @@ class EncoderInfo:
     Attributes:
         name: as `Pool.retriever` takes it.
         source: what opens it again: `minilm`, `hf:NAME` or a folder.
-        pooling: how a text's token vectors become one: mean, cls or pooler.
         identity: of weights and settings; an encoder of another identity cannot ask this pool.
-        dimension: of its vectors.
     """
 
     name: str
@@ -70,16 +68,12 @@ class PoolInfo:
     """What a pool holds.
 
     Attributes:
-        path: its folder.
         generation: the name of the generation that is open; every change of the pool makes a new one.
         built: when that was, as an ISO 8601 time in UTC.
-        documents, examples: counts.
         empty: examples without an entity.
-        mentions: how many entities of each label.
         window: in words, how documents were cut.
         encoder: None where the pool is searched by words alone.
         index: `exact`, or the name of the approximate index.
-        bytes: size on disk.
     """
 
     path: Path
@@ -219,7 +213,6 @@ def nearest(rows: Callable[..., list[tuple[Any, ...]]], text: tuple[int, ...]) -
 
     Args:
         rows: all rows of a query, given with its values, in a database with the table `sketches (hash, document)`.
-        text: its sketch.
     """
     marks = ",".join("?" * len(text))
     # Two texts that are nearly the same have at least about half of their sketches in common.

@@ -37,15 +37,12 @@ class Tally:
     """Counts that grow with every prompt; memory does not depend on how many.
 
     Attributes:
-        labels: that are asked for.
         resembles: similarity below which an example does not resemble its text; None where it is not measured, the
             examples being the label set's own.
         prompts: prompts for which examples were chosen.
-        shown: examples in them.
         similarity: sum of their similarities.
         unlike: prompts none of whose examples resembles the text, those without any among them.
         by_label: examples that show a label; None for those without an entity.
-        over_budget, no_room, unshowable, refused: summed, see `Selection`.
     """
 
     labels: Sequence[str]
@@ -64,7 +61,6 @@ class Tally:
         """Counts one prompt.
 
         Args:
-            selection: what was chosen.
             shown: for each example the labels of its entities.
         """
         self.prompts += 1

@@ -39,9 +39,6 @@ class WindowSettings:
             cuts is whole in one of them. Nothing is shared across an empty line.
         longest_mention: code points of the longest mention to expect; two parts of a sentence that is longer than
             a window share as much, up to half a window.
-
-    Raises:
-        ConfigError: naming the setting.
     """
 
     max_tokens: int = 128
@@ -67,8 +64,6 @@ class Window:
     """A part of a document.
 
     Attributes:
-        index: its place among the document's windows, from 0.
-        span: what the LLM is shown.
         core: what the window answers for: an entity belongs to the window whose core its first character is in.
             The cores of a document do not overlap and hold all of its text.
 
@@ -94,7 +89,6 @@ def windows(
     window is over `max_tokens` only where a single token is.
 
     Args:
-        text: a document's text.
         settings: the defaults when None.
         count: how many tokens a string takes; the number of `clinspan.text.windows` when None. It is called once for
             each sentence and the counts are added, so a window of a model's own tokens may differ by a few.

@@ -20,7 +20,6 @@ class Obo(Small):
 
     Args:
         name: the vocabulary's short name; the ontology's own where None.
-        types_of: gives each term's types.
         scopes: of the synonyms that are kept.
     """
 
@@ -60,11 +59,7 @@ class Obo(Small):
         return self._name or self._header.get("ontology", self._path.stem).removesuffix(".obo").upper()
 
     def entries(self) -> Iterator[Entry]:
-        """The terms that are not obsolete.
-
-        Raises:
-            DictionaryError: when it is not OBO or not UTF-8.
-        """
+        """The terms that are not obsolete."""
         stanzas = list(self._stanzas())
         parents = {s["id"][0]: [p.split(" ")[0] for p in s.get("is_a", [])] for s in stanzas}
         kinds: dict[str, frozenset[str]] = {}

@@ -158,11 +158,7 @@ class Mondo(Small):
         return (SourceInfo("MONDO", release, "CC BY 4.0", _release("cellxgene-ontology-guide")),)
 
     def entries(self) -> Iterator[Entry]:
-        """The diseases that are not obsolete.
-
-        Raises:
-            DictionaryError: when the file is not as expected.
-        """
+        """The diseases that are not obsolete."""
         for identifier, term in _json(self._file).items():
             types = mondo_types(identifier, term.get("ancestors", {}))
             if types is None or term.get("deprecated"):
@@ -251,11 +247,7 @@ class MeshDiseases(Small):
         )
 
     def entries(self) -> Iterator[Entry]:
-        """The headings of the trees that hold diseases.
-
-        Raises:
-            DictionaryError: when the file is damaged or not as expected.
-        """
+        """The headings of the trees that hold diseases."""
         names, data = _variants(self._file, "disease")
         identifiers = _mesh_ids()
         for canonical, known in data.items():
@@ -277,11 +269,7 @@ class Drugs(Small):
         return (SourceInfo("DRUGS", package.split()[1], "MIT (package)", package),)
 
     def entries(self) -> Iterator[Entry]:
-        """The drugs.
-
-        Raises:
-            DictionaryError: when the file is damaged or not as expected.
-        """
+        """The drugs."""
         names, data = _variants(self._file, "drug")
         headings = _mesh_ids()
         for canonical, known in data.items():
@@ -314,11 +302,7 @@ class Icd10cm(Small):
         return (SourceInfo("ICD10CM", release, "public domain (CDC, NCHS)", _release("simple-icd-10-cm")),)
 
     def entries(self) -> Iterator[Entry]:
-        """The diagnoses.
-
-        Raises:
-            DictionaryError: when the file is not as expected.
-        """
+        """The diagnoses."""
         try:
             tree = ElementTree.parse(self._file)
         except ElementTree.ParseError as error:

@@ -23,7 +23,6 @@ def resolve(name: str, *, keep: RrfFilter | None = None, types: tuple[str, ...] 
     """The sources at a path, or the packaged ones for the word "packaged".
 
     Args:
-        name: a path, or "packaged".
         keep: which names of an RRF release are taken.
         types: semantic types of concepts for which the source states none.
 

@@ -34,11 +34,7 @@ class Table(Small):
         return tuple(SourceInfo(name, "not stated", "not stated", self._path.name) for name in self._sources)
 
     def entries(self) -> Iterator[Entry]:
-        """The rows.
-
-        Raises:
-            DictionaryError: naming file and line.
-        """
+        """The rows."""
         for number, row in self._json_rows() if self._path.suffix in (".jsonl", ".ndjson") else self._rows():
             yield self._entry(row, f"{self._path}:{number}")
 
