@@ -40,7 +40,7 @@ from clinspan.examples.build import add, build
 from clinspan.examples.embed import MINILM, open_encoder
 from clinspan.examples.encoders import Pooling
 from clinspan.examples.pool import Pool
-from clinspan.examples.store import MANIFEST
+from clinspan.files import MANIFEST
 
 A_DOCUMENT = 10
 A_PART = 250_000

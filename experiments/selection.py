@@ -22,13 +22,13 @@ import numpy as np
 from clinspan.corpora import catalogue
 from clinspan.dictionary.normalise import normal_form
 from clinspan.document import Document, Span
-from clinspan.examples import store
 from clinspan.examples.build import temporary
 from clinspan.examples.example import PoolExample, cut
 from clinspan.examples.mentions import MentionIndex
 from clinspan.examples.pool import Pool
 from clinspan.examples.selection import SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
+from clinspan.examples.store import is_pool
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
 from clinspan.tagging.knowledge import Lookup
@@ -46,7 +46,7 @@ def gold(path: Path, labels: LabelSet, names: dict[str, str]) -> list[Document]:
 
 def open_pool(path: Path, labels: LabelSet, names: dict[str, str]) -> Pool:
     """A pool, or annotated documents as one."""
-    if (path / store.MANIFEST).is_file():
+    if is_pool(path):
         return Pool.open(path)
     return temporary(gold(path, labels, names), labels=labels.names)
 

@@ -1,17 +1,25 @@
-"""Files that appear whole or not at all, and where clinspan keeps what it has fetched or built."""
+"""Files and folders that appear whole or not at all, and where clinspan keeps what it has fetched or built."""
 
+import json
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
+from filelock import FileLock
 from platformdirs import user_cache_path
 
 from clinspan.errors import OutputError
 
 CACHE_VARIABLE = "CLINSPAN_CACHE"
+MANIFEST = "manifest.json"
+"""In the folder of a dictionary or a pool: names the folder beside it that counts, and says what is in that."""
+DRAFT = MANIFEST + ".draft"
+LOCK = ".lock"
 
 
 def cache_folder() -> Path:
@@ -53,6 +61,48 @@ def whole_file(
         raise cannot_write(path, error) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def next_generation(folder: Path, prefix: str) -> Iterator[tuple[Path, Callable[[Mapping[str, object]], None]]]:
+    """An empty folder within `folder`, and the function that puts it and its manifest in the place of the one before.
+
+    A reader sees the old generation or the new one, never a mixture. Writers wait for one another. What is not
+    finished is removed, by this process or, if it is killed, by the next that writes.
+
+    Args:
+        folder: made where there is none.
+        prefix: what the names of its generations begin with.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / LOCK):
+        old = current_generation(folder)
+        for stale in folder.glob(f"{prefix}*"):
+            if stale.name != old:
+                shutil.rmtree(stale, ignore_errors=True)
+        new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+        new.chmod(0o755)
+
+        def finish(manifest: Mapping[str, object]) -> None:
+            for file in new.iterdir():
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())
+            with whole_file(folder / MANIFEST, part=DRAFT) as output:
+                json.dump({"folder": new.name, **manifest}, output, ensure_ascii=False)
+
+        try:
+            yield new, finish
+        finally:
+            for other in {old, new.name} - {None, current_generation(folder)}:
+                shutil.rmtree(folder / str(other), ignore_errors=True)
+
+
+def current_generation(folder: Path) -> str | None:
+    """The name of the generation that counts; None where no manifest can be read, so that there is none to keep."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

@@ -9,6 +9,7 @@ from clinspan.dictionary.build import build
 from clinspan.dictionary.layout import Entry, Term
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
+from clinspan.files import MANIFEST
 
 
 def test_entries_of_one_id_are_one_concept_with_all_terms_types_and_definitions(tmp_path):
@@ -84,9 +85,9 @@ def test_an_existing_index_is_kept_when_asked(tmp_path):
 
 
 def _changed(path, **values):
-    manifest = json.loads((path / layout.MANIFEST).read_text())
+    manifest = json.loads((path / MANIFEST).read_text())
     manifest.update(values)
-    (path / layout.MANIFEST).write_text(json.dumps(manifest))
+    (path / MANIFEST).write_text(json.dumps(manifest))
 
 
 def test_what_is_no_whole_index_is_refused(tmp_path):
@@ -111,10 +112,10 @@ def test_what_is_no_whole_index_is_refused(tmp_path):
     _changed(tmp_path, format=layout.FORMAT, byteorder="middle")
     with pytest.raises(DictionaryError, match="byte order"):
         Dictionary.open(tmp_path)
-    (tmp_path / layout.MANIFEST).write_text(json.dumps({"format": layout.FORMAT}))
+    (tmp_path / MANIFEST).write_text(json.dumps({"format": layout.FORMAT}))
     with pytest.raises(DictionaryError, match="lacks built, byteorder"):
         Dictionary.open(tmp_path)
-    (tmp_path / layout.MANIFEST).write_text("{")
+    (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(DictionaryError, match=r"manifest\.json: cannot be read"):
         Dictionary.open(tmp_path)
 

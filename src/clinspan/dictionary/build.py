@@ -1,10 +1,7 @@
 """Builds a dictionary's index from its sources, in memory that grows with the names but stays far below their size."""
 
 import hashlib
-import json
-import shutil
 import sys
-import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -15,7 +12,6 @@ from pathlib import Path
 from typing import TextIO
 
 import marisa_trie
-from filelock import FileLock
 
 from clinspan.dictionary import layout
 from clinspan.dictionary.layout import Entry, Source, SourceInfo, Term
@@ -23,7 +19,7 @@ from clinspan.dictionary.normalise import is_acronym, name_forms
 from clinspan.dictionary.sources.packaged import packaged
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
-from clinspan.files import cache_folder, whole_file
+from clinspan.files import MANIFEST, cache_folder, current_generation, next_generation
 
 Progress = Callable[[str, int], None]
 """Called with the name of the step and how many names or keys it has done."""
@@ -155,7 +151,7 @@ def open_default(progress: Progress | None = None) -> Dictionary:
         DictionaryError: when one of them is damaged, or the cache folder cannot be written.
     """
     path = default_path()
-    if not (path / layout.MANIFEST).exists():
+    if not (path / MANIFEST).exists():
         build(packaged(), path, progress=progress, keep=True)
     return Dictionary.open(path)
 
@@ -170,37 +166,11 @@ def build(sources: Sequence[Source], out: Path, *, progress: Progress | None = N
         DictionaryError: when a source cannot be read, no source has a name, or `out` cannot be written.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / layout.LOCK):
-            if not (keep and _current(out)):
-                _replace(sources, out, progress or _silent)
+        with next_generation(out, "index-") as (folder, finish):
+            if not (keep and current_generation(out)):
+                finish(_write(sources, folder, progress or _silent))
     except OSError as error:
         raise DictionaryError(f"cannot be written: {error.strerror}", where=error.filename or str(out)) from error
-
-
-def _replace(sources: Sequence[Source], out: Path, progress: Progress) -> None:
-    for stale in out.glob("index-*"):
-        if stale.name != _current(out):
-            shutil.rmtree(stale)
-    folder = Path(tempfile.mkdtemp(prefix="index-", dir=out))
-    try:
-        folder.chmod(0o755)
-        manifest = _write(sources, folder, progress)
-        old = _current(out)
-        with whole_file(out / layout.MANIFEST, part=layout.MANIFEST + ".draft") as file:
-            file.write(json.dumps({"folder": folder.name, **manifest}))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    if old:
-        shutil.rmtree(out / old, ignore_errors=True)
-
-
-def _current(out: Path) -> str | None:
-    try:
-        return str(json.loads((out / layout.MANIFEST).read_text(encoding="utf-8"))["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # nothing that could be read, so nothing to keep
 
 
 def _silent(_step: str, _done: int) -> None:

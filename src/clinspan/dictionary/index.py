@@ -15,6 +15,7 @@ import marisa_trie
 from clinspan.dictionary import layout
 from clinspan.dictionary.layout import SourceInfo
 from clinspan.errors import DictionaryError
+from clinspan.files import MANIFEST
 
 Read = Callable[[int, int], bytes]
 """From an offset and a number of bytes to these bytes."""
@@ -153,7 +154,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         DictionaryError: when there is none, it is damaged, or of another version or machine.
     """
-    file = path / layout.MANIFEST
+    file = path / MANIFEST
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -10,12 +10,10 @@ from typing import Protocol
 
 FORMAT = 2
 """Raised whenever the files, the normal forms or the packaged vocabularies' reading change."""
-MANIFEST = "manifest.json"
 MANIFEST_KEYS = frozenset(
     {"folder", "format", "byteorder", "built", "concepts", "names", "definitions", "keys"}
     | {"sources", "source_names", "typesets", "type_definitions", "files"}
 )
-LOCK = ".lock"
 
 KEYS = "keys.marisa"
 """Trie of all normal forms, each followed by a space, so that a prefix of a text ends where a token ends."""

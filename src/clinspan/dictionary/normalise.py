@@ -98,11 +98,6 @@ def visible(text: str) -> str:
     return text if text.isascii() else text.translate(_INVISIBLES)
 
 
-def token_form(word: str) -> str:
-    """The normal form of one token."""
-    return _forms.get(word) or _remember(word)
-
-
 def _remember(word: str) -> str:
     if len(_forms) >= _CACHE_SIZE:
         _forms.clear()

@@ -1,13 +1,11 @@
 """Builds a pool and adds to it: each writes a new generation beside the old one and then replaces the manifest."""
 
-import json
-import os
 import shutil
 import sys
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from filelock import FileLock
 
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError
@@ -25,7 +22,7 @@ from clinspan.examples.example import SENTENCE, cut
 from clinspan.examples.pool import Pool, check_encoder, read_manifest
 from clinspan.examples.retrieve import Floats
 from clinspan.examples.store import EncoderInfo
-from clinspan.files import whole_file
+from clinspan.files import DRAFT, LOCK, MANIFEST, current_generation, next_generation
 from clinspan.text.windows import WindowSettings
 
 Labels = Sequence[str] | Callable[[], Sequence[str]]
@@ -70,7 +67,7 @@ def build(
         MissingExtra: when the pool is large, and the index for large pools is not installed.
     """
     folder = Path(folder).absolute()
-    with _next_generation(folder) as (generation, finish):
+    with _generation(folder) as (generation, finish):
         before = _open(folder)
         writer = store.StoreWriter(generation / store.STORE)
         counts = _add_all(documents, writer, window, progress)
@@ -107,7 +104,7 @@ def add(
     """
     folder = Path(folder).absolute()
     read_manifest(folder)
-    with _next_generation(folder) as (generation, finish):
+    with _generation(folder) as (generation, finish):
         before = Pool.open(folder)
         about = read_manifest(folder)
         if before.info.encoder is not None:
@@ -131,55 +128,20 @@ def add(
 
 
 @contextmanager
-def _next_generation(folder: Path) -> Iterator[tuple[Path, Callable[[dict[str, Any]], None]]]:
-    """An empty folder for a generation, and the function that puts it in the old one's place.
-
-    What is not finished is removed, by this process or, if it is killed, by the next that writes.
-    """
+def _generation(folder: Path) -> Iterator[tuple[Path, Callable[[Mapping[str, object]], None]]]:
+    """As `files.next_generation`; nothing but a pool is written over."""
+    own = (MANIFEST, DRAFT, LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / store.LOCK):
-            current = _current(folder)
-            _refuse_foreign(folder, current)
-            for stale in folder.glob(store.GENERATION + "*"):
-                if stale.name != current:
-                    shutil.rmtree(stale, ignore_errors=True)
-            generation = Path(tempfile.mkdtemp(prefix=store.GENERATION, dir=folder))
-            generation.chmod(0o755)
-            try:
-                yield generation, lambda manifest: _switch(folder, generation, manifest)
-            except BaseException:
-                shutil.rmtree(generation, ignore_errors=True)
-                raise
-            if current:
-                shutil.rmtree(folder / current, ignore_errors=True)
+        others = sorted(file.name for file in folder.iterdir() if file.name not in own) if folder.exists() else []
+        foreign = [name for name in others if not name.startswith(store.GENERATION)]
+        if foreign and current_generation(folder) is None:
+            raise OutputError(
+                f"the folder holds other files ({foreign[0]})", where=str(folder), fix="Name a new folder."
+            )
+        with next_generation(folder, store.GENERATION) as new:
+            yield new
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", where=error.filename or str(folder)) from error
-
-
-def _refuse_foreign(folder: Path, current: str | None) -> None:
-    """Makes sure that nothing but a pool is written over."""
-    own = (store.MANIFEST, store.MANIFEST + ".draft", store.LOCK)
-    others = [f.name for f in folder.iterdir() if f.name not in own and not f.name.startswith(store.GENERATION)]
-    if current is None and others:
-        raise OutputError(
-            f"the folder holds other files ({sorted(others)[0]})", where=str(folder), fix="Name a new folder."
-        )
-
-
-def _switch(folder: Path, generation: Path, manifest: dict[str, Any]) -> None:
-    for file in generation.iterdir():
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
-    with whole_file(folder / store.MANIFEST, part=store.MANIFEST + ".draft") as output:
-        json.dump({"folder": generation.name, **manifest}, output, ensure_ascii=False)
-
-
-def _current(folder: Path) -> str | None:
-    try:
-        return str(json.loads((folder / store.MANIFEST).read_text(encoding="utf-8"))["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # nothing that could be read, so nothing to keep
 
 
 def _open(folder: Path) -> Pool | None:

@@ -4,6 +4,8 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from clinspan.examples.example import PoolExample
 from clinspan.examples.index import EncoderRetriever, Vectors, open_vectors
 from clinspan.examples.retrieve import Floats, LexicalRetriever, Retriever
 from clinspan.examples.store import EncoderInfo, PoolInfo
+from clinspan.files import MANIFEST
 
 _EXAMPLES = (
     "select id, start, examples.text, entities from examples join documents on documents.number = examples.document"
@@ -108,15 +111,10 @@ class Pool:
         return PoolInfo(
             path=self._folder,
             generation=about["folder"],
-            built=about["built"],
-            documents=about["documents"],
-            examples=about["examples"],
-            empty=about["empty"],
-            mentions=about["mentions"],
             window=_in_words(about["window"]),
             encoder=encoder,
-            index=about["index"],
             bytes=sum(about["files"].values()),
+            **{name: about[name] for name in ("built", "documents", "examples", "empty", "mentions", "index")},
         )
 
     def retriever(self, name: str | None = None, *, encoder: Encoder | None = None) -> Retriever:
@@ -167,10 +165,8 @@ class Pool:
     def numbers_of(self, hashes: Sequence[bytes]) -> dict[bytes, int]:
         """For those of the hashes that are of an example's text, the index of the first such example."""
         marks = ",".join("?" * len(hashes))
-        rows = self._store.rows(
-            f"select hash, min(number) from examples where hash in ({marks}) group by hash", *hashes
-        )
-        return dict(rows)
+        query = f"select hash, min(number) from examples where hash in ({marks}) group by hash"
+        return dict(self._store.rows(query, *hashes))
 
     def examples_with(self, mention: str, label: str | None = None) -> tuple[int, ...]:
         """The indices of the examples in which such a mention is marked, case, plural and hyphens aside.
@@ -186,18 +182,10 @@ class Pool:
 
     def mentions(self) -> Iterator[PoolMention]:
         """All mentions, those of one normal form and label as one, under the spelling that comes first."""
-        query = "select form, label, text, example from mentions order by form, label, example, rowid"
-        form = label = text = ""
-        found: list[int] = []
-        for row in self._store.each(query):
-            if (row[0], row[1]) != (form, label):
-                if found:
-                    yield PoolMention(text, label, tuple(dict.fromkeys(found)))
-                form, label, text = row[:3]
-                found = []
-            found.append(row[3])
-        if found:
-            yield PoolMention(text, label, tuple(dict.fromkeys(found)))
+        rows = self._store.each("select form, label, text, example from mentions order by form, label, example, rowid")
+        for (_, label), alike in groupby(rows, key=itemgetter(0, 1)):
+            texts, examples = zip(*(row[2:] for row in alike), strict=True)
+            yield PoolMention(texts[0], label, tuple(dict.fromkeys(examples)))
 
     def same_document(self, id: str, text: str) -> frozenset[str]:
         """The ids of the pool's documents that are this one: by their id, or by a text that is the same or nearly so.
@@ -251,7 +239,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: when there is no pool or it is of another version.
     """
-    path = folder / store.MANIFEST
+    path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version, order, _ = manifest["format"], manifest["byteorder"], manifest["examples"]

@@ -21,11 +21,10 @@ from clinspan import codec
 from clinspan.dictionary.normalise import normal_form, tokenise
 from clinspan.document import Document
 from clinspan.examples.example import PoolExample
+from clinspan.files import MANIFEST
 
 FORMAT = 1
 """Raised whenever the files or the meaning of their content change."""
-MANIFEST = "manifest.json"
-LOCK = ".lock"
 GENERATION = "generation-"
 
 STORE = "examples.sqlite"
