@@ -204,6 +204,8 @@ def dump_window(report: WindowReport) -> dict[str, object]:
         data["unread"] = list(report.unread)
     if report.repairs:
         data["repairs"] = list(report.repairs)
+    if report.unlisted is not None:
+        data["unlisted"] = report.unlisted
     return data
 
 
@@ -219,6 +221,7 @@ def _windows(data: object, where: str) -> tuple[WindowReport, ...]:
                 detail=item.get("detail"),
                 unread=tuple(item.get("unread", ())),
                 repairs=tuple(item.get("repairs", ())),
+                unlisted=item.get("unlisted"),
             )
             for key in ("not_read", "read")
             for item in _items(data, key, where)

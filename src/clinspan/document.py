@@ -198,6 +198,8 @@ class WindowReport:
         unread: the parts of the answer that were not understood, and the mentions the text does not bear,
             each with its reason.
         repairs: what had to be mended in the answer to read it.
+        unlisted: why the LLM was asked without the facts that a list of candidates would have given; None where they
+            were there, or no list was wanted.
     """
 
     span: Span
@@ -206,6 +208,7 @@ class WindowReport:
     detail: str | None = None
     unread: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
+    unlisted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

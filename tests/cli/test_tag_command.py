@@ -244,7 +244,8 @@ def test_a_full_disk_is_said(tmp_path: Path, note: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_ctrl_c_keeps_what_was_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_keep_what_was_done(tmp_path: Path, stop: signal.Signals) -> None:
     out = tmp_path / "out.jsonl"
     with subprocess.Popen(
         [sys.executable, "-m", "clinspan", "tag", "-", "-o", str(out), "--llm", "none", "--verbose"],
@@ -262,10 +263,10 @@ def test_ctrl_c_keeps_what_was_done(tmp_path: Path) -> None:
         # The first line is tagged while the program waits for more.
         assert "0: 2 entities" in process.stderr.readline()
         time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         said = process.communicate(timeout=600)[1]
     assert process.returncode == 130
-    assert "stopped by Ctrl-C" in said
+    assert "stopped" in said
     assert {line["id"] for line in lines(out)} <= {"0", "1"}
     assert lines(out)[0]["id"] == "0"
 

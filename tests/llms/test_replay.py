@@ -50,6 +50,21 @@ def test_the_embedded_model_is_replayed_with_its_own_windows_and_prompts(tmp_pat
     assert tag(tmp_path, "b", "--llm", f"replay:{recording}") == first
 
 
+@pytest.mark.model
+def test_a_recording_has_the_token_counts_that_examples_were_chosen_by(tmp_path, smollm2):
+    (tmp_path / "note.txt").write_text(NOTES[:80])
+    gold = {"id": "g", "text": "He had gout.", "entities": [{"start": 7, "end": 11, "label": "disease"}]}
+    (tmp_path / "gold.jsonl").write_text(json.dumps(gold))
+    # The prompts of a small model have no definitions, and show examples where that is asked for.
+    asked = ["--examples", tmp_path / "gold.jsonl", "--select", "knn", "-k", 1, "--examples-tokens", 60]
+    recording = tmp_path / "answers.jsonl"
+    llm = ["--llm", "embedded", "--adapter", "none", "--threads", 1, "--record", recording]
+    first = tag(tmp_path, "a", *llm, *asked)
+    again = tag(tmp_path, "b", "--llm", f"replay:{recording}", *asked)
+    assert again == first
+    assert "no answer" not in again
+
+
 def ask(text="Is it flu?", **rest):
     return Request((Message("user", text),), **rest)
 

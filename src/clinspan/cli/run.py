@@ -75,7 +75,7 @@ def run(
 
     Returns:
         The exit status: 0 when everything was read, 3 when an input or a window was not, 4 when the budget was spent,
-        130 after Ctrl-C.
+        130 after Ctrl-C or SIGTERM.
 
     Raises:
         OutputError: when a result cannot be written; what was written before is kept, and the error says where.
@@ -201,6 +201,6 @@ def _show(
         if summary.documents and path is not None and str(path) != "-":
             console.print(f"written: {escape(str(path))}", soft_wrap=True)
     if stopped:
-        console.print("[bold yellow]stopped by Ctrl-C[/]; what was done is written")
+        console.print("[bold yellow]stopped[/]; what was done is written")
     for hint in session.hints(summary, stopped=stopped):
         console.print(escape(hint), soft_wrap=True)

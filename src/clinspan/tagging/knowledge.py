@@ -113,9 +113,6 @@ class Lookup:
         return self._linker.link(document, known.written) if self._linker is not None else document
 
 
-UNREAD = "the list of candidates was not read"
-"""How the repairs of a window say that it was asked without the facts that a list would have given."""
-
 _LIST_TOKENS = 256
 
 
@@ -147,13 +144,13 @@ class Proposer:
     def read(self, answer: Completion | LLMError) -> Proposed:
         """Looks up what the answer lists. Never raises: what goes wrong is said in `fault`."""
         if isinstance(answer, LLMError):
-            return Proposed(fault=f"{UNREAD}: {answer}")
+            return Proposed(fault=f"the list of candidates was not read: {answer}")
         listed = read_candidates(answer.text)
         fault = None
         if listed.failed:
-            fault = f"{UNREAD}: it is no list"
+            fault = "the list of candidates was not read: it is no list"
         elif answer.finish is FinishReason.LENGTH:
-            fault = f"{UNREAD} to its end: cut off after {answer.completion_tokens} tokens"
+            fault = f"the list of candidates was not read to its end: cut off after {answer.completion_tokens} tokens"
         elif answer.finish is FinishReason.REFUSAL:
-            fault = f"{UNREAD}: the model declined to answer"
+            fault = "the list of candidates was not read: the model declined to answer"
         return Proposed(lookup_mentions(self.dictionary, listed.terms).matches, fault)

@@ -146,6 +146,8 @@ class Halves:
 
 
 def _joined(parts: tuple[Window, ...], read: list[Outcome]) -> Outcome:
+    if all(result is UNASKED for result in read):
+        return UNASKED
     whole = join(read)
     entities = merge(
         [
@@ -153,7 +155,8 @@ def _joined(parts: tuple[Window, ...], read: list[Outcome]) -> Outcome:
                 part.span,
                 part.core,
                 tuple(entity.shift(part.span.start) for entity in result.entities),
-                read=result.state in READ_STATES,
+                # A part that was not asked about says nothing about what its neighbours found.
+                read=result is not UNASKED and result.state in READ_STATES,
             )
             for part, result in zip(parts, read, strict=True)
         ]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from clinspan.document import READ_STATES, Document, Entity, Span, WindowState
-from clinspan.tagging.knowledge import UNREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class Summary:
             self.states[window.state] += 1
             self.asked += window.asked
             self.ungrounded += len(window.unread)
-            self.unread_lists += any(repair.startswith(UNREAD) for repair in window.repairs)
+            self.unread_lists += window.unlisted is not None
         for entity in document.entities:
             self.labels[entity.label] += 1
             self.linked += bool(entity.concepts)

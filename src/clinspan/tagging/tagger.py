@@ -349,7 +349,8 @@ class Tagger:
                 asked,
                 result.detail,
                 result.unread,
-                (*((fault,) if fault else ()), *result.repairs),
+                result.repairs,
+                fault,
             )
             for window, result, asked, fault in read
         ]
