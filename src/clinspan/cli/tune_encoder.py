@@ -85,14 +85,14 @@ def _train(run: Any, console: Console) -> None:
         f"{len(data.rows)} of {data.windows} windows, {data.mentions} mentions; {data.lost} mentions cannot be marked, "
         f"{data.too_long} windows are too long"
     )
-    with watched(run, console, shown=run.trainer.chief) as show:
+    with watched(run, console, shown=run.chief) as show:
         run.train(
             lambda at: show(
                 at.step / max(1, at.steps),
                 f"step {at.step} of {at.steps}, pass {int(at.passes) + 1}, loss {at.loss:.4f}",
             )
         )
-    if run.trainer.chief:
+    if run.chief:
         for row in run.log.rows:
             if "f1" in row:
                 console.print(f"step {row['step']}: F1 {', '.join(f'{f:.3f}' for f in row['each'])}")

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import transformers
 from safetensors import SafetensorError
 
 from clinspan.classifier import folder as classifier_folder
@@ -16,15 +19,34 @@ from clinspan.errors import InputError, OutputError
 from clinspan.evaluation.score import Score, score
 from clinspan.llms.encoder import EncoderLLM
 from clinspan.tuning import validate
-from clinspan.tuning.base import EncoderBase
+from clinspan.tuning.base import EncoderBase, fast_in_bfloat16
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.encoder_training import At, EncoderTrainer, Hooks, cut, last_checkpoint, rows
+from clinspan.tuning.encoder_rows import HeadLoss, collate, cut, rows
 from clinspan.tuning.output import CHECKPOINT, LIMITS, LOG_FILE, Card, Log, check_same, data_row, put
 from clinspan.tuning.settings import EncoderRunSettings
 
 RUN_FILE = "run.json"
+_STATE = "trainer_state.json"
 _LOG_EVERY = 50
 _LIMIT = "It reads a sentence at a time, without the rest of the note, a dictionary or instructions."
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a run stands.
+
+    Attributes:
+        step, steps: optimizer steps done, and in the whole run.
+        passes: over the windows, done so far.
+        seconds: of training, over all resumed runs.
+        loss: running mean of the last steps'.
+    """
+
+    step: int
+    steps: int
+    passes: float
+    seconds: float
+    loss: float
 
 
 class EncoderRun:
@@ -70,21 +92,58 @@ class EncoderRun:
             sentences=settings.sentences,
         )
         self.log = Log(output)
-        self._hooks = Hooks(self._stepped, self._passed)
+        self.loss = HeadLoss((*asked, *told))
+        self.bfloat16 = fast_in_bfloat16() if settings.bfloat16 is None else settings.bfloat16
+        self._stopping = False
         self._listener: Callable[[At], None] = lambda _: None
         self._checkpoint = self._resume() if resume else None
         if not resume:
             shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
             put(output / RUN_FILE, json.dumps(self._identity, indent=1))
         self.log.restart()
-        self.trainer = EncoderTrainer(
-            self.classifier,
-            self.data.rows,
-            settings,
-            folder=output / CHECKPOINT,
-            hooks=self._hooks,
-            seconds=max((row["seconds"] for row in self.log.rows), default=0.0),
+        self._before = max((row["seconds"] for row in self.log.rows), default=0.0)
+        self._trainer = self._made_trainer()
+        self.chief = bool(self._trainer.is_world_process_zero())
+
+    def _made_trainer(self) -> Any:
+        """Transformers' Trainer with a linear schedule; it writes a checkpoint when a callback asks for one."""
+        settings, model = self.settings, self.classifier.model
+        steps = settings.passes * -(-len(self.data.rows) // settings.batch)
+        arguments = transformers.TrainingArguments(
+            output_dir=str(self.output / CHECKPOINT),
+            per_device_train_batch_size=settings.batch,
+            num_train_epochs=settings.passes,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            max_grad_norm=settings.clip,
+            lr_scheduler_type="linear",
+            warmup_steps=max(1, steps // 10),
+            train_sampling_strategy="group_by_length",
+            bf16=self.bfloat16,
+            seed=settings.seed,
+            save_strategy="no",
+            save_total_limit=1,
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
+            use_cpu=model.device.type == "cpu",
         )
+        callback = transformers.TrainerCallback()
+        callback.on_train_begin = self._began
+        callback.on_step_end = self._stepped
+        callback.on_epoch_end = self._passed
+        trainer = transformers.Trainer(
+            model=model,
+            args=arguments,
+            data_collator=partial(collate, pad=self.classifier.tokenizer.pad_token_id or 0),
+            train_dataset=list(self.data.rows),
+            compute_loss_func=self.loss,
+            callbacks=[callback],
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        return trainer
 
     @property
     def _identity(self) -> dict[str, Any]:
@@ -118,24 +177,50 @@ class EncoderRun:
             OutputError: when the disk is full or closed; what was written before is whole.
         """
         self._listener = listener
-        at = self.trainer.train(resume=self._checkpoint)
-        if self.trainer.chief:
-            self._finish(at)
+        checkpoint = self.output / CHECKPOINT
+        try:
+            self._trainer.train(resume_from_checkpoint=str(self._checkpoint) if self._checkpoint else None)
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"the checkpoint cannot be written: {error}", where=str(checkpoint)) from error
+        except RuntimeError as error:
+            # torch reports a full disk by the name of its own writer.
+            if "PytorchStreamWriter" not in str(error):
+                raise
+            raise OutputError(f"the checkpoint cannot be written: {error}", where=str(checkpoint)) from error
+        if self.chief:
+            self._finish(self._at())
 
     def stop(self) -> None:
         """Ends training after the step that is under way; the classifier is still written."""
-        self._hooks.stopping = True
+        self._stopping = True
 
-    def _stepped(self, at: At) -> None:
+    def _at(self) -> At:
+        state = self._trainer.state
+        seconds = self._before + time.monotonic() - self._started
+        return At(state.global_step, state.max_steps, state.epoch or 0.0, seconds, self.loss.mean)
+
+    def _began(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the library's
+        self._started = self._saved = time.monotonic()
+
+    def _stepped(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the library's
+        at = self._at()
         self._listener(at)
-        if at.step % _LOG_EVERY == 0 and self.trainer.chief:
+        if at.step % _LOG_EVERY == 0 and self.chief:
             self.log.add(step=at.step, loss=at.loss, seconds=at.seconds)
+        if self._stopping or time.monotonic() - self._saved > 60 * self.settings.checkpoint_minutes:
+            control.should_save = True
+            self._saved = time.monotonic()
+        if self._stopping:
+            control.should_training_stop = True
 
-    def _passed(self, at: At) -> bool:
-        if not self.held:
-            return False
-        self._validate(at)
-        return self.log.hopeless(self.settings.patience)
+    def _passed(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the library's
+        if self._stopping:
+            return
+        if self.chief and self.held:
+            self._validate(self._at())
+            control.should_training_stop |= self.log.hopeless(self.settings.patience)
+        control.should_save = True
+        self._saved = time.monotonic()
 
     def _validate(self, at: At) -> None:
         """Scores the classifier as it is, and keeps it where it is the best so far."""
@@ -190,7 +275,7 @@ class EncoderRun:
             base={"name": self.base.name, "sha256": self.base.sha256},
             label_sets=[list(head.labels) for head in self.classifier.heads],
             data=data,
-            settings=asdict(self.settings) | {"bfloat16": self.trainer.bfloat16},
+            settings=asdict(self.settings) | {"bfloat16": self.bfloat16},
             progress={
                 "windows": len(self.data.rows),
                 "mentions that tags cannot mark": self.data.lost,
@@ -224,3 +309,23 @@ def _assessed(gold: Gold) -> Iterator[AttributeHead]:
         for attribute in label.attributes:
             if attribute.name in given:
                 yield AttributeHead(attribute.name, attribute.value_names, (label.name,), 0)
+
+
+def last_checkpoint(folder: Path) -> tuple[Path, int]:
+    """The newest whole checkpoint in `folder`, and the step it was made after.
+
+    The library writes a checkpoint's state last, so one without it was cut off in writing.
+
+    Raises:
+        InputError: when there is none.
+    """
+    found = []
+    for path in folder.glob(f"checkpoint-*/{_STATE}"):
+        try:
+            found.append((int(json.loads(path.read_text(encoding="utf-8"))["global_step"]), path.parent))
+        except (ValueError, KeyError):
+            continue
+    if not found:
+        raise InputError("has no checkpoint to resume from", where=str(folder.parent), fix="Leave out --resume.")
+    step, path = max(found)
+    return path, step

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from clinspan.errors import InputError, ModelError, OutputError
+from clinspan.files import cannot_write, whole_file
 from clinspan.models.adapters import CARD_FILE
 from clinspan.models.registry import sha256_of
 from clinspan.tuning.corpora import Gold
@@ -51,17 +52,14 @@ def check_output(folder: Path, *, checkpoints: Sequence[str], resume: bool, forc
         raise OutputError(f"cannot be made: {error.strerror}", where=str(folder)) from error
 
 
-def put(path: Path, text: str, *, append: bool = False) -> None:
-    """Writes a text file.
+def put(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all.
 
     Raises:
         OutputError: when it cannot be written.
     """
-    try:
-        with path.open("a" if append else "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise OutputError(f"{path.name} cannot be written: {error.strerror}", where=str(path.parent)) from error
+    with whole_file(path) as file:
+        file.write(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,11 @@ class Log:
     def add(self, **row: Any) -> None:
         """Notes one row; a validation's has its score as `f1`."""
         self.rows.append(row)
-        put(self.folder / LOG_FILE, json.dumps(row) + "\n", append=True)
+        try:
+            with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise cannot_write(self.folder / LOG_FILE, error) from error
 
     def restart(self) -> None:
         """Makes the file hold the rows and no others."""
