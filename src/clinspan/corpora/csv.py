@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clinspan.corpora.format import TEXTS, CorpusFormat, Head, Results
-from clinspan.corpora.text import cannot_read, check_text, decode, is_wide, nul_remark
+from clinspan.corpora.text import cannot_read, check_text, decode, nul_remark
 from clinspan.document import Document
 from clinspan.errors import InputError, did_you_mean
 
@@ -75,7 +75,7 @@ class _Lines:
             offset += len(line)
 
     def take_remark(self) -> dict[str, object]:
-        remark, self.nuls = {} if is_wide(self.encoding) else nul_remark(self.nuls), b""
+        remark, self.nuls = nul_remark(self.nuls, self.encoding), b""
         return remark
 
     def take_fault(self) -> InputError | None:

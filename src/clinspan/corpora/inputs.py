@@ -14,7 +14,7 @@ from typing import BinaryIO
 from clinspan.corpora import catalogue, csv, jsonl, pairs, text
 from clinspan.corpora.catalogue import Sign
 from clinspan.corpora.format import TEXTS, Head, Results
-from clinspan.corpora.text import cannot_read, check_text, decode, is_wide, nul_remark
+from clinspan.corpora.text import cannot_read, check_text, decode, nul_remark
 from clinspan.document import Document
 from clinspan.errors import InputError
 
@@ -71,8 +71,11 @@ def read(
                 found = _read_stdin(stdin or sys.stdin.buffer, asked)
             else:
                 found = _read_path(Path(path), asked)
-            for place, spare_id, result in found:
-                yield result if isinstance(result, InputError) else _admit(seen, result, place, spare_id)
+            for spare_id, result in found:
+                if isinstance(result, InputError):
+                    yield result
+                else:
+                    yield _admit(seen, result, result.place or str(path), spare_id)
 
 
 def strict(results: Iterable[Document | InputError]) -> Iterator[Document]:
@@ -102,8 +105,8 @@ class _Asked:
             self.told(path, sign)
 
 
-_Found = Iterator[tuple[str, str | None, Document | InputError]]
-"""Where a document comes from, an id to take if its own is taken (only where clinspan made it), and what was read."""
+_Found = Iterator[tuple[str | None, Document | InputError]]
+"""What was read, after an id to take if its own is taken; only where clinspan made that of a file's name."""
 
 
 def _admit(seen: sqlite3.Connection, document: Document, place: str, spare_id: str | None) -> Document | InputError:
@@ -144,7 +147,7 @@ def _read_path(path: Path, asked: _Asked) -> _Found:
                     yield from _read_file(file, file.stem, asked, None)
             return
     except InputError as error:
-        yield str(path), None, error
+        yield None, error
         return
     yield from _read_folder(path, replace(asked, told=catalogue.once(asked.told)))
 
@@ -154,20 +157,19 @@ def _read_folder(path: Path, asked: _Asked) -> _Found:
     for file in _walk(path):
         found = True
         if isinstance(file, InputError):
-            yield str(path), None, file
+            yield None, file
             continue
         ending = file.suffix.lower()
         try:
             sign = None if asked.format else _recognise_file(file, asked)
         except InputError as error:
-            yield str(file), None, error
+            yield None, error
             continue
         if asked.format or sign or ending in _BY_ENDING | _TEXT:
             id = file.relative_to(path).with_suffix("").as_posix()
             yield from _read_file(file, id, asked, asked.format or (sign.format if sign else None))
         else:
             yield (
-                str(file),
                 None,
                 InputError(
                     f"is not read: clinspan does not know files that end in {file.suffix!r}",
@@ -177,7 +179,7 @@ def _read_folder(path: Path, asked: _Asked) -> _Found:
                 ),
             )
     if not found:
-        yield str(path), None, InputError("the folder holds no files", where=str(path))
+        yield None, InputError("the folder holds no files", where=str(path))
 
 
 def _recognise_file(path: Path, asked: _Asked) -> Sign | None:
@@ -199,10 +201,8 @@ def _read_corpus(path: Path, format: str, asked: _Asked) -> _Found:
             bare = Path(result.where or path)
             folder = path if path.is_dir() else bare.parent
             yield from _read_file(bare, bare.relative_to(folder).with_suffix("").as_posix(), asked, "text")
-        elif isinstance(result, InputError):
-            yield result.where or str(path), None, result
         else:
-            yield result.place or str(path), None, result
+            yield None, result
 
 
 def _walk(folder: Path) -> Iterator[Path | InputError]:
@@ -235,24 +235,24 @@ def _read_file(path: Path, id: str, asked: _Asked, format: str | None) -> _Found
             rows = csv.read(path, text_column=asked.text_column, id_column=asked.id_column, encoding=asked.encoding)
             yield from _placed(rows, str(path))
         else:
-            yield str(path), path.as_posix(), text.read(path, id=id, encoding=asked.encoding)
+            yield path.as_posix(), text.read(path, id=id, encoding=asked.encoding)
     except InputError as error:
-        yield str(path), None, error
+        yield None, error
 
 
 def _placed(results: Results, where: str) -> _Found:
     none = True
     for result in results:
         none = False
-        yield (result.where if isinstance(result, InputError) else result.place) or where, None, result
+        yield None, result
     if none:
-        yield where, None, InputError("is empty", where=where)
+        yield None, InputError("is empty", where=where)
 
 
 def _read_stdin(stdin: BinaryIO, asked: _Asked) -> _Found:
     where, encoding = "standard input", asked.encoding
     if asked.format not in (None, "jsonl", "text"):
-        yield where, None, InputError(f"is not read as {asked.format}", where=where, fix="Name a file that holds it.")
+        yield None, InputError(f"is not read as {asked.format}", where=where, fix="Name a file that holds it.")
         return
     first = stdin.readline()
     try:
@@ -271,9 +271,12 @@ def _read_stdin(stdin: BinaryIO, asked: _Asked) -> _Found:
                 fix="Save it and name the file, or say --from text.",
             )
         whole = decode(data, where=where, encoding=encoding)
-        yield where, "standard-input", Document("stdin", whole, metadata={} if is_wide(encoding) else nul_remark(data))
+        yield (
+            "standard-input",
+            Document("stdin", whole, place=where, metadata=nul_remark(data, encoding)),
+        )
     except InputError as error:
-        yield where, None, error
+        yield None, error
 
 
 def _is_document(line: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from clinspan import codec
 from clinspan.corpora.bioc import COLLECTION
 from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
-from clinspan.corpora.text import cannot_read, check_text, decode, is_wide, nul_remark, read_text
+from clinspan.corpora.text import cannot_read, check_text, decode, nul_remark, read_text
 from clinspan.document import Document
 from clinspan.errors import InputError
 
@@ -66,7 +66,7 @@ def read_lines(lines: Iterable[bytes], *, where: str, stem: str, encoding: str =
             text = decode(line, where=place, encoding=encoding, offset=offset)
             if text.strip():
                 document = codec.parse(text, where=place, default_id=f"{stem}-{number}")
-                remark = nul_remark(line) if not is_wide(encoding) else {}
+                remark = nul_remark(line, encoding)
                 yield replace(document, metadata={**document.metadata, **remark}) if remark else document
         except InputError as error:
             yield error

@@ -31,8 +31,7 @@ _RARE = 20
 """A text has fewer NULs than one in so many bytes."""
 
 
-def is_wide(encoding: str) -> bool:
-    """Whether NULs are part of the encoding."""
+def _is_wide(encoding: str) -> bool:
     return encoding.lower().startswith(("utf-16", "utf-32", "utf16", "utf32"))
 
 
@@ -105,7 +104,7 @@ def _check_nuls(data: bytes, *, where: str, encoding: str, offset: int) -> None:
     """
     inner, at = data.strip(b"\0"), offset + data.find(b"\0")
     count = inner.count(b"\0") if inner else len(data)
-    if inner and (count <= 1 or count * _RARE <= len(inner) or is_wide(encoding)):
+    if inner and (count <= 1 or count * _RARE <= len(inner) or _is_wide(encoding)):
         return
     for start, name in enumerate(("UTF-16BE", "UTF-16LE") if inner else ()):
         if data[start::2].count(b"\0") * 2 > len(data[start::2]):
@@ -114,9 +113,9 @@ def _check_nuls(data: bytes, *, where: str, encoding: str, offset: int) -> None:
     raise InputError(f"is binary: it holds {count} NULs, the first at byte {at}", where=where, expected="text in UTF-8")
 
 
-def nul_remark(data: bytes) -> dict[str, object]:
+def nul_remark(data: bytes, encoding: str) -> dict[str, object]:
     """Metadata that say how many NULs of a text are read as spaces; none where there are none."""
-    count = data.count(b"\0")
+    count = 0 if _is_wide(encoding) else data.count(b"\0")
     if not count:
         return {}
     return {REMARK: f"{count} NUL{'s' if count > 1 else ''} read as spaces, the first at byte {data.find(bytes(1))}"}
@@ -131,7 +130,7 @@ def check_text(data: bytes, *, where: str, encoding: str = "utf-8") -> None:
     for mark, name in _MARKS:
         if data.startswith(mark):
             raise InputError(f"is {name}", where=where, expected="text in UTF-8", fix="Export it as plain text.")
-    if is_wide(encoding):
+    if _is_wide(encoding):
         return
     for mark, name in _WIDE:
         if data.startswith(mark):
@@ -165,8 +164,8 @@ def read(path: str | Path, *, id: str | None = None, encoding: str = "utf-8") ->
     data = read_bytes(path)
     check_text(data, where=str(path), encoding=encoding)
     text = decode(data, where=str(path), encoding=encoding)
-    remark = {} if is_wide(encoding) else nul_remark(data)
-    return Document(id if id is not None else path.stem, text, metadata=remark, place=str(path))
+    id = id if id is not None else path.stem
+    return Document(id, text, metadata=nul_remark(data, encoding), place=str(path))
 
 
 FORMAT = CorpusFormat(name="text", read=lambda path, _: iter([read(path)]))
