@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from clinspan.ablation.settings import KEYS
+from clinspan.ablation.plan import KEYS
 from clinspan.cli.main import app
 from clinspan.errors import ConfigError
 from clinspan.llms.spec import KINDS

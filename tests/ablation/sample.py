@@ -6,8 +6,7 @@ from pathlib import Path
 
 from clinspan.ablation.corpus import Corpus
 from clinspan.ablation.folder import RULES, Asked, Measured
-from clinspan.ablation.grid import Cell, grid
-from clinspan.ablation.plan import Plan, Source
+from clinspan.ablation.plan import Cell, Plan, Source, grid
 from clinspan.ablation.results import Results
 from clinspan.document import Document, WindowState
 from clinspan.evaluation.match import Counts

@@ -6,7 +6,7 @@ Each document has ten gold mentions and ten predicted; so many are right, and F1
 import pytest
 import sample
 
-from clinspan.ablation.grid import grid
+from clinspan.ablation.plan import grid
 from clinspan.ablation.report import tables
 from clinspan.ablation.results import Contributions
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import sample
 
-from clinspan.ablation.grid import grid
+from clinspan.ablation.plan import grid
 from clinspan.errors import ConfigError
 
 

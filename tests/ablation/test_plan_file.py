@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.ablation.grid import grid
+from clinspan.ablation.plan import grid
 from clinspan.ablation.plan_file import read_plan
 from clinspan.errors import ConfigError
 

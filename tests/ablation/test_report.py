@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sample
 
-from clinspan.ablation.grid import grid
+from clinspan.ablation.plan import grid
 from clinspan.ablation.report import Report, signature, tables, write_report
 from clinspan.runs.budget import Price
 

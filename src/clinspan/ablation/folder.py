@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from clinspan.ablation.corpus import Corpus, Examples
-from clinspan.ablation.grid import Cell, Grid
-from clinspan.ablation.plan import LLMPlan, Plan
+from clinspan.ablation.plan import Cell, Grid, LLMPlan, Plan
 from clinspan.calibrate.opening import Opening
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import OutputError

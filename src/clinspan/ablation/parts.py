@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from clinspan.ablation.corpus import Examples
-from clinspan.ablation.grid import Cell
 from clinspan.ablation.metered import Metered
-from clinspan.ablation.plan import Plan
-from clinspan.ablation.settings import AUTO, Settings, over
+from clinspan.ablation.plan import AUTO, Cell, Plan, Settings, over
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.examples.example import documents_of

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
-from clinspan.ablation.grid import name_of
+from clinspan.ablation.plan import Settings, name_of
 from clinspan.ablation.results import SEED, CellResult, Results
-from clinspan.ablation.settings import Settings
 from clinspan.evaluation.match import Rule
 
 WIDTH, HEIGHT = 440, 270

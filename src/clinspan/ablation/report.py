@@ -10,8 +10,7 @@ from markupsafe import Markup
 from clinspan.ablation import plots
 from clinspan.ablation.corpus import Corpus
 from clinspan.ablation.folder import MARKDOWN, PAGE
-from clinspan.ablation.grid import Grid
-from clinspan.ablation.plan import Plan
+from clinspan.ablation.plan import Grid, Plan
 from clinspan.ablation.results import RESAMPLES, CellResult, Contrast, Contributions, Results
 from clinspan.document import READ_STATES, WindowState
 from clinspan.evaluation.match import Rule

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from clinspan.ablation.corpus import Corpus
 from clinspan.ablation.folder import RULES, Asked, Measured
-from clinspan.ablation.grid import Cell, name_of
-from clinspan.ablation.settings import KEYS, Settings, Value
+from clinspan.ablation.plan import KEYS, Cell, Settings, Value, name_of
 from clinspan.document import WindowState
 from clinspan.evaluation.match import Rule
 from clinspan.evaluation.score import Score, rates

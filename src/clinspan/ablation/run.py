@@ -9,11 +9,9 @@ from random import Random
 
 from clinspan.ablation.corpus import Corpus, Examples
 from clinspan.ablation.folder import AblationFolder, Asked, CellFile, Measured, measured
-from clinspan.ablation.grid import Cell, Grid
 from clinspan.ablation.metered import Metered
 from clinspan.ablation.parts import Asking, Parts
-from clinspan.ablation.plan import Plan
-from clinspan.ablation.settings import AUTO
+from clinspan.ablation.plan import AUTO, Cell, Grid, Plan
 from clinspan.calibrate.opening import choose_opening
 from clinspan.document import Document, WindowState
 from clinspan.errors import ClinspanError, ConfigError, OutputError, PrivacyError

@@ -11,9 +11,8 @@ from rich.markup import escape
 
 from clinspan.ablation.corpus import read_corpus, read_pool
 from clinspan.ablation.folder import AblationFolder, description
-from clinspan.ablation.grid import Grid, grid
 from clinspan.ablation.parts import Asking, Parts
-from clinspan.ablation.plan import Plan
+from clinspan.ablation.plan import Grid, Plan, grid
 from clinspan.ablation.plan_file import read_plan
 from clinspan.ablation.report import Report, signature, tables, write_report
 from clinspan.ablation.results import Results
