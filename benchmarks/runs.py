@@ -21,7 +21,7 @@ from slow_server import serving
 
 from clinspan import samples
 from clinspan.document import Document
-from clinspan.llms.base import LLM
+from clinspan.llms.base import LLM, Traits
 from clinspan.llms.openai import OpenAILLM, OpenAISettings
 from clinspan.llms.tokens import estimate_tokens
 from clinspan.messages import Completion, Request
@@ -36,6 +36,7 @@ class Instant:
     name = "instant"
     context: int | None = None
     constrains = False
+    traits = Traits()
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         for request in requests:

@@ -56,7 +56,7 @@ def main() -> None:
                 asked = requests(given.corpus, labels, given.limit, llm.count_tokens)
                 started = time.perf_counter()
                 answers[way] = [
-                    one if isinstance(one, LLMError) else (one.text, one.mention_scores) for one in llm.complete(asked)
+                    one if isinstance(one, LLMError) else (one.text, one.spans) for one in llm.complete(asked)
                 ]
                 seconds[way] = min(seconds[way], time.perf_counter() - started)
     rival = seconds["one after the other"]

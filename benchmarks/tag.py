@@ -21,6 +21,7 @@ from pathlib import Path
 from clinspan import samples
 from clinspan.document import Document
 from clinspan.errors import LLMError
+from clinspan.llms.base import Traits
 from clinspan.messages import Completion, Request
 from clinspan.tagging.tagger import Tagger
 
@@ -61,6 +62,7 @@ class Server:
     name = "llama.cpp server with a grammar"
     context: int | None = None
     constrains = True
+    traits = Traits()
 
     def __init__(self, tagger: Tagger):
         import xllamacpp

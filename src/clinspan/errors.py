@@ -91,6 +91,14 @@ class LLMError(ClinspanError):
 
     attempts = 1
 
+    @classmethod
+    def of_kind(cls, kind: str, what: str, **said: str | None) -> "LLMError":
+        """The error whose class has the name `kind`; a plain one where no class has."""
+        kinds = [cls]
+        for known in kinds:
+            kinds += known.__subclasses__()
+        return next((known for known in kinds if known.__name__ == kind), cls)(what, **said)
+
 
 class ContextOverflow(LLMError):
     """A request and its answer do not fit into the model's context; its window is split and asked about again."""

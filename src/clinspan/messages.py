@@ -1,11 +1,12 @@
-"""What goes to an LLM and what comes back."""
+"""What goes to an LLM and what comes back, and how an answer is written as JSON."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from clinspan.document import Span
+from clinspan.document import NO_ATTRIBUTES, Attributes, Span
+from clinspan.errors import LLMError
 
 Role = Literal["system", "user", "assistant"]
 
@@ -90,12 +91,34 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FoundSpan:
+    """A mention that was found in the request's text.
+
+    Attributes:
+        span: in the text of the request's constraint.
+        score: its probability, where known.
+        attributes: what else is said of it.
+    """
+
+    span: Span
+    label: str
+    score: float | None = None
+    attributes: Mapping[str, str] = NO_ATTRIBUTES
+
+    def __post_init__(self) -> None:
+        if self.score is not None and not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"a score is a probability in [0, 1], not {self.score}")
+        if not isinstance(self.attributes, Attributes):
+            object.__setattr__(self, "attributes", Attributes(self.attributes))
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """An LLM's answer.
 
     Attributes:
-        mention_scores: for a constrained answer, the probability (open x end x type) of each bracketed mention
-            in the answer's order; None where the LLM gives none.
+        spans: what the LLM found, where it knows the places itself (a constrained decoder, an encoder). `text` then
+            says the same, and need not be read. None: `text` is all there is.
         constrained: True when the LLM itself kept to the request's constraint.
         prompt_tokens, completion_tokens: as counted by the LLM; 0 where unknown.
         cached_tokens: how many of the prompt tokens were taken from a prefix already evaluated.
@@ -105,10 +128,52 @@ class Completion:
 
     text: str
     finish: FinishReason = FinishReason.STOP
-    mention_scores: tuple[float, ...] | None = None
+    spans: tuple[FoundSpan, ...] | None = None
     constrained: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     seconds: float = 0.0
     attempts: int = 1
+
+
+def dump_spans(spans: Sequence[FoundSpan]) -> list[list[Any]]:
+    """The spans as JSON: start, end, label, score and attributes of each."""
+    return [[f.span.start, f.span.end, f.label, f.score, dict(f.attributes)] for f in spans]
+
+
+def load_spans(data: Sequence[Sequence[Any]]) -> tuple[FoundSpan, ...]:
+    """The spans that `dump_spans` wrote.
+
+    Raises:
+        ValueError, TypeError: when the data are something else.
+    """
+    return tuple(FoundSpan(Span(start, end), label, score, Attributes(said)) for start, end, label, score, said in data)
+
+
+def dump_result(result: Completion | LLMError) -> dict[str, Any]:
+    """An answer or a failure as JSON."""
+    if isinstance(result, LLMError):
+        said = {"what": result.what, "where": result.where, "expected": result.expected, "fix": result.fix}
+        return {"error": {"kind": type(result).__name__, **said, "attempts": result.attempts}}
+    answer: dict[str, Any] = {part.name: getattr(result, part.name) for part in fields(result)}
+    answer["spans"] = None if result.spans is None else dump_spans(result.spans)
+    return {"answer": answer}
+
+
+def load_result(data: Mapping[str, Any]) -> Completion | LLMError:
+    """What `dump_result` wrote; an error comes back as the kind of error that it was.
+
+    Raises:
+        ValueError, KeyError, TypeError: when the data are something else.
+    """
+    if "error" in data:
+        said = dict(data["error"])
+        attempts = said.pop("attempts")
+        error = LLMError.of_kind(said.pop("kind"), said.pop("what"), **said)
+        error.attempts = attempts
+        return error
+    answer = dict(data["answer"])
+    spans = answer.pop("spans")
+    finish = FinishReason(answer.pop("finish"))
+    return Completion(**answer, finish=finish, spans=None if spans is None else load_spans(spans))

@@ -7,7 +7,8 @@ from clinspan.calibrate.learn import learn, learn_from
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 from clinspan.grounding.boundaries import BoundaryRules
-from clinspan.messages import Completion, Request
+from clinspan.llms.base import Traits
+from clinspan.messages import Completion, FoundSpan, Request
 from clinspan.tagging.calibration import Calibration, Dial
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.tagger import Tagger
@@ -16,23 +17,27 @@ DISEASES = ("gout", "asthma", "measles", "rickets")
 OTHERS = ("ward", "table", "window", "garden")
 
 
+def found_word(text: str, word: str, score: float) -> FoundSpan:
+    at = text.index(word)
+    return FoundSpan(Span(at, at + len(word)), "disease", score)
+
+
 class Overeager:
     """Marks every known word, also the wrong ones, those with lower scores."""
 
     name = "overeager"
     context = None
     constrains = True
+    traits = Traits()
 
     def complete(self, requests: Iterable[Request]):
         for request in requests:
             text = request.constraint.text
-            scores = []
+            found = []
             for word in text.rstrip(".").split():
                 if word in DISEASES or word in OTHERS:
-                    scores.append(0.6 if word in DISEASES else 0.4)
-            for word in (*DISEASES, *OTHERS):
-                text = text.replace(word, f"[ {word} | disease ]")
-            yield Completion(text, mention_scores=tuple(scores), constrained=True)
+                    found.append(found_word(text, word, 0.6 if word in DISEASES else 0.4))
+            yield Completion(text, spans=tuple(found), constrained=True)
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
@@ -117,13 +122,13 @@ class Stripped:
     name = "stripped"
     context = None
     constrains = True
+    traits = Traits()
 
     def complete(self, requests: Iterable[Request]):
         for request in requests:
             text = request.constraint.text
-            for word in DISEASES:
-                text = text.replace(word, f"[ {word} | disease ]")
-            yield Completion(text, mention_scores=(0.9,), constrained=True)
+            found = [found_word(text, word, 0.9) for word in DISEASES if word in text]
+            yield Completion(text, spans=tuple(found), constrained=True)
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())

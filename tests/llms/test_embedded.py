@@ -75,8 +75,8 @@ def test_answers_are_copies_of_the_text_whatever_it_holds(llm, text):
     reading = Tanl().parse(answer.text, LABELS)
     assert (reading.copy or "") == text
     assert (reading.unread, reading.repairs) == ((), ())
-    assert len(answer.mention_scores) == len(reading.mentions)
-    assert all(0 < score <= 1 for score in answer.mention_scores)
+    assert [(one.span, one.label) for one in answer.spans] == [(m.position, m.label) for m in reading.mentions]
+    assert all(0 < one.score <= 1 for one in answer.spans)
 
 
 def test_drafts_decide_as_decoding_token_by_token(smollm2):
@@ -121,7 +121,7 @@ def test_answers_and_scores_do_not_depend_on_what_was_asked_before(llm):
         order = random.Random(seed).sample(range(10), 10)
         found = {i: llm.open_log_odds(asked[i]) for i in order}
         (answer,) = llm.complete(answered)
-        return [found[i] for i in range(10)], answer.text, answer.mention_scores
+        return [found[i] for i in range(10)], answer.text, answer.spans
 
     first = scored(1)
     assert first[2]
@@ -146,13 +146,14 @@ def test_only_candidates_are_bracketed(llm):
     request = ask(text, candidates=(Candidate(gout, ("disease",)),), candidate_mode="only", candidate_bias=50.0)
     answer = one(llm, request)
     assert answer.text == "He denies chest pain, but has [ gout | disease ]."
-    assert answer.mention_scores == pytest.approx((1.0,))
+    assert [one.span for one in answer.spans] == [gout]
+    assert answer.spans[0].score == pytest.approx(1.0)
 
 
 def test_several_labels_share_the_probability(llm):
     answer = one(llm, ask(NOTES[1], labels=("disease", "test", "drug", "drug dose"), open_bias=1.0))
-    assert answer.mention_scores
-    assert all(score < 1 for score in answer.mention_scores)
+    assert answer.spans
+    assert all(one.score < 1 for one in answer.spans)
 
 
 def test_free_answers_stop_or_say_they_were_cut(llm):
@@ -161,7 +162,7 @@ def test_free_answers_stop_or_say_they_were_cut(llm):
     assert whole.finish is FinishReason.STOP
     assert whole.text
     assert not whole.constrained
-    assert whole.mention_scores is None
+    assert whole.spans is None
     assert (cut.finish, cut.completion_tokens) == (FinishReason.LENGTH, 2)
     assert whole.text.startswith(cut.text)
 

@@ -31,9 +31,7 @@ def test_answers_are_those_of_one_after_the_other_in_order(smollm2):
     found = []
     for threads in (1, 3):
         with opened(smollm2, threads) as llm:
-            found.append(
-                [str(a) if isinstance(a, LLMError) else (a.text, a.mention_scores) for a in llm.complete(requests)]
-            )
+            found.append([str(a) if isinstance(a, LLMError) else (a.text, a.spans) for a in llm.complete(requests)])
     assert found[0] == found[1]
     assert "do not fit" in found[0][5]
     assert any("[" in row[0] for row in found[0] if not isinstance(row, str))

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from clinspan.errors import InputError, ModelError
+from clinspan.llms.base import Traits
 from clinspan.models import adapters
 
 BASE = b"weights"
@@ -45,12 +46,12 @@ def test_a_folder_or_its_file_is_named(folder):
 
 
 def test_an_adapter_brings_what_its_scores_mean_for_each_set_of_labels(folder):
-    assert adapters.read(folder).calibration(["disease"]) is None
+    assert adapters.read(folder).calibrations() == {}
     (folder / "calibration").mkdir()
-    (folder / "calibration" / "chemical+disease.toml").write_text("")
-    known = adapters.read(folder).calibration(["disease", "chemical"])
-    assert known == folder / "calibration" / "chemical+disease.toml"
-    assert adapters.read(folder).calibration(["disease"]) is None
+    (folder / "calibration" / "chemical+disease.toml").write_text("open_bias = 1")
+    traits = Traits(calibrations=adapters.read(folder).calibrations())
+    assert traits.calibration(["disease", "chemical"]) == "open_bias = 1"
+    assert traits.calibration(["disease"]) is None
 
 
 def test_an_adapter_file_without_a_card(folder, tmp_path):

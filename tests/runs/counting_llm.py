@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from clinspan.document import Span
 from clinspan.errors import LLMError
-from clinspan.messages import Completion, Message, Place, Request
+from clinspan.llms.base import Traits
+from clinspan.messages import Completion, FoundSpan, Message, Place, Request
 
 
 @dataclass
@@ -15,6 +16,7 @@ class CountingLLM:
     name: str = "counting"
     context: int | None = None
     constrains: bool = False
+    traits: Traits = field(default_factory=Traits)
     ahead: int = 4
     seen: list[Request] = field(default_factory=list)
     tokens: tuple[int, int] = (10, 5)
@@ -37,7 +39,10 @@ class CountingLLM:
             return LLMError(f"HTTP 500: about {said}", where="http://127.0.0.1", fix="Wait.")
         return Completion(
             said.upper(),
-            mention_scores=(0.1 + 0.2, 1e-300),
+            spans=(
+                FoundSpan(Span(0, 1), "é\ud800", 0.1 + 0.2, {"assertion": "negated"}),
+                FoundSpan(Span(0, 1), "b", 1e-300),
+            ),
             prompt_tokens=self.tokens[0],
             completion_tokens=self.tokens[1],
             seconds=0.25,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.document import Span
-from clinspan.errors import BudgetError, LLMError
-from clinspan.messages import Candidate, Completion, CopyConstraint, FinishReason, Message
+from clinspan.errors import BudgetError, ContextOverflow, LLMError
+from clinspan.messages import Candidate, Completion, CopyConstraint, FinishReason, FoundSpan, Message
 from clinspan.runs import recorded
 from clinspan.runs.answers import NOTHING, Cache, Tokens, content_key
 from clinspan.runs.budget import Budget, Limits, Price
@@ -59,21 +59,39 @@ def test_a_second_session_asks_what_is_new_alone_and_failures_stay(tmp_path, llm
     assert (again.tally.asked, again.tally.known) == (1, 3)
 
 
+FOUND = st.builds(
+    FoundSpan,
+    st.builds(lambda start, size: Span(start, start + size), st.integers(0, 10**6), st.integers(1, 100)),
+    st.text(st.characters(codec=None)),
+    st.none() | st.floats(0, 1),
+    st.dictionaries(st.text(min_size=1), st.text(min_size=1), max_size=2),
+)
+
+
 @given(
     text=st.text(st.characters(codec=None)),
-    scores=st.none() | st.lists(st.floats(0, 1)).map(tuple),
+    spans=st.none() | st.lists(FOUND).map(tuple),
     finish=st.sampled_from(FinishReason),
     constrained=st.booleans(),
     counts=st.tuples(*[st.integers(0, 10**9)] * 3),
     seconds=st.floats(0, 1e6),
 )
-def test_what_is_kept_comes_back_exactly(tmp_path_factory, text, scores, finish, constrained, counts, seconds):
-    answer = Completion(text, finish, scores, constrained, *counts, seconds)
+def test_what_is_kept_comes_back_exactly(tmp_path_factory, text, spans, finish, constrained, counts, seconds):
+    answer = Completion(text, finish, spans, constrained, *counts, seconds)
     path = tmp_path_factory.mktemp("l") / "l"
     with Ledger(path) as ledger:
         ledger.answers.put(b"key", answer)
     with Ledger(path) as ledger:
         assert ledger.answers.get(b"key") == answer
+
+
+@pytest.mark.parametrize("kind", [LLMError, ContextOverflow, BudgetError])
+def test_a_failure_that_is_kept_comes_back_as_what_it_was(tmp_path, kind):
+    with Ledger(tmp_path / "l") as ledger:
+        ledger.answers.put(b"key", kind("does not fit", where="there", fix="Wait."))
+        kept = ledger.answers.get(b"key")
+    assert type(kept) is kind
+    assert str(kept) == "there: does not fit. Wait."
 
 
 def test_every_time_a_request_was_sent_counts(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from clinspan.errors import LLMError
 from clinspan.labels import Label, LabelSet
+from clinspan.llms.base import Traits
 from clinspan.messages import Completion, Request
 
 Answer = Callable[[str], Completion | LLMError | str]
@@ -17,6 +18,7 @@ class ScriptedLLM:
     name = "scripted"
     context = None
     constrains = False
+    traits = Traits()
 
     def __init__(self, answer: Answer):
         self.answer = answer

@@ -9,6 +9,7 @@ import pytest
 
 from clinspan.document import Document
 from clinspan.errors import LLMError
+from clinspan.llms.base import Traits
 from clinspan.messages import Completion, Request
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.tagger import Tagger
@@ -20,7 +21,7 @@ SENTENCE = WindowSettings(max_tokens=40, max_sentences=1, overlap_sentences=0)
 class AheadLLM:
     """Pulls up to `ahead` requests before it gives their results, and counts what it does."""
 
-    name, context, constrains = "ahead", None, False
+    name, context, constrains, traits = "ahead", None, False, Traits()
 
     def __init__(self, ahead: int = 1):
         self.ahead = ahead

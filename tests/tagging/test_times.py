@@ -3,6 +3,7 @@
 import pytest
 
 from clinspan.document import Document
+from clinspan.llms.base import Traits
 from clinspan.messages import Completion
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.summary import Stopwatch
@@ -16,7 +17,7 @@ SENTENCE = TagSettings(windows=WindowSettings(max_sentences=1, overlap_sentences
 class Echo:
     """Says the text as it is, and that each answer took a quarter of a second."""
 
-    name, context, constrains = "echo", None, False
+    name, context, constrains, traits = "echo", None, False, Traits()
 
     def complete(self, requests):
         for request in requests:

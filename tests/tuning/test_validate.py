@@ -4,6 +4,7 @@ import pytest
 
 from clinspan.errors import LLMError
 from clinspan.evaluation.score import score
+from clinspan.llms.base import Traits
 from clinspan.messages import Completion
 from clinspan.text.windows import WindowSettings
 from clinspan.tuning.validate import Held, report, tag
@@ -19,7 +20,7 @@ HELD = Held(gold(*DOCS))
 class Knows:
     """Marks every `gout` of a window, as a constrained decoder would answer."""
 
-    name, context, constrains = "knows", None, True
+    name, context, constrains, traits = "knows", None, True, Traits()
 
     def __init__(self):
         self.asked = []

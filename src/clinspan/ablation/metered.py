@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Iterator
 
 from clinspan.ablation.folder import Asked
 from clinspan.errors import LLMError
-from clinspan.llms.base import LLM, asking
+from clinspan.llms.base import LLM, Wrapper, asking
 from clinspan.messages import Completion, Request
 from clinspan.runs.answers import Answers
 from clinspan.runs.budget import Budget
@@ -13,7 +13,7 @@ from clinspan.runs.ledger import Ledger
 from clinspan.runs.recorded import Recorded
 
 
-class Metered:
+class Metered(Wrapper):
     """Wraps an LLM.
 
     Args:
@@ -24,18 +24,11 @@ class Metered:
     """
 
     def __init__(self, llm: LLM, *, ledger: Ledger, cache: Answers | None, budget: Budget):
-        self.llm = llm
-        self.name = llm.name
-        self.context = llm.context
-        self.constrains = llm.constrains
+        super().__init__(llm)
         self._recorded = Recorded(llm, ledger=ledger, cache=cache, budget=budget, told=self._told)
         self._asked: dict[str, Asked] = {}
         self._known: set[int] = set()
         """The results that are on their way and were not asked for, by identity: two answers may be equal."""
-
-    def count_tokens(self, text: str) -> int:
-        """As the wrapped LLM counts."""
-        return self.llm.count_tokens(text)
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         """As the wrapped LLM answers.

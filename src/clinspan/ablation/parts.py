@@ -12,7 +12,6 @@ from clinspan.examples.example import documents_of
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM, closing
-from clinspan.llms.served import ServedLLM
 from clinspan.runs.answers import Answers
 from clinspan.runs.budget import Budget
 from clinspan.runs.ledger import Ledger
@@ -132,7 +131,7 @@ class Asking:
     def of(self, llm: LLM) -> Metered:
         """The LLM, recorded and metered; the same for the same LLM."""
         if llm.name not in self._metered:
-            wanted = isinstance(llm, ServedLLM) if self._use_cache is None else self._use_cache
+            wanted = llm.traits.kind == "served" if self._use_cache is None else self._use_cache
             cache = self._cache if wanted else None
             self._metered[llm.name] = Metered(llm, ledger=self._ledger, cache=cache, budget=self._budget)
         return self._metered[llm.name]

@@ -20,7 +20,7 @@ from clinspan.examples.pool import Pool
 from clinspan.examples.selection import Strategy
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
-from clinspan.llms.embedded import EmbeddedLLM
+from clinspan.llms.base import SeesLogits
 from clinspan.runs.budget import Budget
 from clinspan.runs.ledger import Ledger
 from clinspan.tagging.summary import Progress, Times
@@ -173,7 +173,7 @@ class Ablation:
         known = self.folder.opening(name, examples=shown)
         if known is None:
             llm = self.parts.llm(cell)
-            if not isinstance(llm, EmbeddedLLM):
+            if not isinstance(llm, SeesLogits):
                 raise ConfigError(
                     f'open-bias "{AUTO}" asks a model for its logits', expected="embedded or llamacpp:PATH"
                 )

@@ -1,11 +1,11 @@
 """The bias on opening that suits a model, chosen on gold sentences: one that was not tuned opens nothing by itself."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from clinspan.document import Document, Entity
 from clinspan.errors import ConfigError
-from clinspan.llms.embedded import EmbeddedLLM
+from clinspan.llms.base import LLM, SeesLogits, Wrapper
 from clinspan.messages import Completion, Request
 from clinspan.tagging.tagger import Tagger
 
@@ -30,15 +30,11 @@ class Opening:
     right: int
 
 
-class _Listener:
+class _Listener(Wrapper):
     """Keeps the requests that a tagger makes of an LLM, and answers with the text as it is."""
 
-    constrains = True
-
-    def __init__(self, llm: EmbeddedLLM):
-        self.name = llm.name
-        self.context = llm.context
-        self.count_tokens: Callable[[str], int] = llm.count_tokens
+    def __init__(self, llm: LLM):
+        super().__init__(llm)
         self.heard: list[Request] = []
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
@@ -47,7 +43,7 @@ class _Listener:
             yield Completion(request.constraint.text if request.constraint else "")
 
 
-def choose_opening(llm: EmbeddedLLM, taggers: Sequence[Tagger], sentences: Iterable[Document]) -> Opening:
+def choose_opening(llm: SeesLogits, taggers: Sequence[Tagger], sentences: Iterable[Document]) -> Opening:
     """The bias with the best F1 at the places where a mention may open, over the prompts of all taggers together.
 
     Args:

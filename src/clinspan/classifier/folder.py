@@ -51,7 +51,7 @@ def read_card(folder: Path) -> ClassifierCard:
                 "is not the card of a token classifier", where=str(path), fix="Make one: clinspan tune-encoder."
             )
         known = heads(card["label_sets"])
-        told = [AttributeHead(a["name"], tuple(a["values"]), tuple(a["labels"]), 0) for a in card["attributes"]]
+        told = [AttributeHead(a["name"], tuple(a["values"]), tuple(a["labels"]), 0) for a in card.get("attributes", ())]
         attributes = attribute_heads(told, known[-1].end)
         return ClassifierCard(card["name"], known, attributes, card["weights"]["sha256"], card)
     except OSError as error:

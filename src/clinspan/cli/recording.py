@@ -13,12 +13,10 @@ import typer
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.llms.base import LLM
 from clinspan.llms.replay import Recorder
-from clinspan.llms.served import ServedLLM
 from clinspan.runs.answers import Cache
 from clinspan.runs.budget import Limits, Price, price_of, read_prices
 from clinspan.runs.folder import DESCRIPTION, Description, RunFolder, read_description
 from clinspan.runs.session import RunLog, Session
-from clinspan.tagging.settings import profile_name
 from clinspan.tagging.tagger import Tagger
 
 
@@ -97,7 +95,7 @@ class Keep:
         time of others; a model in this process costs neither, and its answers are kept by the run that needs them."""
         if llm is None:
             return False
-        return isinstance(llm, ServedLLM) if self.cache is None else self.cache
+        return llm.traits.kind == "served" if self.cache is None else self.cache
 
     def open(self, tagger: Tagger, description: Description, stack: ExitStack) -> Session:
         """Begins or takes up the run.
@@ -133,7 +131,7 @@ def recorded(tagger: Tagger, path: Path | None) -> Tagger:
         return tagger
     if tagger.llm is None:
         raise ConfigError("--record has nothing to record", expected="an LLM", fix="Leave out --llm none.")
-    return tagger.with_(llm=Recorder(tagger.llm, path, profile=profile_name(tagger.llm)))
+    return tagger.with_(llm=Recorder(tagger.llm, path))
 
 
 def arguments(context: typer.Context) -> list[str]:

@@ -19,8 +19,8 @@ from typing import Literal
 
 from clinspan.decoding.logits import Ask, CausalModel
 from clinspan.decoding.plan import Ids, Plan, fork
-from clinspan.document import Span
 from clinspan.errors import ConfigError
+from clinspan.messages import FoundSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,12 @@ class DraftSettings:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A mention that was decoded. `score` is the probability of opening it, of its end and of its label, multiplied."""
-
-    span: Span
-    label: str
-    score: float
-
-
 def decode(
     model: CausalModel, prompt: Sequence[int], plan: Plan, *, settings: DraftSettings = DraftSettings()
-) -> tuple[Decoded, ...]:
+) -> tuple[FoundSpan, ...]:
     """The mentions of the plan's window, in text order.
+
+    A mention's score is the probability of opening it, of its end and of its label, multiplied.
 
     Args:
         model: reads the prompt and every draft.
@@ -74,7 +67,7 @@ def decode(
         LLMError: when prompt and answer are longer than the model's context.
     """
     run = _Run(model, plan, settings, list(prompt))
-    mentions: list[Decoded] = []
+    mentions: list[FoundSpan] = []
     word = 0
     while word <= plan.last_open:
         opened = run.copy_until_open(word)
@@ -148,7 +141,7 @@ class _Run:
             ids += slot.copy
             word += 1
 
-    def mention(self, first: int, odds: float) -> tuple[Decoded, int]:
+    def mention(self, first: int, odds: float) -> tuple[FoundSpan, int]:
         """Puts a mention that opens at word `first`; gives it and the word after it."""
         plan, slot = self._plan, self._plan.slots[first]
         ids, ends = self._ends(first)
@@ -164,7 +157,7 @@ class _Run:
         log_p, end, label = best
         self._ids = [*ids[: end.place], *plan.bar, *plan.label_ids[label], *plan.close]
         score = math.exp(log_p + log_sigmoids(odds)[0])
-        return Decoded(plan.span(first, end.word), label, min(score, 1.0)), end.word
+        return FoundSpan(plan.span(first, end.word), label, min(score, 1.0)), end.word
 
     def _ends(self, first: int) -> tuple[list[int], list[_End]]:
         """The ids of a mention that opens at word `first`, as far as needed, and its ends, likeliest first."""

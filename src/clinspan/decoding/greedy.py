@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from clinspan.decoding.draft import Decoded, label_log_probabilities, log_sigmoids
+from clinspan.decoding.draft import label_log_probabilities, log_sigmoids
 from clinspan.decoding.logits import Ask, CausalModel
 from clinspan.decoding.plan import Ids, Plan, fork
+from clinspan.messages import FoundSpan
 
 
-def decode_greedily(model: CausalModel, prompt: Sequence[int], plan: Plan) -> tuple[Decoded, ...]:
+def decode_greedily(model: CausalModel, prompt: Sequence[int], plan: Plan) -> tuple[FoundSpan, ...]:
     """The mentions found by taking the likelier of the allowed tokens at every step.
 
     One forward pass for each token of the answer. Its decisions are those of `draft.decode` with `ends="greedy"`.
@@ -17,7 +18,7 @@ def decode_greedily(model: CausalModel, prompt: Sequence[int], plan: Plan) -> tu
         LLMError: when prompt and answer are longer than the model's context.
     """
     walk = _Walk(model, list(prompt))
-    mentions: list[Decoded] = []
+    mentions: list[FoundSpan] = []
     word = 0
     while word <= plan.last_open:
         slot = plan.slots[word]
@@ -44,7 +45,7 @@ def decode_greedily(model: CausalModel, prompt: Sequence[int], plan: Plan) -> tu
         log_ps = label_log_probabilities(model, walk.ids, plan, labels)
         label = max(log_ps, key=lambda name: log_ps[name])
         walk.write((*plan.bar, *plan.label_ids[label], *plan.close))
-        mentions.append(Decoded(plan.span(first, word), label, min(1.0, math.exp(log_p + log_ps[label]))))
+        mentions.append(FoundSpan(plan.span(first, word), label, min(1.0, math.exp(log_p + log_ps[label]))))
     return tuple(mentions)
 
 

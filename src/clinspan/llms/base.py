@@ -1,13 +1,41 @@
 """What every LLM can do."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
+from clinspan.decoding.boundaries import Boundary
+from clinspan.document import Entity
 from clinspan.errors import LLMError
+from clinspan.formats.base import Format
 from clinspan.messages import Completion, Request
+
+Kind = Literal["embedded", "transformers", "served", "encoder", "replayed", "other"]
+"""How an LLM is run: by llama.cpp or by transformers in this process, behind HTTP, as a token classifier, from a
+recording, or in a way that clinspan knows nothing of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What sets LLMs apart that are asked in the same way; a wrapper has those of the LLM that it wraps.
+
+    Attributes:
+        kind: how it is run.
+        profile: name of the settings that suit it, see `tagging.settings.NAMED`.
+        calibrations: what its scores mean, where it was tuned: a calibration's TOML for each set of labels, by their
+            sorted names with `+` in between.
+    """
+
+    kind: Kind = "other"
+    profile: str = "served"
+    calibrations: Mapping[str, str] = field(default_factory=dict)
+
+    def calibration(self, labels: Iterable[str]) -> str | None:
+        """The TOML of the calibration for these labels; None where the LLM brings none."""
+        return self.calibrations.get("+".join(sorted(labels)))
 
 
 class LLM(Protocol):
@@ -17,11 +45,13 @@ class LLM(Protocol):
         name: names the model in reports and cache keys, with what changes its answers (weights' checksum, adapter).
         context: tokens that fit into one request and its answer together; None where unknown.
         constrains: True when `Request.constraint` is honoured.
+        traits: what else sets it apart.
     """
 
     name: str
     context: int | None
     constrains: bool
+    traits: Traits
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         """One result for each request, in their order, each given as soon as it and those before it are known.
@@ -41,6 +71,47 @@ class LLM(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """How many tokens `text` takes, by the model's own tokenizer, or an upper estimate where it is not at hand."""
+        ...
+
+
+class Wrapper:
+    """What every LLM that wraps another has from it.
+
+    Args:
+        llm: is asked.
+    """
+
+    def __init__(self, llm: LLM):
+        self.llm = llm
+        self.name = llm.name
+        self.context = llm.context
+        self.constrains = llm.constrains
+        self.traits = llm.traits
+
+    def count_tokens(self, text: str) -> int:
+        """As the wrapped LLM counts."""
+        return self.llm.count_tokens(text)
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """An LLM that was made for certain labels and formats."""
+
+    def check(self, labels: Sequence[str], form: Format) -> None:
+        """Makes sure that it can be asked for these labels together, and answer in this format.
+
+        Raises:
+            ConfigError: when it cannot.
+        """
+        ...
+
+
+@runtime_checkable
+class SeesLogits(LLM, Protocol):
+    """An LLM whose log-odds can be read, by which a bias is chosen."""
+
+    def open_log_odds(self, request: Request, entities: Sequence[Entity] = ()) -> tuple[Boundary, ...]:
+        """The log-odds of opening a bracket at each word of the request's window."""
         ...
 
 

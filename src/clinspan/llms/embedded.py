@@ -9,20 +9,21 @@ from pathlib import Path
 from types import TracebackType
 
 from clinspan.decoding.boundaries import Boundary, open_log_odds
-from clinspan.decoding.draft import Decoded, DraftSettings, decode
+from clinspan.decoding.draft import DraftSettings, decode
 from clinspan.decoding.pieces import answer_pieces
 from clinspan.decoding.plan import Plan, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
 from clinspan.formats.tanl import render
-from clinspan.llms.base import in_order
+from clinspan.llms.base import Traits, in_order
 from clinspan.llms.chat import chat_prompt
 from clinspan.llms.lanes import Lanes
 from clinspan.llms.llama import Llama
 from clinspan.llms.requantise import LARGEST, requantised
 from clinspan.llms.threads import default_threads
 from clinspan.llms.weights import Weights, check_file
-from clinspan.messages import Completion, FinishReason, Request
+from clinspan.messages import Completion, FinishReason, FoundSpan, Request
+from clinspan.models import adapters
 from clinspan.models.registry import path_of, sha256_of
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -106,6 +107,7 @@ class EmbeddedLLM:
         self._model = self._lanes.first
         self._tokenize = lru_cache(maxsize=1 << 15)(self._model.tokenize)
         self.context: int | None = self._model.n_ctx
+        self.traits = _traits(settings.adapter, small=self.small)
         self.name = f"embedded:{path.stem}:{self._model.quantisation}:{checksum[:12]}"
         if settings.adapter is not None:
             adapter = f"{settings.adapter.stem}:{sha256_of(settings.adapter)[:12]}"
@@ -119,11 +121,6 @@ class EmbeddedLLM:
             ModelError: when the model is unknown or not on this machine; says the command that pulls it.
         """
         return cls(path_of(model), settings)
-
-    @property
-    def adapter(self) -> Path | None:
-        """The adapter put on the model, which then answers the prompts it was tuned on best; None without one."""
-        return self._settings.adapter
 
     def __enter__(self) -> "EmbeddedLLM":
         return self
@@ -184,16 +181,16 @@ class EmbeddedLLM:
             plan = compile_plan(request.constraint, self._tokenize)
             self._check_room(len(prompt.tokens), plan)
         cached = model.begin(prompt.tokens, prompt.cuts)
-        scores: tuple[float, ...] | None = None
+        spans: tuple[FoundSpan, ...] | None = None
         if plan is None:
             text, finish, count = self._generate(model, prompt.tokens, request.max_tokens)
         else:
-            text, count, scores = self._copy(model, prompt.tokens, plan)
+            text, count, spans = self._copy(model, prompt.tokens, plan)
             finish = FinishReason.STOP
         return Completion(
             text=text,
             finish=finish,
-            mention_scores=scores,
+            spans=spans,
             constrained=request.constraint is not None,
             prompt_tokens=len(prompt.tokens),
             completion_tokens=count,
@@ -201,12 +198,12 @@ class EmbeddedLLM:
             seconds=time.perf_counter() - started,
         )
 
-    def _copy(self, model: Llama, prompt: Sequence[int], plan: Plan) -> tuple[str, int, tuple[float, ...]]:
+    def _copy(self, model: Llama, prompt: Sequence[int], plan: Plan) -> tuple[str, int, tuple[FoundSpan, ...]]:
         text = plan.constraint.text
         found = decode(model, prompt, plan, settings=self._settings.draft)
-        entities = [_entity(text, mention) for mention in found]
+        entities = [Entity(mention.span, mention.label, mention.span.of(text), mention.score) for mention in found]
         count = sum(len(self._tokenize(piece)) for piece in answer_pieces(text, entities))
-        return render(text, entities), count, tuple(mention.score for mention in found)
+        return render(text, entities), count, found
 
     def _check_room(self, prompt: int, plan: Plan) -> None:
         """Refuses a window that cannot fit before any of it is evaluated."""
@@ -235,5 +232,10 @@ class EmbeddedLLM:
         return model.text_of(answer), finish, len(answer)
 
 
-def _entity(text: str, mention: Decoded) -> Entity:
-    return Entity(mention.span, mention.label, mention.span.of(text), mention.score)
+def _traits(adapter: Path | None, *, small: bool) -> Traits:
+    if adapter is None:
+        return Traits("embedded", "small" if small else "prompted")
+    known = adapters.beside(adapter)
+    if known is None:
+        return Traits("embedded", "tuned")
+    return Traits("embedded", "told" if known.facts else "tuned", known.calibrations())

@@ -11,8 +11,10 @@ from clinspan.classifier.mentions import mentions
 from clinspan.classifier.model import TokenClassifier
 from clinspan.classifier.scheme import head_for
 from clinspan.errors import ConfigError, LLMError
+from clinspan.formats.base import Format
 from clinspan.formats.tanl import render
-from clinspan.messages import Completion, Request
+from clinspan.llms.base import Traits
+from clinspan.messages import Completion, FoundSpan, Request
 
 _AHEAD = 4
 
@@ -48,6 +50,7 @@ class EncoderLLM:
     """
 
     constrains = True
+    traits = Traits("encoder", "tuned")
 
     def __init__(
         self, classifier: TokenClassifier, settings: EncoderSettings = EncoderSettings(), *, name: str = "encoder"
@@ -68,6 +71,12 @@ class EncoderLLM:
 
             torch.set_num_threads(settings.threads)
         return cls(classifier, settings, name=f"encoder:{card.name}:{card.sha256[:12]}")
+
+    def check(self, labels: Sequence[str], form: Format) -> None:
+        """See `Particular`."""
+        head_for(self.classifier.heads, labels)
+        if not form.repeats_text:
+            raise ConfigError(f"an encoder does not answer in {form.name}", expected="tanl")
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` by the encoder's own tokenizer."""
@@ -116,7 +125,7 @@ class EncoderLLM:
                 found = mentions(reading, head, constraint, self.classifier.attributes)
                 answers[number] = Completion(
                     render(constraint.text, found),
-                    mention_scores=tuple(entity.score or 0.0 for entity in found),
+                    spans=tuple(FoundSpan(e.span, e.label, e.score, e.attributes) for e in found),
                     constrained=True,
                     prompt_tokens=len(ids),
                     seconds=(time.perf_counter() - started) / len(batch),

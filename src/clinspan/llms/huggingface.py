@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.errors import ConfigError, ContextOverflow, LLMError, MissingExtra, ModelError
-from clinspan.llms.base import LLM
+from clinspan.llms.base import LLM, Traits
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
 from clinspan.llms.tokenizer import HuggingFaceTokenizer
 from clinspan.messages import Completion, FinishReason, Request
@@ -79,6 +79,7 @@ class TransformersLLM:
     """
 
     constrains = False
+    traits = Traits("transformers")
 
     def __init__(self, folder: Path, settings: HuggingFaceSettings = HuggingFaceSettings(), *, name: str):
         try:

@@ -5,17 +5,17 @@ import json
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, Self
 
 from clinspan.errors import InputError, LLMError, OutputError
-from clinspan.llms.base import LLM, asking, closing
+from clinspan.llms.base import LLM, Traits, Wrapper, asking, closing
 from clinspan.llms.tokens import estimate_tokens
-from clinspan.messages import Completion, FinishReason, Request
+from clinspan.messages import Completion, Request, dump_result, load_result
 
-VERSION = 1
+VERSION = 2
 
 
 def request_key(request: Request) -> str:
@@ -33,23 +33,19 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", errors="surrogatepass"), digest_size=12).hexdigest()
 
 
-class Recorder:
+class Recorder(Wrapper):
     """Wraps an LLM and writes each answer to a file, which then holds text of the notes: only its owner may read it.
 
     Args:
         llm: is asked.
         path: the recording, a line of JSON for each answer; must not exist.
-        profile: the name of the settings that suit the LLM, so that a replay is asked the same questions.
 
     Raises:
         OutputError: when the file exists or cannot be written.
     """
 
-    def __init__(self, llm: LLM, path: Path, *, profile: str | None = None):
-        self.name = llm.name
-        self.context = llm.context
-        self.constrains = llm.constrains
-        self._llm = llm
+    def __init__(self, llm: LLM, path: Path):
+        super().__init__(llm)
         self._path = path
         self._counted: set[str] = set()
         self._lock = Lock()
@@ -65,7 +61,7 @@ class Recorder:
                 "llm": llm.name,
                 "context": llm.context,
                 "constrains": llm.constrains,
-                "profile": profile,
+                "traits": asdict(llm.traits),
             }
         )
 
@@ -78,14 +74,14 @@ class Recorder:
                 asked.append(request)
                 yield request
 
-        with asking(self._llm, noted()) as results:
+        with asking(self.llm, noted()) as results:
             for result in results:
-                self._write({"request": request_key(asked.popleft()), **_dump(result)})
+                self._write({"request": request_key(asked.popleft()), **dump_result(result)})
                 yield result
 
     def count_tokens(self, text: str) -> int:
         """As the LLM counts them; the count is recorded, since windows depend on it."""
-        tokens = self._llm.count_tokens(text)
+        tokens = self.llm.count_tokens(text)
         key = _digest(text)
         if key not in self._counted:
             self._counted.add(key)
@@ -94,7 +90,7 @@ class Recorder:
 
     def close(self) -> None:
         """Closes the file and the LLM."""
-        with closing(self._llm):
+        with closing(self.llm):
             self._file.close()
 
     def __enter__(self) -> Self:
@@ -109,12 +105,6 @@ class Recorder:
                 self._file.write(json.dumps(line).encode() + b"\n")
         except OSError as error:
             raise OutputError(f"cannot be written ({error.strerror})", where=str(self._path)) from error
-
-
-def _dump(result: Completion | LLMError) -> dict[str, object]:
-    if isinstance(result, LLMError):
-        return {"error": {"what": result.what, "where": result.where, "expected": result.expected, "fix": result.fix}}
-    return {"answer": asdict(result)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +138,7 @@ class ReplayLLM:
         self.name = f"replay:{head['llm']}#{self._content.hexdigest()}"
         self.context: int | None = head["context"]
         self.constrains: bool = head["constrains"]
-        self.profile: str | None = head["profile"]
+        self.traits = replace(Traits(**head["traits"]), kind="replayed")
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         """See `LLM.complete`."""
@@ -178,11 +168,14 @@ class ReplayLLM:
             try:
                 line = json.loads(raw)
                 if head is None:
-                    head = {name: line[name] for name in ("recording", "llm", "context", "constrains", "profile")}
+                    if line["recording"] != VERSION:
+                        break
+                    head = {name: line[name] for name in ("llm", "context", "constrains", "traits")}
+                    Traits(**head["traits"])
                 elif "text" in line:
                     self._tokens[line["text"]] = int(line["tokens"])
                 else:
-                    _load(line)
+                    load_result(line)
                     self._at[line["request"]] = at
             except (ValueError, KeyError, TypeError) as error:
                 # The last line may be half written, by a run that was killed.
@@ -196,7 +189,7 @@ class ReplayLLM:
                 ) from error
             self._content.update(raw)
             at += len(raw)
-        if head is None or head["recording"] != VERSION:
+        if head is None:
             self._file.close()
             raise InputError("is no recording", where=str(self._path), expected="a file made by --record")
         return head
@@ -210,13 +203,4 @@ class ReplayLLM:
             )
         with self._lock:
             self._file.seek(self._at[key])
-            return _load(json.loads(self._file.readline()))
-
-
-def _load(line: dict[str, Any]) -> Completion | LLMError:
-    if "error" in line:
-        return LLMError(line["error"].pop("what"), **line["error"])
-    answer = line["answer"]
-    scores = answer.pop("mention_scores")
-    finish = FinishReason(answer.pop("finish"))
-    return Completion(**answer, finish=finish, mention_scores=None if scores is None else tuple(scores))
+            return load_result(json.loads(self._file.readline()))

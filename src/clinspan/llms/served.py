@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 from clinspan.errors import ConfigError, LLMError
 from clinspan.llms.address import Address
-from clinspan.llms.base import in_order
+from clinspan.llms.base import Traits, in_order
 from clinspan.llms.excerpts import hide
 from clinspan.llms.faults import Fault, FaultKind
 from clinspan.llms.gate import Gate, Shut, Ticket
@@ -103,6 +103,7 @@ class ServedLLM:
     """
 
     constrains = False
+    traits = Traits("served")
     listener: Callable[[Request, Completion | LLMError], None] | None = None
     """Is told each request and its result as soon as it is known, which may be long before its turn, in a thread of the
     LLM's own. None: nobody is told."""

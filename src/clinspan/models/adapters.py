@@ -52,10 +52,19 @@ class Adapter:
         """True when it was trained to mark exactly these labels together."""
         return any(set(known) == set(names) and len(known) == len(names) for known in self.label_sets)
 
-    def calibration(self, names: Collection[str]) -> Path | None:
-        """The file that says what its scores mean when these labels are asked for; None where there is none."""
-        path = self.path.parent / CALIBRATIONS / f"{'+'.join(sorted(names))}.toml"
-        return path if path.is_file() else None
+    def calibrations(self) -> dict[str, str]:
+        """What its scores mean: TOML for each set of labels, by their sorted names with `+` in between.
+
+        Raises:
+            InputError: when a calibration cannot be read.
+        """
+        made = {}
+        for path in sorted((self.path.parent / CALIBRATIONS).glob("*.toml")):
+            try:
+                made[path.stem] = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(f"the adapter's calibration cannot be read: {error}", where=str(path)) from error
+        return made
 
     def check_base(self, path: Path) -> None:
         """Makes sure that the base is the one it was trained on; reads the whole file.

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import struct
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from typing import Any, Self, cast
 from clinspan.errors import LLMError
 from clinspan.files import cache_folder
 from clinspan.llms.base import LLM
-from clinspan.messages import Completion, FinishReason, Request
+from clinspan.messages import Completion, FinishReason, Request, dump_spans, load_spans
 from clinspan.runs.database import Change, Database, Value
 
 SCHEMA = """
@@ -21,7 +20,7 @@ CREATE TABLE IF NOT EXISTS requests (
   key BLOB PRIMARY KEY,
   answer BLOB,             -- UTF-8; NULL where the request failed
   finish TEXT,
-  mention_scores BLOB,     -- little-endian doubles
+  spans TEXT,              -- JSON; NULL where the LLM names no places
   constrained INTEGER NOT NULL,
   prompt_tokens INTEGER NOT NULL,
   completion_tokens INTEGER NOT NULL,
@@ -40,7 +39,7 @@ CREATE TABLE IF NOT EXISTS requests (
 )
 """
 _RESULT = (
-    "answer, finish, mention_scores, constrained, prompt_tokens, completion_tokens, cached_tokens, seconds, "
+    "answer, finish, spans, constrained, prompt_tokens, completion_tokens, cached_tokens, seconds, "
     "error, what, place, expected, fix"
 )
 _PUT = f"""
@@ -136,12 +135,11 @@ def _columns(result: Completion | LLMError) -> tuple[Value, ...]:
     if isinstance(result, LLMError):
         said = (type(result).__name__, _text(result.what), _text(result.where), _text(result.expected))
         return (None, None, None, 0, 0, 0, 0, 0.0, *said, _text(result.fix))
-    scores = result.mention_scores
     return (
         # Servers send halves of surrogate pairs now and then; they must come back as they were.
         result.text.encode("utf-8", "surrogatepass"),
         result.finish.value,
-        None if scores is None else struct.pack(f"<{len(scores)}d", *scores),
+        None if result.spans is None else json.dumps(dump_spans(result.spans)),
         int(result.constrained),
         result.prompt_tokens,
         result.completion_tokens,
@@ -158,7 +156,7 @@ def _text(value: str | None) -> str | None:
 def _result(
     answer: Any,
     finish: Any,
-    scores: Any,
+    spans: Any,
     constrained: Any,
     prompt: Any,
     completion: Any,
@@ -171,25 +169,17 @@ def _result(
     fix: Any,
 ) -> Completion | LLMError:
     if answer is None:
-        kinds = {kind.__name__: kind for kind in _kinds(LLMError)}
-        # One that a later version has no name for any more is a failure all the same.
-        return kinds.get(error, LLMError)(what, where=place, expected=expected, fix=fix)
+        return LLMError.of_kind(error, what, where=place, expected=expected, fix=fix)
     return Completion(
         text=answer.decode("utf-8", "surrogatepass"),
         finish=FinishReason(finish),
-        mention_scores=None if scores is None else struct.unpack(f"<{len(scores) // 8}d", scores),
+        spans=None if spans is None else load_spans(json.loads(spans)),
         constrained=bool(constrained),
         prompt_tokens=prompt,
         completion_tokens=completion,
         cached_tokens=cached,
         seconds=seconds,
     )
-
-
-def _kinds(kind: type[LLMError]) -> Iterator[type[LLMError]]:
-    yield kind
-    for narrower in kind.__subclasses__():
-        yield from _kinds(narrower)
 
 
 _KEY_VERSION = 1
@@ -221,7 +211,7 @@ def content_key(llm: LLM, request: Request) -> bytes:
 
 
 VARIABLE = "CLINSPAN_ANSWERS"
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 
 def cache_path() -> Path:

@@ -13,7 +13,7 @@ from clinspan.messages import Completion, Place
 from clinspan.runs.answers import SCHEMA, Answers, Tokens, change_of
 from clinspan.runs.database import Change, Database
 
-_VERSION = 1
+_VERSION = 2
 _NUMBER = regex.compile(r"\d+(?:[.,]\d+)*")
 _SCHEMA = f"""
 {SCHEMA};

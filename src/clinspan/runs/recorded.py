@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clinspan.errors import BudgetError, LLMError, ModelError, OutputError
-from clinspan.llms.base import LLM, Announcing, asking
+from clinspan.llms.base import LLM, Announcing, Wrapper, asking
 from clinspan.messages import Completion, Request
 from clinspan.runs.answers import NOTHING, Answers, Tokens, content_key
 from clinspan.runs.budget import NO_LIMITS, Budget
@@ -60,7 +60,7 @@ def prompt_tokens(llm: LLM, request: Request) -> int:
     return sum(llm.count_tokens(message.content) + _AROUND for message in request.messages)
 
 
-class Recorded:
+class Recorded(Wrapper):
     """Wraps an LLM. Results come in the order of requests, and of equal requests only the first is made.
 
     Args:
@@ -80,10 +80,7 @@ class Recorded:
         budget: Budget | None = None,
         told: Told | None = None,
     ):
-        self.llm = llm
-        self.name = llm.name
-        self.context = llm.context
-        self.constrains = llm.constrains
+        super().__init__(llm)
         self.tally = Tally()
         self.budget = budget or Budget(NO_LIMITS)
         self._ledger = ledger
@@ -92,10 +89,6 @@ class Recorded:
         self._under_way: dict[int, _Slot] = {}
         if isinstance(llm, Announcing):
             llm.listener = self._hear
-
-    def count_tokens(self, text: str) -> int:
-        """As the wrapped LLM counts."""
-        return self.llm.count_tokens(text)
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Result]:
         """One result for each request, in their order; requests are taken as they are needed.
@@ -285,7 +278,7 @@ LIST = 0.15
 """Tokens of an answer that lists entities, for each token that it may have."""
 
 
-class Estimator:
+class Estimator(Wrapper):
     """Stands in for an LLM: counts what it would be asked, and answers nothing but what is known.
 
     Args:
@@ -294,10 +287,7 @@ class Estimator:
     """
 
     def __init__(self, llm: LLM, known: Iterable[Answers] = ()):
-        self.llm = llm
-        self.name = llm.name
-        self.context = llm.context
-        self.constrains = llm.constrains
+        super().__init__(llm)
         self.requests = 0
         """That would be made."""
         self.known = 0
@@ -306,10 +296,6 @@ class Estimator:
         """That the requests would take, estimated."""
         self._known = tuple(known)
         self._counted: set[bytes] = set()
-
-    def count_tokens(self, text: str) -> int:
-        """As the LLM counts."""
-        return self.llm.count_tokens(text)
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """An answer that is known, or an empty one, for each request."""

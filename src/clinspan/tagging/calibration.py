@@ -85,20 +85,35 @@ class Calibration:
         Raises:
             ConfigError: naming the file, when it is not one.
         """
-        path = Path(path)
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        except UnicodeDecodeError as error:
+            raise _no_calibration(error, str(path)) from error
+        return cls.parse(text, where=str(path))
+
+    @classmethod
+    def parse(cls, text: str, *, where: str) -> "Calibration":
+        """The calibration that `to_toml` wrote.
+
+        Raises:
+            ConfigError: naming the place, when it is not one.
+        """
+        try:
+            data = tomllib.loads(text)
             return cls(
                 open_bias=float(data["open_bias"]),
                 dials={label: Dial(**dial) for label, dial in data.get("dials", {}).items()},
                 rules=BoundaryRules.from_toml(data),
                 learned_from=_texts(data.get("learned_from", {})),
             )
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-            fix = "Make it with `clinspan calibrate`."
-            raise ConfigError(f"is no calibration: {error}", where=str(path), fix=fix) from error
+        except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+            raise _no_calibration(error, where) from error
+
+
+def _no_calibration(error: Exception, where: str) -> ConfigError:
+    return ConfigError(f"is no calibration: {error}", where=where, fix="Make it with `clinspan calibrate`.")
 
 
 def _texts(table: Mapping[str, Any]) -> dict[str, str]:

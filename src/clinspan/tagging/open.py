@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from clinspan.classifier.scheme import head_for
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, LabelError, did_you_mean
@@ -12,9 +11,7 @@ from clinspan.formats.base import Format
 from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet, builtin_names
 from clinspan.llms import spec
-from clinspan.llms.base import LLM
-from clinspan.llms.embedded import EmbeddedLLM
-from clinspan.llms.encoder import EncoderLLM
+from clinspan.llms.base import LLM, Particular
 from clinspan.llms.spec import KINDS
 from clinspan.models import adapters
 from clinspan.models.registry import path_of
@@ -102,12 +99,10 @@ def llm(
 
 
 def _loaded(given: str, labels: LabelSet, form: Format, **options: object) -> LLM | None:
-    """The LLM of a spec; that an encoder cannot answer what will be asked is known before any note is read."""
+    """The LLM of a spec; one that cannot answer what will be asked is refused before any note is read."""
     loaded = spec.load(given, **options)
-    if isinstance(loaded, EncoderLLM):
-        head_for(loaded.classifier.heads, labels.names)
-        if not form.repeats_text:
-            raise ConfigError(f"an encoder does not answer in {form.name}", expected="tanl")
+    if isinstance(loaded, Particular):
+        loaded.check(labels.names, form)
     return loaded
 
 
@@ -138,13 +133,12 @@ def calibration(given: Calibration | str | Path | None, llm: LLM | None, labels:
     """A calibration.
 
     Args:
-        given: one, its file, `none` for one that changes nothing; None for what came with the adapter of the LLM.
+        given: one, its file, `none` for one that changes nothing; None for what came with the LLM.
         llm: whose scores it is for.
         labels: that are asked for.
     """
-    if given is None and isinstance(llm, EmbeddedLLM) and llm.adapter is not None:
-        adapter = adapters.beside(llm.adapter)
-        given = adapter.calibration(labels.names) if adapter is not None else None
+    if given is None and llm is not None and (known := llm.traits.calibration(labels.names)) is not None:
+        return Calibration.parse(known, where=f"the calibration of {llm.name}")
     if given is None or given == "none":
         return Calibration()
     return given if isinstance(given, Calibration) else Calibration.from_toml(given)

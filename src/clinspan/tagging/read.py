@@ -1,15 +1,15 @@
 """Reads an LLM's answer about one window: verified entities and a named state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clinspan.document import Entity, WindowState
 from clinspan.errors import BudgetError, LLMError
-from clinspan.formats.base import Format, Mention, Reading
+from clinspan.formats.base import Format, Reading
 from clinspan.formats.fidelity import DriftKind, align_copy
 from clinspan.grounding.align import GroundingSettings, ground
 from clinspan.labels import LabelSet
-from clinspan.messages import Completion, FinishReason, Request
+from clinspan.messages import Completion, FinishReason, FoundSpan, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,10 @@ def read_answer(
         return Outcome(WindowState.OVER_BUDGET, detail=str(answer))
     if isinstance(answer, LLMError):
         return Outcome(WindowState.FAILED, detail=str(answer))
+    if answer.spans is not None:
+        return _found(text, question, answer, answer.spans)
     reading = form.parse(answer.text, question.labels)
-    grounded = ground(text, _scored(reading, answer), copy=reading.copy, settings=settings)
+    grounded = ground(text, reading.mentions, copy=reading.copy, settings=settings)
     state, detail = _judge(text, reading, answer, bool(grounded.entities))
     return Outcome(
         state,
@@ -89,27 +91,47 @@ def join(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def _scored(reading: Reading, answer: Completion) -> tuple[Mention, ...]:
-    scores = answer.mention_scores
-    if scores is None or len(scores) != len(reading.mentions):
-        return reading.mentions
-    return tuple(replace(mention, score=score) for mention, score in zip(reading.mentions, scores, strict=True))
+def _found(text: str, question: Question, answer: Completion, spans: Sequence[FoundSpan]) -> Outcome:
+    """What became of a window in which the LLM names the places itself."""
+    entities, unread = [], []
+    for found in sorted(spans, key=lambda found: (found.span.start, -found.span.end, found.label)):
+        span, label = found.span, found.label
+        if span.end > len(text):
+            unread.append(f"the window ends before: {label} at {span.start}-{span.end}")
+        elif label not in question.labels:
+            unread.append(f"not a label that was asked for: {label!r}")
+        else:
+            entities.append(Entity(span, label, span.of(text), found.score, attributes=found.attributes))
+    state, detail = _ended(answer) or _whole(unread, bool(entities))
+    return Outcome(state, tuple(entities), detail, unread=tuple(unread))
+
+
+def _ended(answer: Completion) -> tuple[WindowState, str] | None:
+    """The state that the end of an answer tells of by itself."""
+    if answer.finish is FinishReason.REFUSAL:
+        return WindowState.REFUSED, "the model declined to answer"
+    if answer.finish is FinishReason.LENGTH:
+        return WindowState.TRUNCATED, f"the answer was cut off after {answer.completion_tokens} tokens"
+    return None
+
+
+def _whole(lost: Sequence[str], found: bool) -> tuple[WindowState, str | None]:
+    """The state of a window whose answer is whole, but for what was not understood."""
+    if lost:
+        return WindowState.UNREADABLE, f"{len(lost)} parts of the answer were not understood, first: {lost[0]}"
+    return (WindowState.OK if found else WindowState.EMPTY), None
 
 
 def _judge(text: str, reading: Reading, answer: Completion, found: bool) -> tuple[WindowState, str | None]:
-    if answer.finish is FinishReason.REFUSAL:
-        return WindowState.REFUSED, "the model declined to answer"
+    ended = _ended(answer)
     drift = align_copy(reading.copy, text).drift if reading.copy is not None else None
     # A faithful copy of a note that sounds like a refusal ("I cannot sleep") is none.
     if reading.refused and (drift is None or not drift.faithful):
         return WindowState.REFUSED, "the model declined to answer"
-    if answer.finish is FinishReason.LENGTH:
-        return WindowState.TRUNCATED, f"the answer was cut off after {answer.completion_tokens} tokens"
+    if ended is not None:
+        return ended
     if drift is not None and drift.kind is DriftKind.TRUNCATED:
         return WindowState.TRUNCATED, f"the answer repeats the text only up to character {drift.reached}"
     if drift is not None and drift.kind is DriftKind.OTHER:
         return WindowState.UNREADABLE, "the answer is no copy of the text"
-    lost = [part.reason for part in reading.unread if not part.harmless]
-    if lost:
-        return WindowState.UNREADABLE, f"{len(lost)} parts of the answer were not understood, first: {lost[0]}"
-    return (WindowState.OK if found else WindowState.EMPTY), None
+    return _whole([part.reason for part in reading.unread if not part.harmless], found)

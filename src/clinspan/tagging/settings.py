@@ -10,11 +10,7 @@ from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.selection import SelectSettings
 from clinspan.grounding.align import GroundingSettings
 from clinspan.llms.base import LLM
-from clinspan.llms.embedded import EmbeddedLLM
-from clinspan.llms.encoder import EncoderLLM
-from clinspan.llms.replay import ReplayLLM
 from clinspan.messages import CandidateMode
-from clinspan.models import adapters
 from clinspan.prompt import PromptSettings
 from clinspan.settings import TAGGING_SETTINGS
 from clinspan.text.windows import WindowSettings
@@ -117,16 +113,7 @@ NAMED = {"prompted": PROMPTED, "small": SMALL, "tuned": TUNED, "told": TOLD, "se
 
 def profile_name(llm: LLM) -> str:
     """Which of the settings of `NAMED` suit an LLM; a replay is asked what the recorded LLM was asked."""
-    if isinstance(llm, ReplayLLM):
-        return llm.profile if llm.profile in NAMED else "served"
-    if isinstance(llm, EncoderLLM):
-        return "tuned"
-    if not isinstance(llm, EmbeddedLLM):
-        return "served"
-    if llm.adapter is None:
-        return "small" if llm.small else "prompted"
-    adapter = adapters.beside(llm.adapter)
-    return "told" if adapter is not None and adapter.facts else "tuned"
+    return llm.traits.profile if llm.traits.profile in NAMED else "served"
 
 
 def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
