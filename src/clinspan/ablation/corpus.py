@@ -43,8 +43,6 @@ def read_corpus(plan: Plan, labels: LabelSet, limit: int | None = None) -> Corpu
     A larger limit gives what a smaller one gives, and more.
 
     Args:
-        plan: says where they are.
-        labels: what they are scored for.
         limit: in place of the plan's own.
 
     Raises:
@@ -73,8 +71,6 @@ def gold(source: Source, labels: LabelSet, problems: list[InputError]) -> Iterat
     """Annotated documents with entities of the label set alone.
 
     Args:
-        source: where they are.
-        labels: the label set.
         problems: takes what is left out.
 
     Raises:

@@ -54,15 +54,12 @@ class Measured:
     """One document in one cell. Of its text nothing is kept.
 
     Attributes:
-        id: the document's.
         model: the LLM's name, with what changes its answers; empty without one.
         counts: by rule, for each label in the label set's order.
         entities: start, end and label of what was found.
         states: how many windows ended in each.
-        asked: requests and tokens.
         times: seconds by stage.
         clock: seconds from the document before it to this one.
-        words: of its text.
     """
 
     id: str
@@ -115,17 +112,7 @@ class Measured:
 def measured(
     gold: Document, found: Document, labels: tuple[str, ...], *, model: str, asked: Asked, times: Times, clock: float
 ) -> Measured:
-    """What a cell made of a document.
-
-    Args:
-        gold: the document with its right entities.
-        found: the same, tagged.
-        labels: what is scored.
-        model: the LLM's name.
-        asked: what the LLM was asked about it.
-        times: what it took.
-        clock: since the document before.
-    """
+    """What a cell made of a document."""
     states: dict[WindowState, int] = {}
     for window in found.windows:
         states[window.state] = states.get(window.state, 0) + 1
@@ -226,10 +213,6 @@ _OURS = (INDEX, OPENINGS, PLAN, PAGE, MARKDOWN)
 class AblationFolder:
     """What is kept of an ablation beside its ledger.
 
-    Args:
-        path: a run's folder.
-        plan: the ablation's.
-
     Raises:
         OutputError: when it cannot be written.
     """
@@ -287,8 +270,6 @@ class AblationFolder:
         """Says what the files of the cells are.
 
         Args:
-            grid: the cells.
-            corpus: what they were measured on.
             failed: why a cell has not been measured, by its name.
         """
         told = {
@@ -329,16 +310,7 @@ class AblationFolder:
 def description(
     plan: Plan, labels: LabelSet, corpus: Corpus, examples: Examples | None, *, command: list[str], output: Path
 ) -> Description:
-    """What makes two ablations one: corpus, pool, labels and seed; cells can be added, and documents.
-
-    Args:
-        plan: the plan.
-        labels: its label set.
-        corpus: its documents.
-        examples: its pool.
-        command: the arguments of the command.
-        output: the folder.
-    """
+    """What makes two ablations one: corpus, pool, labels and seed; cells can be added, and documents."""
     pool = "none"
     if examples is not None:
         about = examples.pool.info

@@ -18,9 +18,7 @@ class Metered(Wrapper):
 
     Args:
         llm: is asked what is not known.
-        ledger: of the run.
         cache: answers of other runs, where they are wanted.
-        budget: of the run.
     """
 
     def __init__(self, llm: LLM, *, ledger: Ledger, cache: Answers | None, budget: Budget):

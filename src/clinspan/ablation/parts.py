@@ -24,7 +24,6 @@ class Parts:
 
     Args:
         plan: names the parts.
-        labels: what is asked for.
         examples: the pool; None where there is none.
         allow_remote: whether notes may leave this machine for the addresses of the plan.
     """
@@ -69,7 +68,6 @@ class Parts:
         """The tagger of a cell.
 
         Args:
-            cell: its settings.
             bias: in place of `open-bias = "auto"`.
 
         Raises:
@@ -115,9 +113,7 @@ class Asking:
     """Lets taggers ask through one ledger.
 
     Args:
-        ledger: of the run.
         cache: answers of other runs; None for none.
-        budget: of the run.
         use_cache: for all LLMs or none; None: for servers, whose answers cost money or the time of others.
     """
 

@@ -80,10 +80,7 @@ class Source:
     """Annotated documents, or for examples the folder of a pool.
 
     Attributes:
-        path: a file or folder.
         format: as for `clinspan tag --from`; None: as recognised.
-        names: new names for labels.
-        ignored: labels whose entities are left out.
         lenient: a wrong annotation is left out; else it is an error.
     """
 
@@ -99,8 +96,6 @@ class LLMPlan:
     """An LLM that the plan names.
 
     Attributes:
-        spec: as for `clinspan tag --llm`.
-        adapter: as for `clinspan tag --adapter`.
         options: the LLM's settings, see `llms.spec`.
     """
 
@@ -114,10 +109,8 @@ class Plan:
     """What is to be measured.
 
     Attributes:
-        title: heads the report.
         seed: of the subset, of the sentences that a bias is chosen on, and of the bootstrap.
         gold: what is tagged and scored.
-        labels: a label set.
         unit: what is tagged as a document.
         limit: so many of them, drawn by the seed; None for all.
         pool: of examples; None for none.
@@ -126,7 +119,6 @@ class Plan:
         llms: those that have a section, by name; a cell may also give a spec.
         fixed: settings of all cells.
         axes: the values of each setting that varies.
-        text: of the file.
     """
 
     title: str

@@ -53,11 +53,7 @@ class Plot:
     """F1 over something.
 
     Attributes:
-        title: over it.
         across: what the horizontal axis says.
-        ups, acrosses: ticks.
-        lines: joined dots.
-        dots: dots that are not joined.
         legend: what shades mean.
     """
 
@@ -152,7 +148,6 @@ def against(results: Results, across: str, cost: Callable[[CellResult], float | 
     """F1 of every cell against what it costs; None where that is not known of any.
 
     Args:
-        results: the cells.
         across: what the cost is.
         cost: of a cell; None where it is not known.
     """

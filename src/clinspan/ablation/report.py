@@ -30,10 +30,8 @@ class Table:
     """Rows of text under a heading.
 
     Attributes:
-        title: the heading.
         note: what a reader must know to read it; may be empty.
         columns: their headings; those of numbers are set to the right.
-        rows: as many texts each.
         numbers: the columns that are numbers.
     """
 
@@ -59,15 +57,7 @@ class Table:
 def tables(
     plan: Plan, grid: Grid, results: Results, failed: Mapping[str, str], prices: Mapping[str, Price]
 ) -> Iterator[Table]:
-    """All tables that have a row, in the order of the report.
-
-    Args:
-        plan: what was asked.
-        grid: its cells.
-        results: their figures.
-        failed: why a cell was given up, by its name.
-        prices: of models, by name.
-    """
+    """All tables that have a row, in the order of the report."""
     for table in (
         _scores(results),
         *_contributions(Contributions(results, plan.axes)),
@@ -266,10 +256,7 @@ class Report:
     """What a report says.
 
     Attributes:
-        title: heads it.
-        about: what was measured, by name.
         signature: what the figures must be quoted with.
-        tables: in order.
     """
 
     title: str

@@ -27,14 +27,10 @@ class CellResult:
     """One cell's figures.
 
     Attributes:
-        cell: the cell.
         model: the name of its LLM; empty without one.
-        scores, intervals: by rule.
         asked: requests and tokens over all documents.
         times: seconds by stage over all documents.
         clock: seconds from the first document to the last.
-        states: how many windows ended in each.
-        documents: how many were measured.
     """
 
     cell: Cell
@@ -76,8 +72,6 @@ class Results:
     Args:
         cells: with the documents that each has, by id.
         corpus: says what a whole document is, and the order.
-        labels: of the counts.
-        seed: of the draws.
     """
 
     def __init__(
@@ -180,7 +174,6 @@ class Gain:
     """A cell against the one with neither examples nor knowledge, in the first prompt.
 
     Attributes:
-        name: of the cell, but for its seed.
         factors: in which it differs.
         against: the name of the other.
         gain: the difference of F1.
@@ -227,7 +220,6 @@ class Contributions:
     Cells that differ in the seed alone count as one, with the mean of their F1.
 
     Args:
-        results: the cells' figures.
         axes: what varies.
     """
 

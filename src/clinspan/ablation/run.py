@@ -46,11 +46,7 @@ class Ablation:
 
     Attributes:
         plan, grid, labels, corpus, examples: what is to be measured.
-        parts: makes the taggers.
         asking: through which they ask.
-        ledger: of the run.
-        folder: keeps what is measured.
-        budget: of the run.
         progress, done: told of each window that was read and each document that was measured.
         failed: why a cell was given up, by its name.
     """

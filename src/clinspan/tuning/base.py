@@ -20,13 +20,8 @@ class Base:
     """A model ready to be tuned.
 
     Attributes:
-        name: as the card gives it.
         sha256: of the GGUF file; of config.json and the weights' files one after the other for a folder; empty for a
             hub's name.
-        model: transformers' causal model.
-        tokenizer: its tokenizer.
-        context: tokens that fit into it.
-        shape: what the GGUF export needs to know.
     """
 
     name: str
@@ -127,9 +122,7 @@ class EncoderBase:
     """An encoder before it is tuned.
 
     Attributes:
-        name: as the card gives it.
         sha256: of the weights' file; empty for a hub's name and where there are several files.
-        source: what transformers is given.
     """
 
     name: str

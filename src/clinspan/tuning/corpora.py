@@ -27,9 +27,7 @@ class Gold:
     the label set that each is asked with.
 
     Attributes:
-        name: as the card shows it.
         documents: with entities of these labels alone.
-        labels: what its annotators looked for.
         sha256: of its file; of its documents where they are a pool's.
         left_out: how many of its documents are not used, since they are held out elsewhere or come twice.
         faults: the annotations that are wrong and the documents that cannot be read, none of which are among these.
@@ -55,9 +53,6 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
     """Reads a gold file or folder; a wrong annotation is left out and kept in `Gold.faults`.
 
     Args:
-        path: in any corpus format, or a pool's folder.
-        labels: what its annotators looked for.
-        names: new names for labels.
         strict: a label outside the set is an error, and so is a file without entities; else they are passed over.
 
     Raises:
@@ -133,9 +128,7 @@ def drawn(gold: Gold, wanted: str, *, seed: int) -> Gold:
     """Some of a corpus's documents, in their order; a larger draw by the same seed holds a smaller one.
 
     Args:
-        gold: the corpus.
         wanted: how many, or which share as `25%`.
-        seed: of the draw.
 
     Raises:
         ConfigError: when it is neither, or the corpus has fewer.

@@ -32,7 +32,6 @@ class Rows:
         windows: how many windows the documents have, with those left out.
         mentions: of the documents, that tags can mark.
         lost: mentions that they cannot: those that a window's edge cuts, and the shorter of two that overlap.
-        too_long: windows that do not fit into the encoder.
     """
 
     rows: tuple[Row, ...]

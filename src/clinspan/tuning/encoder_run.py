@@ -39,7 +39,6 @@ class At:
         step, steps: optimizer steps done, and in the whole run.
         passes: over the windows, done so far.
         seconds: of training, over all resumed runs.
-        loss: running mean of the last steps'.
     """
 
     step: int
@@ -53,13 +52,9 @@ class EncoderRun:
     """A run in its output folder.
 
     Args:
-        base: what is tuned.
         corpora: what is learned from, held-out documents already taken out (`corpora.without`).
-        output: the classifier's folder.
-        settings: see there.
         held: what is validated on after each pass, each with its own labels; the best pass by mean F1 is kept, the last
             one where there is none.
-        resume: go on from the folder's checkpoint.
         name: of the classifier; the output folder's when None.
 
     Raises:

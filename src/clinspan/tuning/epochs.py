@@ -34,7 +34,6 @@ class EpochSettings:
         notes: the share of windows laid out as a note's lines.
         facts: the share of windows whose prompt has facts, where there is a dictionary.
         max_tokens: a pair with more tokens is left out.
-        seed: of all the choices.
     """
 
     sizes: tuple[float, ...] = (0.5, 0.3, 0.2)
@@ -76,7 +75,6 @@ def label_sets(corpora: Sequence[Gold], *, alone: bool = True) -> list[list[str]
     """The sets of labels that training asks for together, each in the prompt's order.
 
     Args:
-        corpora: what is learned from.
         alone: whether labels that one corpus alone has were also asked for by themselves.
     """
     asked = [list(gold.labels.names) for gold in corpora]
@@ -89,10 +87,7 @@ class Epochs:
     """Makes the pairs of any pass anew from its number, so that a resumed run sees what it would have seen.
 
     Args:
-        corpora: what is learned from.
         form: the format answers are written in; TANL is asked for by its choices, any other by its whole answers.
-        tokenizer: of the base.
-        settings: see there.
         facts: gives the facts of a window; None for none.
     """
 
@@ -205,7 +200,6 @@ class Facts:
     """The facts of windows, looked up in whole documents as the tagger does.
 
     Args:
-        dictionary: whose proposals are told.
         count: the tokens of a line for the model that is tuned.
     """
 

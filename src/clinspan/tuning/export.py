@@ -31,9 +31,6 @@ class Shape:
 
     Attributes:
         model_type: transformers' name of the architecture.
-        layers: how many blocks it has.
-        heads: query heads.
-        key_heads: key and value heads.
     """
 
     model_type: str
@@ -78,10 +75,7 @@ def to_gguf(weights: Mapping[str, Any], path: Path, *, shape: Shape, alpha: floa
 
     Args:
         weights: fp32 arrays of numpy by peft's names; A is (rank, inputs), B is (outputs, rank).
-        path: the file to write.
-        shape: of the base.
         alpha: the adapter's; llama.cpp divides it by the rank.
-        name: for the file's metadata.
 
     Raises:
         MissingExtra: when the package gguf is not installed.
@@ -121,8 +115,6 @@ def from_gguf(path: Path, *, shape: Shape, alpha: float) -> dict[str, Any]:
     """The matrices of an adapter's GGUF file as fp32 arrays of numpy, by peft's names and in transformers' order.
 
     Args:
-        path: the file.
-        shape: of the base.
         alpha: what the matrices will be used with; B is scaled for it.
 
     Raises:

@@ -33,7 +33,6 @@ class Progress:
         batch: optimizer steps done in this epoch.
         seconds: of training, over all resumed runs.
         loss: running mean of the last steps' loss.
-        tokens: read in training so far, padding not counted.
     """
 
     step: int = 0
@@ -214,7 +213,6 @@ def choice_losses(hidden: torch.Tensor, head: torch.Tensor, members: Sequence[To
     Args:
         hidden: the network's last states, (members, tokens, width).
         head: the output embedding, (vocabulary, width).
-        members: whose decisions are taken.
     """
     made = [(i, d) for i, m in enumerate(members) for d in m.decisions]
     if not made:
@@ -238,8 +236,6 @@ def save_checkpoint(trainer: Trainer, folder: Path, *, run: dict[str, Any], smal
     Masters are kept in fp32 and the optimizer's moments in bf16, which halves the file and costs nothing measurable.
 
     Args:
-        trainer: the run.
-        folder: the checkpoint's own folder.
         run: what a resumed run must share with this one (base, settings, data).
         small: a third of the size, to be kept or sent after a run: weights in half precision and, of the optimizer's
             state, the second moments alone, as the means of their rows and columns (Adafactor, Shazeer and Stern 2018).

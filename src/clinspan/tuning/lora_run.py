@@ -33,13 +33,8 @@ class Run:
     """A run in its output folder; made once, `train` goes on from its checkpoint if told to.
 
     Args:
-        base: what is tuned.
         corpora: what is learned from, held-out documents already taken out (`corpora.without`).
-        form: the format of the answers.
-        output: the adapter's folder.
-        settings: see there.
         held: what validation scores on; with a GGUF base and TANL only.
-        gguf: the base's GGUF file, when it has one.
         facts: gives the dictionary's facts for a window.
         name: of the adapter; the output folder's when None.
     """
@@ -170,10 +165,10 @@ class Run:
         # The other processes of this run wait meanwhile, so their cores are free.
         found = validate.strict_score(gguf, path, held, threads=most_threads())
         best = max(self.log.scores, default=-1.0)
-        all, between = found.micro, intervals(found)[0].f1
+        micro, between = found.micro, intervals(found)[0].f1
         at = {"step": self.trainer.progress.step, "passes": round(self.passes, 3)}
-        self.log.add(**at, f1=all.f1, p=all.precision, r=all.recall, low=between.low, high=between.high)
-        if all.f1 > best:
+        self.log.add(**at, f1=micro.f1, p=micro.precision, r=micro.recall, low=between.low, high=between.high)
+        if micro.f1 > best:
             self._kept = found
             path.replace(self.output / ADAPTER_FILE)
             self.trainer.save_peft(self.output / PEFT_FOLDER)
@@ -239,16 +234,9 @@ def open_run(
     Args:
         base: `embedded` for the embedded model, a GGUF file, a Hugging Face folder, or `hf:NAME`.
         corpora: see `Run`, like `form`, `output`, `settings`, `held` and `name`.
-        form: see there.
         output: made if need be; must be empty unless the run is resumed or forced.
-        settings: see there.
-        held: see there.
         start_from: an adapter of the same base to begin with, its folder or file.
-        resume: go on from the output folder's checkpoint.
-        force: write into a folder that has files.
-        name: see there.
         dictionary: what its proposals are is told in a share of the prompts (`EpochSettings.facts`) and in validation.
-        four_bit: see `load_base`.
 
     Raises:
         ClinspanError: when a part of it cannot be had, or they do not fit together.

@@ -31,10 +31,7 @@ def check_output(folder: Path, *, checkpoints: Sequence[str], resume: bool, forc
     """Makes the output folder.
 
     Args:
-        folder: it.
         checkpoints: patterns, relative to it, of what such a run can be resumed from.
-        resume: whether one is to be.
-        force: write into a folder that has files.
 
     Raises:
         OutputError: when it has files and the run is neither resumed nor forced, or it cannot be made.
@@ -98,15 +95,10 @@ class Card:
     """All that is written down about an adapter or a classifier.
 
     Attributes:
-        name: its name.
         base: name and sha256 of the model it was made of.
         label_sets: the sets of label names that it marks together, each in the order in which they are asked for.
-        data: a row for each corpus, see `data_row`.
-        settings: of the run.
-        progress: how far the run got.
         about: what only one kind of model has; the template knows it.
         scores: a row for each scored corpus: its name, its split and what `validate.report` gives.
-        limits: what a user must know.
     """
 
     name: str
@@ -123,9 +115,7 @@ class Card:
         """Writes card.json and README.md beside the tuned weights.
 
         Args:
-            folder: where they are.
             part: what the card calls the weights: `adapter` or `weights`.
-            file: their name.
 
         Raises:
             OutputError: when they cannot be written.
@@ -157,11 +147,6 @@ def data_row(gold: Gold, split: str) -> dict[str, Any]:
 
 def check_same(known: Mapping[str, Any], run: Mapping[str, Any], checkpoint: Path) -> None:
     """Makes sure that a run goes on from a checkpoint of its own.
-
-    Args:
-        known: what the checkpoint was made with.
-        run: what this run is made with.
-        checkpoint: where it lies.
 
     Raises:
         ModelError: naming what differs.

@@ -24,7 +24,6 @@ class Choice:
 
     Attributes:
         piece: index of the piece that is right there.
-        others: the pieces that could stand there instead.
     """
 
     piece: int
@@ -40,7 +39,6 @@ class Pair:
         pieces: the answer, in the pieces in which it is tokenised.
         choices: where in the answer something is decided, in order.
         mentions: how many mentions the answer marks.
-        source: the document's id.
     """
 
     messages: tuple[Message, ...]

@@ -64,9 +64,7 @@ class LoraSettings:
         alpha: the pair's product is scaled by alpha / rank.
         loss: `choices` is the cross-entropy over what the constrained decoder chooses between, at the places where it
             chooses; `answer` that over the whole vocabulary at every token of the answer.
-        batch: pairs in one optimizer step.
         tokens: padded tokens in one forward pass at most; a step's gradient is accumulated over several when needed.
-        clip: largest norm of a step's gradient.
         seed: of the adapter's start and of the order of pairs.
     """
 
@@ -89,12 +87,9 @@ class RunSettings:
     """What a run is, but for its data and base.
 
     Attributes:
-        lora: the adapter and its loss.
         epochs: how documents become pairs.
-        learning_rate: at its highest.
         minutes: training ends after so many minutes, resumed runs counted together; or
         passes: after so many passes over the documents. One of the two is given.
-        shape: how the rate falls.
         checkpoint_minutes: between two checkpoints.
         validate_minutes: between two validations; the best adapter by F1 is kept, the last one where none was taken.
         validate_at: passes after which is validated, instead of by the clock; the end is validated in any case.
@@ -136,10 +131,7 @@ class EncoderRunSettings:
 
     Attributes:
         learning_rate: at its highest; it rises over the first tenth of the run and then falls in a straight line.
-        passes: over the windows.
-        batch: windows in one step.
         weight_decay: of all weights but biases and norms.
-        clip: largest norm of a step's gradient.
         keep_empty: the share of windows without a mention that is used.
         sentences: a window has at most so many; how many is drawn for each document, so that the encoder learns to
             read sentences alone and with those before them.

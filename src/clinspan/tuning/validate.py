@@ -71,9 +71,7 @@ def strict_score(base: Path, adapter: Path, held: Held, *, threads: int | None =
 
     Args:
         base: the GGUF file the adapter was trained on.
-        adapter: its GGUF file.
         held: the documents, their labels and how they are cut.
-        threads: for decoding.
     """
     with EmbeddedLLM(base, EmbeddedSettings(adapter=adapter, threads=threads)) as llm:
         mine = tag(llm, held)
