@@ -8,13 +8,13 @@ import pytest
 from clinspan.dictionary import build
 from clinspan.dictionary.sources import packaged as module
 from clinspan.dictionary.sources.packaged import (
-    Drugs,
-    Icd10cm,
-    MeshDiseases,
-    Mondo,
+    drugs,
     hpo_types,
+    icd10cm,
     icd10cm_types,
+    mesh_diseases,
     mesh_types,
+    mondo,
     mondo_types,
     packaged,
     read_plain_pickle,
@@ -82,7 +82,7 @@ def test_a_damaged_pickle_is_named(tmp_path, data):
         read_plain_pickle(file)
 
 
-@pytest.mark.parametrize("source", [Mondo, MeshDiseases, Drugs, Icd10cm])
+@pytest.mark.parametrize("source", [mondo, mesh_diseases, drugs, icd10cm])
 def test_a_missing_package_names_the_extra(monkeypatch, source):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"clinspan\[vocabularies\]"):
@@ -90,7 +90,7 @@ def test_a_missing_package_names_the_extra(monkeypatch, source):
 
 
 def _open_codes_alone(_number):
-    build.packaged = lambda: (Icd10cm(),)
+    build.packaged = lambda: (icd10cm(),)
     found = build.open_default()
     return (
         str(found.path),

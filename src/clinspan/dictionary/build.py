@@ -40,7 +40,7 @@ class _Blob:
         self.starts.append(self.starts[-1] + len(data))
 
 
-class Tables:
+class _Tables:
     """A context that writes into `folder`, and the line `form<TAB>name number` into `spool` for each form of a name."""
 
     def __init__(self, folder: Path, spool: TextIO):
@@ -52,12 +52,12 @@ class Tables:
         self._definitions = _Blob(folder / layout.DEFINITIONS, self._stack)
         self._name_concepts, self._name_sources, self._name_flags = array("I"), array("B"), array("B")
         self._preferred, self._types, self._definition_firsts = array("I"), array("I"), array("I", [0])
-        self._sources: dict[str, int] = {}
-        self._typesets: dict[tuple[str, ...], int] = {}
+        self.sources: dict[str, int] = {}
+        self.typesets: dict[tuple[str, ...], int] = {}
         self.acronyms = bytearray()
         """For each name, whether it must keep its case."""
 
-    def __enter__(self) -> "Tables":
+    def __enter__(self) -> "_Tables":
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -65,38 +65,24 @@ class Tables:
 
     @property
     def names(self) -> int:
-        """Names so far."""
         return len(self._name_concepts)
 
     @property
     def concepts(self) -> int:
-        """Concepts so far."""
         return len(self._types)
 
     @property
     def definitions(self) -> int:
-        """Definitions so far."""
         return len(self._definitions.starts) - 1
 
-    @property
-    def typesets(self) -> list[list[str]]:
-        """The tuples of types that concepts have, by number."""
-        return [list(types) for types in self._typesets]
-
-    @property
-    def sources(self) -> list[str]:
-        """Short names of the vocabularies that names come from, by number."""
-        return list(self._sources)
-
     def add(self, entry: Entry) -> None:
-        """Writes a concept."""
         first = self.names
         chosen = next((place for place, term in enumerate(entry.terms) if term.preferred), 0)
         for term in entry.terms:
             self._add_name(term)
         self._ids.add(entry.id)
         self._preferred.append(first + chosen)
-        self._types.append(self._typesets.setdefault(entry.types, len(self._typesets)))
+        self._types.append(self.typesets.setdefault(entry.types, len(self.typesets)))
         for definition in entry.definitions:
             self._definitions.add(definition)
         self._definition_firsts.append(self.definitions)
@@ -105,7 +91,7 @@ class Tables:
         number = self.names
         for form in name_forms(term.text):
             self._spool.write(f"{form}\t{number}\n")
-        source = self._sources.setdefault(term.source, len(self._sources))
+        source = self.sources.setdefault(term.source, len(self.sources))
         if source > 255:
             raise DictionaryError("there are more than 256 vocabularies", fix="Name those you need with --source.")
         self._names.add(term.text)
@@ -115,7 +101,6 @@ class Tables:
         self.acronyms.append(is_acronym(term.text))
 
     def finish(self) -> None:
-        """Writes the numbers that stand beside the texts."""
         for name, numbers in (
             (layout.NAME_STARTS, self._names.starts),
             (layout.NAME_CONCEPTS, self._name_concepts),
@@ -179,15 +164,15 @@ def _silent(_step: str, _done: int) -> None:
 
 def _write(sources: Sequence[Source], folder: Path, progress: Progress) -> dict[str, object]:
     with (folder / "spool").open("w+", encoding="utf-8", newline="\n") as spool:
-        with Tables(folder, spool) as tables:
-            for entry in merged(sources):
+        with _Tables(folder, spool) as tables:
+            for entry in _merged(sources):
                 tables.add(entry)
                 if not tables.concepts % 1000:
                     progress("names", tables.names)
         if not tables.names:
             raise DictionaryError("there is no name in the sources")
         tables.finish()
-        keys = index_keys(spool, folder, tables.acronyms, progress)
+        keys = _index_keys(spool, folder, tables.acronyms, progress)
     (folder / "spool").unlink()
     return {
         "format": layout.FORMAT,
@@ -198,8 +183,8 @@ def _write(sources: Sequence[Source], folder: Path, progress: Progress) -> dict[
         "definitions": tables.definitions,
         "keys": keys,
         "sources": [asdict(info) for info in _infos(sources)],
-        "source_names": tables.sources,
-        "typesets": tables.typesets,
+        "source_names": list(tables.sources),
+        "typesets": [list(types) for types in tables.typesets],
         "type_definitions": {name: text for source in sources for name, text in source.type_definitions().items()},
         "files": {file.name: file.stat().st_size for file in sorted(folder.iterdir())},
     }
@@ -213,7 +198,7 @@ def _infos(sources: Sequence[Source]) -> list[SourceInfo]:
     return list(infos.values())
 
 
-def merged(sources: Sequence[Source]) -> Iterator[Entry]:
+def _merged(sources: Sequence[Source]) -> Iterator[Entry]:
     """The entries of all sources, those of one id made one; at most one grouped source is streamed."""
     streamed = next((source for source in sources if source.grouped), None)
     held: dict[str, list[Entry]] = {}
@@ -239,7 +224,7 @@ def _merge(entries: Sequence[Entry]) -> Entry:
     )
 
 
-def index_keys(spool: TextIO, folder: Path, acronyms: bytearray, progress: Progress) -> int:
+def _index_keys(spool: TextIO, folder: Path, acronyms: bytearray, progress: Progress) -> int:
     """Writes the index of the lines `form<TAB>name number` in `spool` into `folder`; returns how many keys it has."""
     words: set[str] = set()
     keys = marisa_trie.Trie(_keys(spool, words, progress))

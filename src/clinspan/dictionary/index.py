@@ -100,7 +100,11 @@ class Index:
             if found != size:
                 problem = "is missing" if found is None else f"has {found} bytes"
                 raise DictionaryError(problem, where=str(file), expected=f"{size} bytes", fix=_REBUILD)
-        self.info = _info(manifest)
+        self.info = layout.Info(
+            bytes=sum(manifest["files"].values()),
+            sources=tuple(SourceInfo(**source) for source in manifest["sources"]),
+            **{name: manifest[name] for name in ("built", "concepts", "names", "definitions", "keys")},
+        )
         ranks = {source.name: rank for rank, source in enumerate(self.info.sources)}
         self.source_names: list[str] = manifest["source_names"]
         self.source_ranks = [ranks.get(name, len(ranks)) for name in self.source_names]
@@ -115,28 +119,16 @@ class Index:
         self.name_concepts = Numbers(folder / layout.NAME_CONCEPTS)
         self.name_sources = Bytes(folder / layout.NAME_SOURCES)
         self.name_flags = Bytes(folder / layout.NAME_FLAGS)
-        self._names = Texts(folder / layout.NAMES, folder / layout.NAME_STARTS)
-        self._ids = Texts(folder / layout.CONCEPT_IDS, folder / layout.CONCEPT_ID_STARTS)
-        self._concept_names = Numbers(folder / layout.CONCEPT_NAMES)
+        self.names = Texts(folder / layout.NAMES, folder / layout.NAME_STARTS)
+        self.concept_ids = Texts(folder / layout.CONCEPT_IDS, folder / layout.CONCEPT_ID_STARTS)
+        self.concept_names = Numbers(folder / layout.CONCEPT_NAMES)
         self._concept_types = Numbers(folder / layout.CONCEPT_TYPES)
         self._concept_definitions = Numbers(folder / layout.CONCEPT_DEFINITIONS)
         self._definitions = Texts(folder / layout.DEFINITIONS, folder / layout.DEFINITION_STARTS)
 
-    def names(self, key: int) -> Sequence[int]:
+    def having(self, key: int) -> Sequence[int]:
         """The numbers of the names that have this key."""
         return self.postings.slice(*self.posting_starts.pair(key))
-
-    def name(self, number: int) -> str:
-        """A name as its source writes it."""
-        return self._names[number]
-
-    def concept_id(self, concept: int) -> str:
-        """A concept's identifier."""
-        return self._ids[concept]
-
-    def preferred(self, concept: int) -> int:
-        """The number of a concept's preferred name."""
-        return self._concept_names[concept]
 
     def types(self, concept: int) -> tuple[str, ...]:
         """Names of a concept's semantic types."""
@@ -172,18 +164,6 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if manifest["byteorder"] != sys.byteorder:
         raise DictionaryError("was built on a machine of the other byte order", where=str(file), fix=_REBUILD)
     return manifest
-
-
-def _info(manifest: dict[str, Any]) -> layout.Info:
-    return layout.Info(
-        built=manifest["built"],
-        concepts=manifest["concepts"],
-        names=manifest["names"],
-        definitions=manifest["definitions"],
-        keys=manifest["keys"],
-        bytes=sum(manifest["files"].values()),
-        sources=tuple(SourceInfo(**source) for source in manifest["sources"]),
-    )
 
 
 def _trie(file: Path) -> marisa_trie.Trie:

