@@ -4,15 +4,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from clinspan.dictionary.build import Progress as Report
 from clinspan.dictionary.build import build as build_index
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.senses import Sense
@@ -49,7 +48,7 @@ def build(
     """
     keep = RrfFilter(tuple(language), tuple(source), tuple(term_type), keep_suppressed)
     found = [item for name in sources for item in resolve(name, keep=keep, types=tuple(semantic_type))]
-    with progress_bar("building") as report:
+    with progress_bars("building: ") as report:
         build_index(found, out, progress=report)
     _show_info(Dictionary.open(out))
 
@@ -106,19 +105,29 @@ def opened(folder: Path | None) -> Dictionary:
     """The dictionary in `folder`, or the default one, with a progress bar while that is built on first use."""
     if folder is not None:
         return Dictionary.open(folder)
-    with progress_bar("building the open dictionary, once") as report:
+    with progress_bars("building the open dictionary, once: ") as report:
         return open_default(report)
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[Report]:
-    """A function to report steps to; shows a bar on standard error once the first step is reported."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, visible=False)
+class Report(Protocol):
+    """Is told how far a step has come."""
 
-        def report(step: str, done: int) -> None:
-            bar.update(task, description=f"{title}: {step}", completed=done, visible=True)
+    def __call__(self, step: str, done: int, total: int = 0) -> None:
+        """`done` of `total`; a total of 0 means that it is not known."""
+        ...
+
+
+@contextmanager
+def progress_bars(title: str = "") -> Iterator[Report]:
+    """A function to report steps to; each has a bar on standard error once it is reported."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def report(step: str, done: int, total: int = 0) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(f"{title}{step}", total=total or None)
+            bars.update(tasks[step], completed=done, total=total or None)
 
         yield report
 

@@ -1,16 +1,15 @@
 """`clinspan examples`: pools of annotated examples, and what they hold that resembles a text."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from clinspan.cli.dictionary import progress_bars
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.cli.gold import say_left_out
 from clinspan.corpora import catalogue
@@ -20,7 +19,6 @@ from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError
 from clinspan.examples import build as builder
 from clinspan.examples import retrieve, store
-from clinspan.examples.build import Progress as Report
 from clinspan.examples.check import Gate, Rules, label_set
 from clinspan.examples.embed import LEXICAL, MINILM, open_encoder
 from clinspan.examples.example import SENTENCE, PoolExample
@@ -137,7 +135,7 @@ def find(
     select: Annotated[
         Strategy, typer.Option(help="How `clinspan tag --select` would choose them; `entity` by the pool's mentions.")
     ] = Strategy.KNN,
-    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for drawn examples.")] = 0,
 ) -> None:
     """Shows the examples that would be shown with a text, how much each resembles it, and why it is there.
 
@@ -195,21 +193,6 @@ def show_info(pool: Pool) -> None:
     for label, count in about.mentions.items():
         table.add_row(escape(label), str(count))
     console.print(table)
-
-
-@contextmanager
-def progress_bars() -> Iterator[Report]:
-    """A function to report steps to; each has a bar on standard error once it is reported."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        def report(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total or None)
-            bars.update(tasks[step], completed=done, total=total or None)
-
-        yield report
 
 
 def _show(gate: Gate, pool: Pool) -> None:

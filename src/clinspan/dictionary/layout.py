@@ -1,4 +1,4 @@
-"""The files of an index and what is in them: written by `build`, mapped by `index`, described here alone.
+"""The files of an index and what is in them. `build` writes them and `index` reads them.
 
 A dictionary's folder holds `manifest.json` and one folder with the files it names. A build writes a new folder and then
 replaces the manifest, so that a reader sees the old index or the new one and never a mixture.
@@ -111,12 +111,12 @@ class Source(Protocol):
 
 
 class Small:
-    """Base of the sources that are held in memory and define no types."""
+    """Base of sources that are held in memory and define no types."""
 
     grouped = False
 
     def type_definitions(self) -> Mapping[str, str]:
-        """None."""
+        """There are none."""
         return {}
 
 

@@ -133,10 +133,10 @@ def _check(score: Score, resamples: int, level: float) -> None:
 
 
 def draws(counts: CountArray | npt.NDArray[np.float64], resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Totals of drawn corpora, in parts of at most 100 draws: each is draws by all but the first axis of `counts`.
+    """Totals of corpora drawn with replacement, in arrays of at most 100 draws, `(draws, *counts.shape[1:])`.
 
     Args:
-        counts: documents by anything.
+        counts: `(documents, ...)`.
     """
     random = np.random.default_rng(seed)
     documents = len(counts)

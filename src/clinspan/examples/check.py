@@ -25,7 +25,7 @@ def label_set(names: Iterable[str]) -> LabelSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a document must be like.
+    """What is demanded of a document.
 
     Attributes:
         labels: what the documents were annotated for; None: whatever labels they have.
@@ -48,7 +48,7 @@ class Gate:
     """
 
     def __init__(self, rules: Rules, *, held_out: Iterable[Document] = (), store: Path | None = None):
-        """Opens the gate.
+        """Prepares the gate.
 
         Args:
             held_out: documents that must not enter, by id or by text.

@@ -1,4 +1,4 @@
-"""What turns texts into vectors whose dot product says how much they mean the same: the contract and its terms."""
+"""Encoders turn texts into vectors whose dot product says how alike their meanings are: the contract and its terms."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class Encoder(Protocol):
 
     Attributes:
         name: as reports and `Pool.retriever` name it.
-        identity: of the weights and all settings that change a vector; vectors of two identities never meet.
+        identity: a hash of the weights and of all settings that change a vector.
         source: what `clinspan.examples.embed.open_encoder` opens it again with.
     """
 

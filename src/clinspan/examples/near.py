@@ -176,7 +176,7 @@ class Near:
 
     @property
     def leaks(self) -> Sequence[Leak]:
-        """Of the examples that were met, the reasons of those that may not be shown."""
+        """Why the examples that were met and may not be shown were refused."""
         return [leak for leak in self._leaks.values() if leak is not None]
 
     def among(self, indices: Collection[int]) -> list[Hit]:
@@ -197,7 +197,7 @@ class Near:
         return self._retriever.between(indices)
 
     def _fetch(self) -> bool:
-        """Fetches twice as many; False when there are no more."""
+        """Fetches twice as many hits; False when there are no more."""
         held = len(self._hits)
         wanted = min(max(2 * held, 32), len(self._examples))
         if wanted <= held:

@@ -38,7 +38,7 @@ class PoolMention:
 class Pool:
     """A read-only sequence of examples, of the generation that was there when it was opened.
 
-    Whoever builds or adds meanwhile writes another generation; open the folder again to see it. Any thread may read.
+    A build meanwhile writes another generation; open the folder again to see it. Any thread may read.
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]):
@@ -198,7 +198,7 @@ class Pool:
         return frozenset(found)
 
     def close(self) -> None:
-        """Gives its files back."""
+        """Closes its files."""
         self._store.close()
 
 

@@ -22,7 +22,7 @@ from clinspan.examples import store
 
 Floats = NDArray[np.float32]
 Allowed = Callable[[int], bool]
-"""From an example's index to whether it may be taken."""
+"""Whether an example, given by its index, may be taken."""
 
 
 @dataclass(frozen=True, slots=True)

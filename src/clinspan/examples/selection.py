@@ -1,4 +1,4 @@
-"""How the examples of a prompt are chosen, as the user sets it, and what was chosen for one text."""
+"""What the user can set about the examples of a prompt, and what was chosen for one text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,7 +65,7 @@ class SelectSettings:
             fit into its context. Those furthest down the ranking are left out first.
         retriever: what measures similarity: `lexical`, or the name of the pool's encoder; None for the encoder where
             the pool has one.
-        seed: of what is drawn or shuffled.
+        seed: random seed for drawing and shuffling examples.
         relevance: for `diverse`, the weight of being similar to the text, in [0, 1]; the rest is the weight of being
             unlike the examples chosen before.
         resembles: an example below this similarity does not resemble its text, and a text with no example above it is

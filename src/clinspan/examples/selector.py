@@ -26,7 +26,7 @@ Copies = Callable[[str, str], Collection[str]]
 _SPARE = 8
 """Neighbours fetched beyond those wanted, since some may not be shown."""
 _CANDIDATES = 4
-"""Of how many candidates for each place `diverse` chooses."""
+"""Candidates for each place among which `diverse` chooses."""
 _DEEP = 512
 """How many neighbours `balanced` looks through for a label before it looks through the whole pool."""
 _NOTHING: frozenset[str | None] = frozenset({None})
@@ -277,7 +277,7 @@ class _Kinds:
         return _kinds(self._examples[index])
 
     def having(self, kind: str | None) -> Callable[[int], bool]:
-        """Says of an example whether it is of a kind; the first call reads the whole pool."""
+        """A function that says whether an example is of a kind; the first call reads the whole pool."""
         size = len(self._examples)
         if self._having is None:
             self._having = {}

@@ -52,7 +52,7 @@ class EncoderInfo:
     Attributes:
         name: as `Pool.retriever` takes it.
         source: what opens it again: `minilm`, `hf:NAME` or a folder.
-        identity: of weights and settings; an encoder of another identity cannot ask this pool.
+        identity: a hash of weights and settings; an encoder with another cannot search this pool.
     """
 
     name: str
@@ -68,7 +68,7 @@ class PoolInfo:
 
     Attributes:
         generation: the name of the generation that is open; every change of the pool makes a new one.
-        built: when that was, as an ISO 8601 time in UTC.
+        built: the time, as ISO 8601 in UTC.
         empty: examples without an entity.
         window: in words, how documents were cut.
         encoder: None where the pool is searched by words alone.
@@ -107,12 +107,12 @@ create index sketches_document on sketches (document);
 
 
 def hash_of(text: str) -> bytes:
-    """What a text is known by in a pool: 16 bytes of its sha256."""
+    """The key of a text in a pool: 16 bytes of its SHA-256."""
     return hashlib.sha256(text.encode()).digest()[:16]
 
 
 class Store:
-    """The file, read. Its content never changes, so nothing is locked and every thread may read."""
+    """Reads the file, from any thread. Its content never changes, so no process locks it."""
 
     def __init__(self, path: Path):
         self._lock = threading.Lock()
@@ -120,7 +120,7 @@ class Store:
         self.row("select 1 from documents")  # opens the file now, so that it may be replaced from here on
 
     def close(self) -> None:
-        """Gives the file back."""
+        """Closes the file."""
         self._connection.close()
 
     def row(self, query: str, *values: object) -> tuple[Any, ...] | None:
@@ -141,7 +141,7 @@ class Store:
 
 
 class StoreWriter:
-    """Writes the file, new, or on from a copy of an older one."""
+    """Writes a new file, or adds to a copy of an older one."""
 
     def __init__(self, path: Path):
         new = not path.exists()
@@ -181,7 +181,7 @@ class StoreWriter:
         return kept
 
     def close(self) -> None:
-        """Ends the file."""
+        """Commits and closes the file."""
         self._connection.execute("commit")
         self._connection.close()
 

@@ -17,10 +17,10 @@ _NEIGHBOURS = 32
 
 
 def usual_similarity(examples: Examples, retriever: Retriever, *, sample: int = _SAMPLE) -> float:
-    """What nineteen of twenty examples of the pool reach with their nearest of another document.
+    """The similarity that 95 % of the pool's examples reach with their nearest example of another document.
 
-    A text whose best example is below it is less like the pool than nearly all of the pool is like itself; what a
-    similarity says by itself differs between encoders. Measured on examples drawn with a fixed seed.
+    A text whose best example is below it is unusual for the pool. Similarities of different encoders cannot be
+    compared, so it is measured, on examples drawn with a fixed seed.
     """
     drawn = list(islice(places(len(examples), 0, "usual similarity"), sample))
     shown = [examples[index] for index in drawn]
