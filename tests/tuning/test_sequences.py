@@ -7,7 +7,7 @@ from tuning.sample import Characters
 
 
 def test_an_answers_tokens_follow_the_chats():
-    pair = Pair((Message("user", "q"),), ("ab", " |"), (Choice(0, ("[",)), Choice(1, ("c",))), 0)
+    pair = Pair((Message("user", "q"),), ("ab", " |"), (Choice(0, ("[",)), Choice(1, ("c",))))
     made = sequence(pair, Characters())
     assert made.ids == tuple(map(ord, "<q>ab |"))
     assert made.prompt == 3
@@ -15,7 +15,7 @@ def test_an_answers_tokens_follow_the_chats():
 
 
 def test_labels_that_begin_alike_are_told_apart_where_they_part():
-    pair = Pair((), ("x", "test"), (Choice(1, ("team", "tool", "drug")),), 0)
+    pair = Pair((), ("x", "test"), (Choice(1, ("team", "tool", "drug")),))
     assert [(d.at, chr(d.right), {chr(o) for o in d.others}) for d in sequence(pair, Characters()).decisions] == [
         (0, "t", {"d"}),
         (1, "e", {"o"}),
@@ -24,7 +24,7 @@ def test_labels_that_begin_alike_are_told_apart_where_they_part():
 
 
 def test_whole_answers_end_with_the_end_token():
-    made = sequence(Pair((), ("[]",), (), 0), Characters())
+    made = sequence(Pair((), ("[]",)), Characters())
     assert made.ids == (ord("["), ord("]"), 0)
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -40,13 +40,7 @@ class Asked:
     cached: int = 0
 
     def __add__(self, other: "Asked") -> "Asked":
-        return Asked(
-            self.requests + other.requests,
-            self.known + other.known,
-            self.prompt + other.prompt,
-            self.completion + other.completion,
-            self.cached + other.cached,
-        )
+        return Asked(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from random import Random
 
 from clinspan.ablation.corpus import Corpus, Examples
 from clinspan.ablation.folder import AblationFolder, Asked, CellFile, Measured, measured
-from clinspan.ablation.metered import Metered
-from clinspan.ablation.parts import Asking, Parts
+from clinspan.ablation.parts import Asking, Metered, Parts
 from clinspan.ablation.plan import AUTO, Cell, Grid, Plan
 from clinspan.calibrate.opening import choose_opening
 from clinspan.document import Document, WindowState

@@ -15,7 +15,7 @@ from clinspan.tagging.settings import TOLD
 from clinspan.text.sentences import sentences
 from clinspan.text.windows import CountTokens, WindowSettings, windows
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.pairs import Pair, Tokenizer, Tokens, answer_pair, choice_pair, sequence
+from clinspan.tuning.pairs import Pair, Tokenizer, Tokens, choice_pair, sequence
 
 FactsOf = Callable[[Document, Span, LabelSet], Sequence[str]]
 """What the dictionary knows of a document's window when these labels are asked for, one line each."""
@@ -150,16 +150,18 @@ class Epochs:
             known: Sequence[str] = ()
             if self._facts is not None and random.random() < settings.facts:
                 known = self._facts(doc, window.span, asked)
-            yield self.pair(text, inside, asked, source=doc.id, facts=known)
+            yield self.pair(text, inside, asked, facts=known)
 
-    def pair(
-        self, text: str, entities: Sequence[Entity], labels: LabelSet, *, source: str = "", facts: Sequence[str] = ()
-    ) -> Pair:
-        """The pair for one window, its prompt as the tagger builds it."""
+    def pair(self, text: str, entities: Sequence[Entity], labels: LabelSet, *, facts: Sequence[str] = ()) -> Pair:
+        """The pair for one window, its prompt as the tagger builds it.
+
+        Raises:
+            ConfigError: when the format cannot show the entities.
+        """
         messages = build(text, labels=replace(labels, examples=()), form=self._form, facts=facts, settings=PROMPT)
         if self._form.name == "tanl":
-            return choice_pair(text, entities, labels=labels, messages=messages, source=source)
-        return answer_pair(text, entities, labels=labels, messages=messages, form=self._form, source=source)
+            return choice_pair(text, entities, labels=labels, messages=messages)
+        return Pair(messages, (self._form.render(text, entities, labels),))
 
 
 _HEADINGS = (

@@ -5,14 +5,13 @@ and which label closes it. Everything else in an answer is forced. A pair theref
 the decoder could have written another, what that other piece is; the loss can then be taken over those choices alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
 from clinspan.decoding.pieces import answer_pieces, words
 from clinspan.document import Entity, Span
-from clinspan.formats.base import Format
 from clinspan.formats.tanl import BAR, CLOSE, OPEN, escape
 from clinspan.labels import LabelSet
 from clinspan.messages import Message
@@ -37,15 +36,12 @@ class Pair:
     Attributes:
         messages: the chat up to the answer.
         pieces: the answer, in the pieces in which it is tokenised.
-        choices: where in the answer something is decided, in order.
-        mentions: how many mentions the answer marks.
+        choices: where in the answer something is decided, in order; none where every token of it is to be learned.
     """
 
     messages: tuple[Message, ...]
     pieces: tuple[str, ...]
-    choices: tuple[Choice, ...]
-    mentions: int
-    source: str = ""
+    choices: tuple[Choice, ...] = ()
 
 
 def markable(text: str, entities: Sequence[Entity], labels: LabelSet) -> tuple[Entity, ...]:
@@ -68,35 +64,10 @@ def markable(text: str, entities: Sequence[Entity], labels: LabelSet) -> tuple[E
     return tuple(sorted(kept, key=lambda e: e.start))
 
 
-def choice_pair(
-    text: str,
-    entities: Sequence[Entity],
-    *,
-    labels: LabelSet,
-    messages: tuple[Message, ...],
-    source: str = "",
-) -> Pair:
+def choice_pair(text: str, entities: Sequence[Entity], *, labels: LabelSet, messages: tuple[Message, ...]) -> Pair:
     """The pair for one window answered in TANL by the constrained decoder."""
-    marked = markable(text, entities, labels)
-    pieces = answer_pieces(text, marked)
-    return Pair(messages, pieces, tuple(choices(pieces, labels.names)), len(marked), source)
-
-
-def answer_pair(
-    text: str,
-    entities: Sequence[Entity],
-    *,
-    labels: LabelSet,
-    messages: tuple[Message, ...],
-    form: Format,
-    source: str = "",
-) -> Pair:
-    """The pair for one window answered freely in any format: one piece, and every token of it is to be learned.
-
-    Raises:
-        ConfigError: when the format cannot show the entities.
-    """
-    return Pair(messages, (form.render(text, entities, labels),), (), len(entities), source)
+    pieces = answer_pieces(text, markable(text, entities, labels))
+    return Pair(messages, pieces, tuple(choices(pieces, labels.names)))
 
 
 def choices(pieces: Sequence[str], labels: Sequence[str]) -> Iterator[Choice]:
@@ -221,8 +192,3 @@ def batches(lengths: Sequence[int], size: int, *, seed: int) -> list[list[int]]:
     made = [order[at : at + size] for at in range(0, len(order), size)]
     random.shuffle(made)
     return made
-
-
-def longest(sequences: Iterable[Tokens]) -> int:
-    """Tokens of the longest; 0 when there is none."""
-    return max((len(s.ids) for s in sequences), default=0)
