@@ -193,6 +193,9 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("adapter", str, of=Of.PART, values=_texts("none"),
                 help="An adapter's folder, or `none`; without it the one that comes with clinspan is used where "
                      "its labels are asked for."),
+        Setting("encoder", Path, of=Of.PART,
+                help="A folder made by `clinspan tune-encoder`: it decides where no LLM is asked, and alone with "
+                     "`--llm none`."),
         Setting("allow-remote", bool, of=Of.LLM, default=False,
                 help="Let notes leave this machine for that address."),
         Setting("concurrency", int, of=Of.LLM, least=1,

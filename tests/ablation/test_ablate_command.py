@@ -115,18 +115,18 @@ def test_what_is_not_read_is_said_and_asked_again_when_wanted(server, clinspan, 
 
 
 def test_a_cell_that_cannot_be_run_is_named_and_the_others_go_on(server, clinspan, write_plan, folder):
-    plan = write_plan(SERVED.format(url=server.url) + 'llm = ["served", "encoder:nowhere", "none"]\n')
+    plan = write_plan(SERVED.format(url=server.url) + 'llm = ["served", "llamacpp:nowhere", "none"]\n')
     plan.write_text(plan.read_text().replace('llm = "served"\n', "", 1))
     done = clinspan("ablate", plan, "-o", "out")
     assert done.returncode == 3
-    assert "failed: no examples, encoder:nowhere: " in done.stderr
+    assert "failed: no examples, llamacpp:nowhere: " in done.stderr
     index = json.loads((folder / "out" / "cells.json").read_text())
     failed = {cell["name"] for cell in index["cells"] if cell["failed"]}
     assert failed == {
-        f"{name}, encoder:nowhere" for name in ("no examples", "random k=1", "random k=2", "knn k=1", "knn k=2")
+        f"{name}, llamacpp:nowhere" for name in ("no examples", "random k=1", "random k=2", "knn k=1", "knn k=2")
     }
     assert len(lines(folder / "out")["none"]) == 4
-    assert "| no examples, encoder:nowhere | failed |" in (folder / "out" / "report.md").read_text()
+    assert "| no examples, llamacpp:nowhere | failed |" in (folder / "out" / "report.md").read_text()
 
 
 def test_a_budget_that_is_spent_ends_it_and_a_larger_one_goes_on(server, clinspan, write_plan, folder):

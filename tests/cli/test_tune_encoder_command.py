@@ -69,7 +69,7 @@ def test_an_encoder_is_tuned_tags_and_is_scored(corpus, tmp_path, tiny_encoder):
     assert result.exit_code == 0, result.output
     assert "gold.pubtator: 5 documents, 10 mentions of disease; 1 left out" in result.output
     assert isinstance(error(clinspan(*given)), OutputError)
-    tags = ("tag", dev, "--llm", f"encoder:{out}", "--labels", "disease", "--dictionary", "none")
+    tags = ("tag", dev, "--llm", "none", "--encoder", out, "--labels", "disease", "--dictionary", "none")
     result = clinspan(*tags, "--from", "pubtator", "-o", tmp_path / "tagged.jsonl", "--quiet")
     assert result.exit_code == 0, result.output
     result = clinspan("evaluate", dev, tmp_path / "tagged.jsonl", "--map", "Disease=disease", "--json")

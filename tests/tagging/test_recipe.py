@@ -49,7 +49,7 @@ def test_paths_hold_in_another_folder_and_names_stay(recipe, tmp_path, monkeypat
     ).anchored()
     paths = [asked.llm.removeprefix("llamacpp:"), asked.adapter, asked.dictionary, asked.calibration]
     assert paths == [str(tmp_path / name) for name in ("models/m.gguf", "a", "d", "c.toml")]
-    for spec in ("encoder:e", "replay:r.jsonl"):
+    for spec in ("replay:r.jsonl",):
         kind, _, path = spec.partition(":")
         assert TaggerRecipe(llm=spec, labels=recipe.labels).anchored().llm == f"{kind}:{tmp_path / path}"
     named = TaggerRecipe(llm="openai:m", labels=recipe.labels, adapter="none", dictionary="open", calibration="none")

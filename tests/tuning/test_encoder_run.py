@@ -63,7 +63,7 @@ def weights(run):
 
 def test_what_was_learned_by_heart_is_found_again_and_stands_in_the_text(tuned):
     llm = EncoderLLM.opened(tuned, EncoderSettings(batch=2))
-    tagger = Tagger.open(llm, labels=DISEASE, dictionary=None)
+    tagger = Tagger.open(None, encoder=llm, labels=DISEASE, dictionary=None)
     for gold_document in CORPUS.documents:
         doc = tagger.tag(replace(gold_document, entities=()))
         assert doc.complete
@@ -76,9 +76,9 @@ def test_what_was_learned_by_heart_is_found_again_and_stands_in_the_text(tuned):
 def test_each_set_of_labels_has_a_head_of_its_own(tuned):
     llm = EncoderLLM.opened(tuned)
     doc = MIXED.documents[0]
-    both = Tagger.open(llm, labels=BOTH, dictionary=None).tag(replace(doc, entities=()))
+    both = Tagger.open(None, encoder=llm, labels=BOTH, dictionary=None).tag(replace(doc, entities=()))
     assert [(e.text, e.label) for e in both.entities] == [("aspirin", "chemical"), ("gout", "disease")]
-    alone = Tagger.open(llm, labels=BOTH.only("chemical"), dictionary=None).tag(replace(doc, entities=()))
+    alone = Tagger.open(None, encoder=llm, labels=BOTH.only("chemical"), dictionary=None).tag(replace(doc, entities=()))
     assert [(e.text, e.label) for e in alone.entities] == [("aspirin", "chemical")]
 
 
@@ -246,16 +246,21 @@ def test_texts_in_any_script_keep_their_offsets(tuned):
     for text, answer in zip(texts, llm.complete([ask(t, "disease") for t in texts]), strict=True):
         assert not isinstance(answer, LLMError), text
     for text in texts:
-        doc = Tagger.open(llm, labels=DISEASE, dictionary=None).tag(text)
+        doc = Tagger.open(None, encoder=llm, labels=DISEASE, dictionary=None).tag(text)
         assert doc.complete
         assert all(doc.text[e.start : e.end] == e.text for e in doc.entities)
 
 
 def test_labels_or_formats_that_it_cannot_answer_are_refused_before_any_note(tuned):
     with pytest.raises(ConfigError, match="not tuned for gene together; expected disease or chemical, disease"):
-        Tagger.open(f"encoder:{tuned}", labels=LabelSet.builtin("gene"), dictionary=None)
+        Tagger.open(None, encoder=tuned, labels=LabelSet.builtin("gene"), dictionary=None)
     with pytest.raises(ConfigError, match="does not answer in json"):
-        Tagger.open(f"encoder:{tuned}", labels=DISEASE, format="json", dictionary=None)
+        Tagger.open(None, encoder=tuned, labels=DISEASE, format="json", dictionary=None)
+
+
+def test_an_encoder_is_no_llm():
+    with pytest.raises(ConfigError, match="An encoder is no LLM: use --llm none --encoder FOLDER"):
+        Tagger.open("encoder:folder", labels=DISEASE, dictionary=None)
 
 
 def test_a_folder_that_is_none_or_damaged_is_refused(tuned, tmp_path):

@@ -88,6 +88,7 @@ class Parts:
         self._examples = examples
         self._allow_remote = allow_remote
         self._llms: dict[tuple[str, str], LLM | None] = {}
+        self._encoders: dict[str, LLM | None] = {}
         self._dictionaries: dict[str, Dictionary | None] = {}
         self._open = ExitStack()
 
@@ -136,6 +137,7 @@ class Parts:
             labels=self._labels,
             format=str(settings.get("format", "tanl")),
             dictionary=named,
+            encoder=self._encoder(cell),
             calibration=_text(settings, "calibration"),
             taught=self._taught(),
             examples=self._examples.pool if self._examples is not None else None,
@@ -143,6 +145,16 @@ class Parts:
         tagger = tagger.with_(settings=over(settings, tagger.settings))
         tagger.check()
         return tagger
+
+    def _encoder(self, cell: Cell) -> LLM | None:
+        name = _text(cell.settings, "encoder")
+        if name is None:
+            return None
+        if name not in self._encoders:
+            form = parts.form(str(cell.settings.get("format", "tanl")))
+            self._encoders[name] = parts.encoder(name, self._labels, form, alone=self.llm(cell) is None)
+            self._open.enter_context(closing(self._encoders[name]))
+        return self._encoders[name]
 
     def close(self) -> None:
         """Closes the LLMs."""

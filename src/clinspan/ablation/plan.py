@@ -25,7 +25,7 @@ ORDER = (
     *("format", "select", "k", "examples-by", "facts", "llm", "select-seed", "dictionary", "calibration"),
     *("facts-from", "facts-budget", "examples-order", "examples-tokens", "examples-as", "select-mentions"),
     *("select-relevance", "ask", "candidates", "candidate-bias", "open-bias", "style", "window-tokens"),
-    *("window-sentences", "overlap-sentences"),
+    *("window-sentences", "overlap-sentences", "encoder"),
 )
 """In which a cell's name has them."""
 
@@ -262,7 +262,7 @@ def _without_effect(settings: Settings, plan: Plan) -> Mapping[str, str]:
 def _idle(settings: Settings, plan: Plan) -> Iterator[tuple[str, str]]:
     """The first reason for a setting is the one that counts."""
     if plan.llm(str(settings["llm"])).spec == "none":
-        lasting = ("llm", "dictionary", "calibration")
+        lasting = ("llm", "dictionary", "calibration", "encoder")
         yield from ((key, "without an LLM") for key in KEYS if key not in lasting)
         return
     if "select" in settings:

@@ -138,7 +138,7 @@ POOL = ("examples", "from", "map", "ignore", "lenient", "teach")
 OPENING = ("sentences",)
 _UNITS = ("document", "sentence")
 _SPEC = ("spec", "adapter")
-_PATHS = ("dictionary", "calibration")
+_PATHS = ("dictionary", "calibration", "encoder")
 
 
 def read_plan(path: Path) -> Plan:

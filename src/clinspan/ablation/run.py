@@ -153,9 +153,9 @@ class Ablation:
         bias = self._bias(cell, beside) if cell.settings.get("open-bias") == AUTO else None
         tagger = self.parts.tagger(cell, bias)
         metered = None
-        if tagger.llm is not None:
-            metered = self.asking.of(tagger.llm)
-            tagger = tagger.with_(llm=metered)
+        if tagger.model is not None:
+            metered = self.asking.of(tagger.model)
+            tagger = tagger.with_model(metered)
         self._states[cell.name] = _State(tagger, metered)
         return self._states[cell.name]
 

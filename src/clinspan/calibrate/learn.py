@@ -74,7 +74,7 @@ def learn(
         InputError: when there are fewer than four documents, or none has an entity.
     """
     _check(gold)
-    biases = (open_biases or (0.0,)) if tagger.llm is not None and tagger.llm.constrains else (0.0,)
+    biases = (open_biases or (0.0,)) if tagger.model is not None and tagger.model.constrains else (0.0,)
     return _learned(gold, [_try(tagger, gold, bias, done) for bias in biases], dials=bool(open_biases))
 
 

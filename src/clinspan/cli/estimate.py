@@ -29,9 +29,9 @@ def estimate(tagger: Tagger, inputs: Iterable[Document | InputError], keep: Keep
     documents = windows = 0
     with ExitStack() as stack:
         estimator = None
-        if tagger.llm is not None:
-            estimator = Estimator(tagger.llm, _known(tagger.llm, keep, stack))
-            tagger = tagger.with_(llm=estimator)
+        if tagger.model is not None:
+            estimator = Estimator(tagger.model, _known(tagger.model, keep, stack))
+            tagger = tagger.with_model(estimator)
         for document in tagger.tag_many(_readable(inputs, problems)):
             documents += 1
             windows += len(document.windows)

@@ -109,7 +109,7 @@ class Keep:
             ConfigError: when the run was begun differently.
             OutputError: when something cannot be written, or another process is at work on the run.
         """
-        llm = None if self.elsewhere else tagger.llm
+        llm = None if self.elsewhere else tagger.model
         limits = Limits(tokens=self.max_tokens, cost=self.max_cost, price=self.price(llm))
         folder = None
         if self.folder is not None:
@@ -129,9 +129,9 @@ def recorded(tagger: Tagger, path: Path | None) -> Tagger:
     """
     if path is None:
         return tagger
-    if tagger.llm is None:
+    if tagger.model is None:
         raise ConfigError("--record has nothing to record", expected="an LLM", fix="Leave out --llm none.")
-    return tagger.with_(llm=Recorder(tagger.llm, path))
+    return tagger.with_model(Recorder(tagger.model, path))
 
 
 def arguments(context: typer.Context) -> list[str]:

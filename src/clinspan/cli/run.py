@@ -149,7 +149,7 @@ def _report(tagger: Tagger, path: Path, settings: Mapping[str, str]) -> ReportWr
 
 def versions(tagger: Tagger) -> Mapping[str, str]:
     """Of clinspan, the model and the dictionary, as reports name them."""
-    known = {"clinspan": version("clinspan"), "model": tagger.llm.name if tagger.llm else "none"}
+    known = {"clinspan": version("clinspan"), "model": tagger.model.name if tagger.model else "none"}
     if tagger.dictionary is not None:
         sources = ", ".join(f"{source.name} {source.version}" for source in tagger.dictionary.info.sources)
         known["dictionary"] = f"{sources} (built {tagger.dictionary.info.built})"
@@ -171,7 +171,7 @@ def _show(
     # The model's name ends in its adapter, which a narrow terminal must not cut off.
     table.add_column(overflow="fold")
     rows = {
-        "model": tagger.llm.name if tagger.llm else "none: the dictionary decides alone",
+        "model": tagger.model.name if tagger.model else "none: the dictionary decides alone",
         "documents": f"{summary.documents} ({summary.words:,} words)",
         "windows": ", ".join(f"{count} {state.value}" for state, count in sorted(summary.states.items())) or "none",
         "asked of the LLM": f"{summary.asked} of {summary.states.total()} windows",

@@ -109,6 +109,7 @@ def _recipe(asked: SimpleNamespace) -> TaggerRecipe:
         format=asked.format,
         dictionary=asked.dictionary,
         calibration=asked.calibration,
+        encoder=asked.encoder,
         pool=selection.documents(asked, wanted),
         examples=selection.pool(asked.examples),
         teach=asked.teach,

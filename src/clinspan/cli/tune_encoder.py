@@ -44,7 +44,8 @@ def tune_encoder(
 ) -> None:
     """Tunes an encoder on gold documents to classify tokens, and writes it with its card.
 
-    `clinspan tag --llm encoder:FOLDER` tags with it. Ctrl-C ends training in good order; `--resume` goes on from there.
+    `clinspan tag --llm none --encoder FOLDER` tags with it. Ctrl-C ends training in good order; `--resume` goes on from
+    there.
 
     Example: `clinspan tune-encoder --examples train.pubtator --labels disease --dev devel.pubtator -o my-encoder`
     """

@@ -42,12 +42,6 @@ KINDS: Mapping[str, Kind] = {
     "llamacpp": Kind(
         "clinspan.llms.embedded:EmbeddedLLM", "clinspan.llms.embedded:EmbeddedSettings", _IN_PROCESS, "PATH"
     ),
-    "encoder": Kind(
-        "clinspan.llms.encoder:EncoderLLM.opened",
-        "clinspan.llms.encoder:EncoderSettings",
-        frozenset({"batch", "threads"}),
-        "FOLDER",
-    ),
     "hf": Kind(
         "clinspan.llms.huggingface:opened",
         "clinspan.llms.huggingface:HuggingFaceSettings",
@@ -97,9 +91,9 @@ def load(spec: str, **options: object) -> LLM | None:
         _refuse(spec, given, frozenset())
         return None
     if name not in KINDS:
-        raise ConfigError(
-            f"{spec!r} names no LLM", expected=", ".join(spec_forms()), fix=did_you_mean(name, ["none", *KINDS])
-        )
+        near = did_you_mean(name, ["none", *KINDS])
+        fix = "An encoder is no LLM: use --llm none --encoder FOLDER." if name == "encoder" else near
+        raise ConfigError(f"{spec!r} names no LLM", expected=", ".join(spec_forms()), fix=fix)
     kind = KINDS[name]
     argument = argument or kind.default or ""
     if not argument:

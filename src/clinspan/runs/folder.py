@@ -226,7 +226,8 @@ def settings_of(tagger: Tagger, recipe: TaggerRecipe) -> dict[str, str]:
         about = Pool.open(recipe.examples).info
         examples = f"pool of {about.examples} ({about.generation}, built {about.built})"
     return {
-        "model": tagger.llm.name if tagger.llm is not None else "none",
+        "model": tagger.model.name if tagger.model is not None else "none",
+        "encoder": tagger.encoder.name if tagger.encoder is not None else "none",
         "labels": f"{tagger.labels.name} ({', '.join(tagger.labels.names)}; {digest(tagger.labels)})",
         "format": tagger.format.name,
         "dictionary": dictionary,

@@ -125,7 +125,7 @@ class Session:
 
     def over(self, tagger: Tagger) -> Tagger:
         """The tagger with the LLM that is recorded in place of its own."""
-        return tagger.with_(llm=self.recorded) if self.recorded is not None else tagger
+        return tagger.with_model(self.recorded) if self.recorded is not None else tagger
 
     @property
     def owner(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
@@ -12,12 +13,14 @@ from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet, builtin_names
 from clinspan.llms import spec
 from clinspan.llms.base import LLM, Particular
-from clinspan.llms.spec import KINDS
+from clinspan.llms.encoder import EncoderLLM, EncoderSettings
+from clinspan.llms.spec import KINDS, takes
 from clinspan.models import adapters
 from clinspan.models.registry import path_of
 from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.calibration import Calibration
 
+_OF_ENCODERS = frozenset({"threads", "batch"})
 _EMBEDDED = "smollm2-135m-instruct"
 
 
@@ -50,22 +53,55 @@ def form(given: Format | str) -> Format:
     return by_name(given) if isinstance(given, str) else given
 
 
-def divided(options: Mapping[str, object], llm: LLM | str | None) -> tuple[dict[str, object], dict[str, object]]:
-    """Keyword arguments of `Tagger.open`: those that say how to tag, and those that are the LLM's.
+_Options = dict[str, object]
+
+
+def divided(
+    options: Mapping[str, object], llm: LLM | str | None, encoder: LLM | str | Path | None
+) -> tuple[_Options, _Options, _Options]:
+    """Keyword arguments of `Tagger.open`: those that say how to tag, those of the LLM, and those of the encoder.
 
     Raises:
         ConfigError: when one is neither, or an LLM that is open already would need it.
     """
     chosen = {key: value for key, value in options.items() if key in TAGGING_SETTINGS}
     asked = {key: value for key, value in options.items() if key not in chosen}
-    of_llms = {option for kind in KINDS.values() for option in kind.options}
+    read: _Options = {}
+    if isinstance(encoder, str | Path):
+        read = {key: asked[key] for key in _OF_ENCODERS & asked.keys()}
+        asked = {key: value for key, value in asked.items() if key not in read or (llm and takes(str(llm), key))}
+    of_llms = _OF_ENCODERS | {option for kind in KINDS.values() for option in kind.options}
     for key, value in asked.items():
         if key not in of_llms:
             known = [*TAGGING_SETTINGS, *sorted(of_llms)]
             raise ConfigError(f"there is no setting {key!r}", fix=did_you_mean(key, known))
         if value is not None and llm is not None and not isinstance(llm, str):
             raise ConfigError(f"{key} is for an LLM that is opened by its name, and {llm.name} is open already")
-    return chosen, asked
+    return chosen, asked, read
+
+
+def encoder(
+    given: LLM | str | Path | None, labels: LabelSet, form: Format, *, alone: bool, **options: Any
+) -> LLM | None:
+    """A tuned encoder, by its folder.
+
+    Args:
+        given: an encoder is given back as it is.
+        labels: what will be asked for.
+        form: how an LLM would answer; an encoder that decides alone copies the text.
+        alone: whether there is no LLM.
+        options: `threads` and `batch`.
+
+    Raises:
+        ConfigError: when it was not tuned for the labels.
+        InputError: when the folder holds no encoder.
+    """
+    if not isinstance(given, str | Path):
+        return given
+    settings = {key: value for key, value in options.items() if value is not None}
+    opened = EncoderLLM.opened(given, EncoderSettings(**settings))
+    opened.check(labels.names, form if alone else by_name("tanl"))
+    return opened
 
 
 def llm(

@@ -29,6 +29,7 @@ class TaggerRecipe:
         format: the format's name.
         dictionary: `open`, `none`, or a folder.
         calibration: a file, `none`, or None for what came with the adapter.
+        encoder: a folder made by `clinspan tune-encoder`; None for none.
         pool: annotated documents.
         examples: the folder of a pool of them; in its place, or theirs.
         teach: whether they teach the dictionary which of its terms are meant; see `Tagger`. Prompts show them where the
@@ -42,6 +43,7 @@ class TaggerRecipe:
     format: str = "tanl"
     dictionary: str = "open"
     calibration: str | None = None
+    encoder: Path | None = None
     pool: tuple[Document, ...] = ()
     examples: Path | None = None
     teach: bool = True
@@ -59,6 +61,7 @@ class TaggerRecipe:
             format=self.format,
             dictionary=self.dictionary,
             adapter=self.adapter,
+            encoder=self.encoder,
             calibration=self.calibration,
             examples=shown,
             taught=taught,
@@ -89,6 +92,7 @@ class TaggerRecipe:
             adapter=_anchored(self.adapter),
             dictionary=_anchored(self.dictionary, "open") or self.dictionary,
             calibration=_anchored(self.calibration),
+            encoder=self.encoder.absolute() if self.encoder is not None else None,
             examples=self.examples.absolute() if self.examples is not None else None,
         )
 

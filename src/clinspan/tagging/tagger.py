@@ -1,7 +1,6 @@
 """The tagger: the one place that sees every stage."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from copy import copy
 from dataclasses import replace
@@ -12,11 +11,10 @@ from typing import Any, Self, TypeVar
 
 from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
-from clinspan.document import READ_STATES, Document, Entity, Span, WindowReport, WindowState
+from clinspan.document import READ_STATES, Document, WindowReport
 from clinspan.errors import LLMError, did_you_mean
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
-from clinspan.grounding.merge import WindowEntities, merge
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.llms.base import closing as closing_llm
@@ -25,8 +23,9 @@ from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Asker, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
+from clinspan.tagging.evidence import Decider, Evidence, Source, WindowEvidence, encoded, state_of
 from clinspan.tagging.knowledge import Lookup, Proposer
-from clinspan.tagging.read import Outcome, Question, read_answer
+from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
 from clinspan.tagging.settings import TagSettings, over, profile, shown
 from clinspan.tagging.stream import Steps, Stream, Underway
 from clinspan.tagging.summary import Progress, Remark, Stopwatch, Timed, WindowRead
@@ -44,10 +43,11 @@ class Tagger:
     `Tagger(...)` takes parts; `Tagger.open(...)` takes their names.
 
     Args:
-        llm: what names the entities; None for the dictionary alone.
+        llm: what names the entities; None for the encoder or the dictionary alone.
         labels: what is asked for.
         format: how the LLM answers; TANL when None.
         dictionary: gives facts, candidates and concepts; None for the label set's own terms alone.
+        encoder: a tuned encoder, which decides where no LLM is asked.
         settings: how the stages work together; what suits the LLM when None.
         calibration: what was learned from gold documents; nothing when None.
         examples: a pool that the prompts' examples are chosen from; `settings.examples` says how.
@@ -61,6 +61,7 @@ class Tagger:
     labels: LabelSet
     format: Format
     dictionary: Dictionary | None
+    encoder: LLM | None
     settings: TagSettings
     calibration: Calibration
     examples: Pool | None
@@ -75,6 +76,7 @@ class Tagger:
         labels: LabelSet,
         format: Format | None = None,
         dictionary: Dictionary | None = None,
+        encoder: LLM | None = None,
         settings: TagSettings | None = None,
         calibration: Calibration | None = None,
         examples: Pool | None = None,
@@ -86,7 +88,8 @@ class Tagger:
             labels=labels,
             format=_part("format", format) or parts.form("tanl"),
             dictionary=_part("dictionary", dictionary),
-            settings=_part("settings", settings) or profile(llm, proposals=proposals),
+            encoder=_part("encoder", encoder),
+            settings=_part("settings", settings) or profile(llm or encoder, proposals=proposals),
             calibration=_part("calibration", calibration) or Calibration(),
             examples=_part("examples", examples),
             taught=tuple(taught),
@@ -98,7 +101,7 @@ class Tagger:
         if not had or held.keys() & {"labels", "dictionary", "taught"}:
             vars(self).update(_lookup=Lookup(self.dictionary, self.labels, pool=self.taught))
         # An LLM that is wrapped counts tokens in its own way, and sees the same examples.
-        vars(self).update(_counts=_Counts(self, had["_counts"] if held.keys() == {"llm"} else None))
+        vars(self).update(_counts=_Counts(self, had["_counts"] if had and held.keys() <= {"llm", "encoder"} else None))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a tagger is never changed; make another one: tagger.with_({name}=...)")
@@ -112,6 +115,7 @@ class Tagger:
         format: Format | str = "tanl",
         dictionary: Dictionary | str | Path | None = "open",
         adapter: str | None = None,
+        encoder: LLM | str | Path | None = None,
         settings: TagSettings | None = None,
         calibration: Calibration | str | Path | None = None,
         examples: Pool | str | Path | None = None,
@@ -128,6 +132,7 @@ class Tagger:
             dictionary: `open` for the packaged open vocabularies (built on first use), a folder, or `none`.
             adapter: a folder made by `clinspan tune`, or `none`; when None the one that comes with clinspan is used
                 where its labels are asked for.
+            encoder: a folder made by `clinspan tune-encoder`; it decides where no LLM is asked.
             settings: how the stages work together; what suits the LLM when None.
             calibration: the file that `clinspan calibrate` wrote, or `none`; when None what came with the adapter.
             examples: the folder of a pool that the prompts' examples are chosen from.
@@ -140,15 +145,17 @@ class Tagger:
                 unknown name, an address outside this machine.
         """
         wanted, form = parts.labels(labels), parts.form(format)
-        chosen, asked = parts.divided(options, llm)
+        chosen, asked, of_encoder = parts.divided(options, llm, encoder)
         opened = parts.llm(llm, wanted, form, adapter=adapter, **asked)
+        reader = parts.encoder(encoder, wanted, form, alone=opened is None, **of_encoder)
         made = cls(
             opened,
             labels=wanted,
             format=form,
             dictionary=parts.dictionary(dictionary),
+            encoder=reader,
             settings=settings,
-            calibration=parts.calibration(calibration, opened, wanted),
+            calibration=parts.calibration(calibration, opened or reader, wanted),
             examples=parts.examples(examples),
             taught=taught,
         )
@@ -174,9 +181,23 @@ class Tagger:
         made._hold(**changed)
         return made
 
+    @property
+    def model(self) -> LLM | None:
+        """What is asked about windows: the LLM, else the encoder; None for the dictionary alone."""
+        return self.llm if self.llm is not None else self.encoder
+
+    def with_model(self, model: LLM) -> Self:
+        """Another tagger that asks this in place of `model`, which it wraps."""
+        return self.with_(llm=model) if self.llm is not None else self.with_(encoder=model)
+
+    @property
+    def _decider(self) -> Decider:
+        source: Source = "llm" if self.llm is not None else "encoder" if self.encoder is not None else "dictionary"
+        return Decider(self.calibration, source, self.settings.scores)
+
     def close(self) -> None:
-        """Closes the LLM; the tagger cannot be used afterwards."""
-        with closing_llm(self.llm):
+        """Closes LLM and encoder; the tagger cannot be used afterwards."""
+        with closing_llm(self.llm), closing_llm(self.encoder):
             pass
 
     def __enter__(self) -> Self:
@@ -222,14 +243,15 @@ class Tagger:
     def _tagged(
         self, documents: Iterable[Document], progress: Progress | None, timed: Timed | None
     ) -> Iterator[Document]:
-        if self.llm is None:
+        model = self.model
+        if model is None:
             for document in documents:
                 underway = self._begin(document)
                 self._tell(underway, progress)
                 yield self._finish(underway, timed)
             return
         asker = Asker(
-            llm=self.llm,
+            llm=model,
             labels=self.labels,
             form=self.format,
             settings=self.settings,
@@ -239,7 +261,7 @@ class Tagger:
             sharing=self.sharing,
         )
         steps = Steps(self._begin, asker.questions, self._read, self.settings.windows, self._proposer())
-        with closing(Stream(self.llm, steps, ahead=self.settings.ahead).run(documents)) as stream:
+        with closing(Stream(model, steps, ahead=self.settings.ahead).run(documents)) as stream:
             for underway in stream:
                 self._tell(underway, progress)
                 if underway.done:
@@ -281,8 +303,8 @@ class Tagger:
     def _begin(self, document: Document) -> Underway:
         facts = self.settings.facts
         unscanned = (FactsMode.NONE, FactsMode.LABELS)
-        scans = self.llm is not None and facts.mode not in unscanned and facts.source != "propose"
-        count = self.llm.count_tokens if self.llm is not None else None
+        scans = self.model is not None and facts.mode not in unscanned and facts.source != "propose"
+        count = self.model.count_tokens if self.model is not None else None
         shown = self.demonstrations
         lap = Stopwatch()
         cut = windows(document.text, self.settings.windows, count=count)
@@ -291,7 +313,7 @@ class Tagger:
         underway = Underway(document, cut, known, shown.nearby(document, cut) if shown is not None else None)
         underway.times.windows += cutting
         underway.times.dictionary += lap()
-        if self.llm is None:
+        if self.model is None:
             for _ in cut:
                 underway.plan(0)
         return underway
@@ -301,18 +323,23 @@ class Tagger:
             return
         text = underway.document.text
         while underway.told < len(underway.outcomes):
-            window, read = underway.windows[underway.told], underway.outcomes[underway.told]
+            number, window = underway.told, underway.windows[underway.told]
             underway.told += 1
-            if self.llm is None:
-                found = underway.knowledge.proposals_in(window.core)
+            if self.model is None:
+                found = [Evidence(entity, "dictionary") for entity in underway.knowledge.proposals_in(window.core)]
             else:
-                placed = (entity.shift(window.span.start) for entity in read.entities)
-                found = [entity for entity in placed if window.core.start <= entity.start < window.core.end]
-            entities = self._learned(found, text)
-            state = _state(read.state, window.core, [entity.start for entity in entities])
+                found = self._evidence(underway, number).in_core()
+            entities = self._decider.learned(found, text)
+            state = state_of(underway.outcomes[number].state, window.core, [entity.start for entity in entities])
             words = len(window.core.of(text).split())
             shown = underway.document.id, window.index, len(underway.windows), window.core
             progress(WindowRead(*shown, state, entities, words))
+
+    def _evidence(self, underway: Underway, number: int) -> WindowEvidence:
+        """What the model that is asked found in one window."""
+        result = underway.outcomes[number]
+        read = underway.asked[number] and result is not UNASKED and result.state in READ_STATES
+        return WindowEvidence.of(self._decider.source, underway.windows[number], result.entities, read=read)
 
     def _proposer(self) -> Proposer | None:
         facts = self.settings.facts
@@ -321,31 +348,23 @@ class Tagger:
         return Proposer(self.labels, self.dictionary)
 
     def _finish(self, underway: Underway, timed: Timed | None) -> Document:
-        """Merges what the windows of a document said."""
+        """Decides by what the windows of a document said."""
         document = underway.document
         lap = Stopwatch()
-        read = list(zip(underway.windows, underway.outcomes, underway.asked, underway.faults, strict=True))
-        if self.llm is None:
-            found = underway.knowledge.proposals
-        else:
-            found = merge(
-                [
-                    # A window that was not asked about, or not read, says nothing about what its neighbours found.
-                    WindowEntities(
-                        window.span,
-                        window.core,
-                        tuple(entity.shift(window.span.start) for entity in result.entities),
-                        read=asked and result.state in READ_STATES,
-                    )
-                    for window, result, asked, _ in read
-                ]
-            )
-        entities = self._learned(found, document.text)
+        evidence: list[WindowEvidence] = []
+        if self.model is not None:
+            evidence = [self._evidence(underway, number) for number in range(len(underway.windows))]
+        underway.times.reading += lap()
+        if self.llm is not None and self.encoder is not None:
+            evidence += encoded(self.encoder, document.text, self.labels)
+            underway.times.llm += lap()
+        entities = self._decider.entities(evidence, underway.knowledge.proposals, document.text)
         starts = [entity.start for entity in entities]
+        read = zip(underway.windows, underway.outcomes, underway.asked, underway.faults, strict=True)
         reports = [
             WindowReport(
                 window.core,
-                _state(result.state, window.core, starts),
+                state_of(result.state, window.core, starts),
                 asked,
                 result.detail,
                 result.unread,
@@ -367,26 +386,12 @@ class Tagger:
             self.sharing.answered(answer)
         return read_answer(text, question, answer, form=self.format, settings=self.settings.grounding)
 
-    def _learned(self, found: Iterable[Entity], text: str) -> tuple[Entity, ...]:
-        """Applies the calibration; of entities that thereby fall together the likelier stays."""
-        kept: dict[tuple[Span, str], Entity] = {}
-        for entity in found:
-            learned = self.calibration.apply(entity, text)
-            if learned is None:
-                continue
-            if not self.settings.scores and learned.label not in self.calibration.dials:
-                learned = replace(learned, score=None)
-            place = (learned.span, learned.label)
-            if place not in kept or (learned.score or 0.0) > (kept[place].score or 0.0):
-                kept[place] = learned
-        return tuple(sorted(kept.values(), key=lambda e: (e.start, -e.end, e.label)))
-
     def describe(self) -> dict[str, str]:
         """What the run was asked to do, as reports show it: the parts, and the settings by their names."""
         learned = ", ".join(f"{key} {value}" for key, value in self.calibration.learned_from.items())
         said = {
             "labels": f"{self.labels.name} ({', '.join(self.labels.names)})",
-            "model": self.llm.name if self.llm is not None else "none: the dictionary decides alone",
+            "model": self.model.name if self.model is not None else "none: the dictionary decides alone",
             "format": self.format.name,
             "dictionary": str(self.dictionary.path.name) if self.dictionary is not None else "none",
             "calibration": learned or "none",
@@ -394,7 +399,7 @@ class Tagger:
         if self.calibration.open_bias:
             said["open-bias of the calibration"] = f"{self.calibration.open_bias:g}"
         windows = ("window-tokens", "window-sentences", "overlap-sentences")
-        return said | {name: value for name, value in shown(self.settings) if self.llm is not None or name in windows}
+        return said | {name: value for name, value in shown(self.settings) if self.model is not None or name in windows}
 
 
 class _Counts:
@@ -405,24 +410,24 @@ class _Counts:
         self._before = before._shown if before is not None else None
         self._lock = Lock()
         self._shown: Demonstrations | None = None
-        self.sharing = Sharing(tagger.llm.count_tokens) if tagger.llm is not None else None
+        self.sharing = Sharing(tagger.model.count_tokens) if tagger.model is not None else None
 
     def demonstrations(self) -> Demonstrations | None:
         tagger = self._tagger
         settings, prompt = tagger.settings.examples, tagger.settings.prompt
         # A model tuned on the brief prompt was shown no examples; it is shown those that the user asks for.
-        if tagger.llm is None or (prompt.style == "brief" and not settings.strategy.draws_on_pool):
+        if tagger.model is None or (prompt.style == "brief" and not settings.strategy.draws_on_pool):
             return None
         with self._lock:
             if self._shown is None and self._before is not None:
-                self._shown = self._before.counting(tagger.llm.count_tokens)
+                self._shown = self._before.counting(tagger.model.count_tokens)
             elif self._shown is None:
                 self._shown = Demonstrations(
                     settings,
                     prompt=prompt,
                     labels=tagger.labels,
                     form=tagger.format,
-                    count=tagger.llm.count_tokens,
+                    count=tagger.model.count_tokens,
                     pool=tagger.examples,
                 )
             return self._shown
@@ -433,13 +438,14 @@ _KINDS: Mapping[str, type | None] = {
     "labels": LabelSet,
     "format": None,
     "dictionary": Dictionary,
+    "encoder": None,
     "settings": TagSettings,
     "calibration": Calibration,
     "examples": Pool,
     "taught": None,
 }
 """The parts of a tagger; None where any object with the right methods is one."""
-_OPTIONAL = frozenset({"llm", "dictionary", "examples"})
+_OPTIONAL = frozenset({"llm", "dictionary", "encoder", "examples"})
 
 _P = TypeVar("_P")
 
@@ -461,11 +467,3 @@ def _documents(given: Iterable[str | Document]) -> Iterator[Document]:
         if not isinstance(one, str | Document):
             raise TypeError(f"document {number} is {one!r}; expected a text or a clinspan.Document")
         yield Document(f"text-{number}", one) if isinstance(one, str) else one
-
-
-def _state(state: WindowState, core: Span, starts: Sequence[int]) -> WindowState:
-    """`ok` or `empty` by whether one of the merged document's entities begins where the window answers."""
-    if state not in READ_STATES:
-        return state
-    found = bisect_left(starts, core.start) < bisect_left(starts, core.end)
-    return WindowState.OK if found else WindowState.EMPTY

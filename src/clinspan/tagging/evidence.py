@@ -1,0 +1,196 @@
+"""Where evidence from the dictionary, an encoder and an LLM meets, and becomes the entities of a document.
+
+Each source says what it found in each window that it read. Offsets are shifted to the document once, in
+`WindowEvidence.of`. A rule decides what is believed; `first_rule` is the one in use. A new rule, or a new kind of
+evidence, begins here.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from clinspan.document import READ_STATES, Entity, MatchKind, Span, WindowState
+from clinspan.formats.catalogue import by_name
+from clinspan.grounding.align import GroundingSettings
+from clinspan.grounding.merge import WindowEntities, merge
+from clinspan.labels import LabelSet
+from clinspan.llms.base import LLM, asking
+from clinspan.messages import CopyConstraint, Request
+from clinspan.tagging.calibration import Calibration
+from clinspan.tagging.read import Question, read_answer
+from clinspan.tagging.settings import TUNED
+from clinspan.text.windows import Window, windows
+
+Source = Literal["dictionary", "encoder", "llm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """That one source names an entity.
+
+    Attributes:
+        entity: in the document's offsets, with what the source says of it.
+        source: who names it.
+        features: what else a rule may weigh, by name.
+    """
+
+    entity: Entity
+    source: Source
+    features: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def span(self) -> Span:
+        """In the document's offsets."""
+        return self.entity.span
+
+    @property
+    def label(self) -> str:
+        """The entity's label."""
+        return self.entity.label
+
+    @property
+    def score(self) -> float | None:
+        """The source's own probability; None where it gives none."""
+        return self.entity.score
+
+    @property
+    def match(self) -> MatchKind:
+        """How the mention was found in the text."""
+        return self.entity.match
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEvidence:
+    """What one source found in one window.
+
+    Attributes:
+        source: who read it.
+        span: the part of the document that the source was shown.
+        core: the part that the window answers for.
+        found: what it names.
+        read: False where the source was not asked or its answer could not be read; it then says nothing about what
+            other windows found.
+    """
+
+    source: Source
+    span: Span
+    core: Span
+    found: tuple[Evidence, ...]
+    read: bool
+
+    @classmethod
+    def of(cls, source: Source, window: Window, entities: Sequence[Entity], *, read: bool) -> "WindowEvidence":
+        """The evidence of a window whose entities are in the window's own offsets."""
+        found = tuple(Evidence(entity.shift(window.span.start), source) for entity in entities)
+        return cls(source, window.span, window.core, found, read)
+
+    def in_core(self) -> list[Evidence]:
+        """What begins in the part that the window answers for."""
+        return [one for one in self.found if self.core.start <= one.span.start < self.core.end]
+
+
+Rule = Callable[[Sequence[WindowEvidence], Sequence[Evidence]], Sequence[Evidence]]
+"""Gets what was found in windows, and what the dictionary proposes in the document; gives what is believed."""
+
+
+def first_rule(read: Sequence[WindowEvidence], proposals: Sequence[Evidence]) -> list[Evidence]:
+    """The LLM decides where it was asked and read, an encoder elsewhere; the dictionary where there is neither."""
+    llm = [window for window in read if window.source == "llm"]
+    encoder = [window for window in read if window.source == "encoder"]
+    if not llm and not encoder:
+        return list(proposals)
+    believed = merged(llm)
+    if encoder:
+        decided = [window.core for window in llm if window.read]
+        taken = [one.span for one in believed]
+        believed += [one for one in merged(encoder) if _is_free(one.span, decided, taken)]
+    return believed
+
+
+def merged(read: Sequence[WindowEvidence]) -> list[Evidence]:
+    """What the overlapping windows of one source say together; see `grounding.merge`."""
+    if not read:
+        return []
+    by_place = {(one.span, one.label): one for window in reversed(read) for one in window.found}
+    kept = merge(
+        [
+            WindowEntities(window.span, window.core, tuple(one.entity for one in window.found), read=window.read)
+            for window in read
+        ]
+    )
+    return [replace(by_place[entity.span, entity.label], entity=entity) for entity in kept]
+
+
+def _is_free(span: Span, decided: Sequence[Span], taken: Sequence[Span]) -> bool:
+    owned = any(core.start <= span.start < core.end for core in decided)
+    return not owned and not any(span.overlaps(other) for other in taken)
+
+
+def encoded(encoder: LLM, text: str, labels: LabelSet) -> list[WindowEvidence]:
+    """What an encoder finds in a document, in windows of its own, beside an LLM that reads longer ones."""
+    cut = windows(text, TUNED.windows, count=encoder.count_tokens)
+    places = [CopyConstraint(window.span.of(text), labels.names) for window in cut]
+    questions = [Question(Request((), constraint=place), labels) for place in places]
+    found = []
+    with asking(encoder, (question.request for question in questions)) as answers:
+        for window, question, answer in zip(cut, questions, answers, strict=True):
+            shown = window.span.of(text)
+            read = read_answer(shown, question, answer, form=by_name("tanl"), settings=GroundingSettings())
+            found.append(WindowEvidence.of("encoder", window, read.entities, read=read.state in READ_STATES))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Makes entities of evidence.
+
+    Attributes:
+        calibration: what was learned about the source that decides.
+        source: that one; the scores of others stay as they are.
+        scores: whether probabilities are reported that no calibration says the meaning of.
+        rule: says what is believed.
+    """
+
+    calibration: Calibration
+    source: Source
+    scores: bool
+    rule: Rule = first_rule
+
+    def entities(self, read: Sequence[WindowEvidence], proposals: Sequence[Entity], text: str) -> tuple[Entity, ...]:
+        """The entities of a document.
+
+        Args:
+            read: what was found in each window.
+            proposals: what the dictionary alone would tag.
+            text: of the document.
+        """
+        return self.learned(self.rule(read, [Evidence(entity, "dictionary") for entity in proposals]), text)
+
+    def learned(self, believed: Sequence[Evidence], text: str) -> tuple[Entity, ...]:
+        """Applies the calibration; of entities that thereby fall together the likelier stays."""
+        kept: dict[tuple[Span, str], Entity] = {}
+        for one in believed:
+            learned = self._calibrated(one, text)
+            if learned is None:
+                continue
+            place = (learned.span, learned.label)
+            if place not in kept or (learned.score or 0.0) > (kept[place].score or 0.0):
+                kept[place] = learned
+        return tuple(sorted(kept.values(), key=lambda e: (e.start, -e.end, e.label)))
+
+    def _calibrated(self, one: Evidence, text: str) -> Entity | None:
+        if one.source != self.source:
+            return one.entity
+        learned = self.calibration.apply(one.entity, text)
+        if learned is not None and not self.scores and learned.label not in self.calibration.dials:
+            return replace(learned, score=None)
+        return learned
+
+
+def state_of(state: WindowState, core: Span, starts: Sequence[int]) -> WindowState:
+    """`ok` or `empty` by whether one of the document's entities, which begin at `starts`, begins in a read window."""
+    if state not in READ_STATES:
+        return state
+    found = bisect_left(starts, core.start) < bisect_left(starts, core.end)
+    return WindowState.OK if found else WindowState.EMPTY
