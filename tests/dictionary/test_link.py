@@ -1,5 +1,5 @@
 from clinspan.dictionary.link import Coverage, Linker
-from clinspan.dictionary.match import Matcher
+from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import Label, LabelSet
@@ -46,7 +46,7 @@ def test_a_text_that_was_scanned_before_is_not_scanned_again(small, monkeypatch)
     text = "Pnuemonia, and a myocardial infarction (MI). The MI was"
     written, plain = Written.of(text), Linker(small, LABELS).link(document(text, "Pnuemonia", "MI"))
     small.scan(written)
-    monkeypatch.setattr(Matcher, "_walk", None)
+    monkeypatch.setattr(Dictionary, "_walk", None)
     assert Linker(small, LABELS).link(document(text, "Pnuemonia", "MI"), written) == plain
     assert all(entity.concepts for entity in plain.entities)
 

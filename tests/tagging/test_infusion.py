@@ -12,7 +12,6 @@ from clinspan.cli.main import app
 from clinspan.dictionary import written
 from clinspan.dictionary.build import build
 from clinspan.dictionary.facts import FactsMode, labelled
-from clinspan.dictionary.match import Matcher
 from clinspan.dictionary.sources.rrf import Rrf
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Entity, Span
@@ -137,7 +136,7 @@ def test_a_type_is_defined_where_the_concept_has_no_definition_of_its_own(script
 
 def test_a_document_is_scanned_once_for_proposals_facts_and_links(scripted, dictionary, monkeypatch) -> None:
     scans: Counter[str] = Counter()
-    for owner, name in ((Matcher, "_as_it_stands"), (Matcher, "_misspelt"), (written, "abbreviations")):
+    for owner, name in ((Dictionary, "_as_it_stands"), (Dictionary, "_misspelt"), (written, "abbreviations")):
         called = getattr(owner, name)
         monkeypatch.setattr(owner, name, lambda *a, called=called, name=name: scans.update([name]) or called(*a))
     llm = scripted(lambda text: "Both [sisters | disease] had" + text.removeprefix("Both sisters had"))

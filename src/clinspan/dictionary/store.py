@@ -1,22 +1,52 @@
-"""A dictionary as its users see it: opened from a folder, shared by processes, asked for terms."""
+"""A dictionary as its users see it: opened from a folder, shared by processes, asked for terms.
 
-from collections.abc import Mapping
+A prefix search in a trie finds all terms that start at a token, whatever the dictionary's size; a word that the
+dictionary does not have is tried with its likely spellings, and "x of y" as "y x".
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
+from clinspan.dictionary import layout
 from clinspan.dictionary.index import Index, read_manifest
 from clinspan.dictionary.layout import Info
-from clinspan.dictionary.match import Match, Matcher
-from clinspan.dictionary.senses import Sense
+from clinspan.dictionary.match import Match, Speller, longest_apart
+from clinspan.dictionary.normalise import normal_form
+from clinspan.dictionary.senses import Sense, TermMatch, senses_of
 from clinspan.dictionary.written import Written
+from clinspan.document import Span
 from clinspan.errors import DictionaryError
+
+_CACHE_SIZE = 1 << 14
+_PERMUTED = 6
+"""Words of the longest term whose orders are all tried: 720 lookups."""
+_AROUND_OF = (3, 4)
+"""Words left and right of "of" that may belong to one term."""
+_BEFORE_MISSPELT = 4
+_ALONE_FROM = 7
+"""Letters that a misspelt word needs to be a term alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    start: int
+    end: int
+    key: int
+    kind: TermMatch
 
 
 class Dictionary:
-    """A read-only dictionary; pickles as its path, and is mapped, not read, into each process."""
+    """A read-only dictionary; pickles as its path, and is mapped into each process. It keeps what it looked up."""
 
     def __init__(self, index: Index):
         self._index = index
-        self._matcher = Matcher(index)
+        self._speller = Speller(index)
+        self._senses: dict[tuple[int, str, TermMatch], tuple[Sense, ...]] = {}
+        self._first: dict[str, bool] = {}
+        self._kept: WeakKeyDictionary[Written, dict[bool | None, dict[Span, Match]]] = WeakKeyDictionary()
 
     @classmethod
     def open(cls, path: str | Path) -> "Dictionary":
@@ -59,10 +89,10 @@ class Dictionary:
 
         Args:
             fuzzy: whether words that the dictionary does not have may be misspelt.
-            overlapping: all matches; else, of those that overlap, the longest alone.
+            overlapping: all matches; else, of those that overlap, the longest (in code points, then the first).
         """
-        written = Written.of(text) if isinstance(text, str) else text
-        return self._matcher.scan(written, fuzzy=fuzzy, overlapping=overlapping)
+        matches = self._everywhere(Written.of(text) if isinstance(text, str) else text, fuzzy).values()
+        return tuple(sorted(matches, key=lambda match: match.span) if overlapping else longest_apart(matches))
 
     def find(self, term: str, *, fuzzy: bool = True) -> tuple[Sense, ...]:
         """The senses of `term` taken as a whole, best first; empty when the dictionary has none."""
@@ -72,8 +102,136 @@ class Dictionary:
     def match(self, term: str, *, fuzzy: bool = True, reorder: bool = True) -> Match | None:
         """As `find`, with the kind of agreement; the span is that of the whole string.
 
+        It is tried as it stands, else in another order of words, else respelt.
+
         Args:
             fuzzy: whether its words may be misspelt.
             reorder: whether its words may stand in another order.
         """
-        return self._matcher.find(term, fuzzy=fuzzy, reorder=reorder)
+        form = normal_form(term)
+        if not form:
+            return None
+        for kind, tried in self._attempts(form, fuzzy, reorder):
+            key = self._index.keys.get(tried[: layout.LONGEST_KEY] + " ")
+            senses = self._look_up(key, term, kind) if key is not None else ()
+            if senses:
+                return Match(Span(0, len(term)), term, _kind(senses, kind, term), senses)
+        return None
+
+    def _everywhere(self, written: Written, fuzzy: bool) -> dict[Span, Match]:
+        """All matches by their places; kept with the text, since proposals, facts and links ask about the same one."""
+        kept = self._kept.setdefault(written, {})
+        if fuzzy in kept:
+            return kept[fuzzy]
+        # What needs no respelling is found once for both questions.
+        if None not in kept:
+            kept[None] = self._found(written, self._as_it_stands(written.tokens.forms))
+        found = kept[fuzzy] = dict(kept[None])
+        if fuzzy:
+            for span, match in self._found(written, self._misspelt(written.tokens.forms)).items():
+                found.setdefault(span, match)
+        for pair in written.defined:
+            named = found.get(pair.long_span)
+            if named is None:
+                ends = (
+                    m for m in found.values() if m.span.end == pair.long_span.end and pair.long_span.contains(m.span)
+                )
+                named = max(ends, key=lambda match: len(match.span), default=None)
+            if named is not None:
+                found[pair.short_span] = Match(pair.short_span, pair.short, TermMatch.ABBREVIATION, named.senses)
+        return found
+
+    def _found(self, written: Written, hits: Iterable[_Hit]) -> dict[Span, Match]:
+        found: dict[Span, Match] = {}
+        for hit in hits:
+            place = written.place(hit.start, hit.end)
+            if place is None:
+                continue
+            surface = written.surface(hit.start, hit.end)
+            senses = self._look_up(hit.key, surface, hit.kind)
+            if senses:
+                span, short = place
+                kind = TermMatch.ABBREVIATION if short else _kind(senses, hit.kind, surface)
+                # Of two matches of one place the one that was met first agrees most closely: a short form's longest.
+                found.setdefault(span, Match(span, span.of(written.text), kind, senses))
+        return found
+
+    def _attempts(self, form: str, fuzzy: bool, reorder: bool) -> Iterator[tuple[TermMatch, str]]:
+        yield TermMatch.NORMALISED, form
+        words = [word for word in form.split() if word.isalnum() and word not in ("of", "the")]
+        if reorder and 1 < len(words) <= _PERMUTED:
+            for order in permutations(words):
+                yield TermMatch.REORDERED, " ".join(order)
+        if fuzzy:
+            split = form.split()
+            for at, word in enumerate(split):
+                for other in self._speller.corrections(word):
+                    yield TermMatch.FUZZY, " ".join([*split[:at], other, *split[at + 1 :]])
+
+    def _look_up(self, key: int, surface: str, kind: TermMatch) -> tuple[Sense, ...]:
+        wanted = (key, surface, kind)
+        senses = self._senses.get(wanted)
+        if senses is None:
+            if len(self._senses) >= _CACHE_SIZE:
+                self._senses.clear()
+            senses = self._senses[wanted] = senses_of(self._index, key, surface, kind)
+        return senses
+
+    def _as_it_stands(self, forms: Sequence[str]) -> Iterator[_Hit]:
+        for at, end, key in self._walk(forms, range(len(forms))):
+            yield _Hit(at, end, key, TermMatch.NORMALISED)
+        for at, form in enumerate(forms):
+            if form == "of":
+                yield from self._turned(forms, at)
+
+    def _misspelt(self, forms: Sequence[str]) -> Iterator[_Hit]:
+        for at, form in enumerate(forms):
+            if len(form) >= layout.MISSPELT_FROM:
+                for other in self._speller.corrections(form):
+                    yield from self._respelt(forms, at, other)
+
+    def _walk(self, forms: Sequence[str], starts: range) -> list[tuple[int, int, int]]:
+        """(first token, one past the last, key) of each key that starts at one of `starts`."""
+        line = " ".join(forms) + " "
+        search = self._index.keys.iter_prefixes_with_ids
+        reach = layout.LONGEST_KEY + 1
+        place = sum(map(len, forms[: starts.start])) + starts.start
+        found = []
+        for at in starts:
+            form = forms[at]
+            if self._begins(form):
+                for prefix, key in search(line[place : place + reach]):
+                    found.append((at, at + prefix.count(" "), key))
+            place += len(form) + 1
+        return found
+
+    def _begins(self, form: str) -> bool:
+        """Whether any term begins with this token; most of a text's do not, and telling so by search takes longer."""
+        known = self._first.get(form)
+        if known is None:
+            if len(self._first) >= _CACHE_SIZE:
+                self._first.clear()
+            known = self._first[form] = next(self._index.keys.iterkeys(form + " "), None) is not None
+        return known
+
+    def _turned(self, forms: Sequence[str], at: int) -> Iterator[_Hit]:
+        left, right = _AROUND_OF
+        after = at + 2 if forms[at + 1 : at + 2] in (["the"], ["a"], ["an"]) else at + 1
+        for end in range(after + 1, min(len(forms), after + right) + 1):
+            for start in range(max(0, at - left), at):
+                key = self._index.keys.get(" ".join([*forms[after:end], *forms[start:at]]) + " ")
+                if key is not None:
+                    yield _Hit(start, end, key, TermMatch.REORDERED)
+
+    def _respelt(self, forms: Sequence[str], at: int, other: str) -> Iterator[_Hit]:
+        first = max(0, at - _BEFORE_MISSPELT)
+        changed = [*forms[first:at], other, *forms[at + 1 : at + 12]]
+        for start, end, key in self._walk(changed, range(at - first + 1)):
+            if end > at - first and (end - start > 1 or len(other) >= _ALONE_FROM):
+                yield _Hit(first + start, first + end, key, TermMatch.FUZZY)
+
+
+def _kind(senses: Sequence[Sense], kind: TermMatch, surface: str) -> TermMatch:
+    if kind is TermMatch.NORMALISED and any(sense.term == surface for sense in senses):
+        return TermMatch.EXACT
+    return kind
