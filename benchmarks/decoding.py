@@ -25,15 +25,14 @@ from typing import Any
 from clinspan.decoding.draft import DraftSettings, decode
 from clinspan.decoding.grammars import answer_grammar
 from clinspan.decoding.greedy import decode_greedily
-from clinspan.decoding.pieces import answer_pieces
-from clinspan.decoding.plan import Plan, compile_plan
+from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.formats.tanl import Tanl, render
 from clinspan.labels import LabelSet
 from clinspan.llms.chat import chat_prompt
 from clinspan.llms.embedded import DEFAULT_MODEL
 from clinspan.llms.llama import Llama
-from clinspan.llms.requantise import requantised
+from clinspan.llms.weights import requantised
 from clinspan.messages import CopyConstraint
 from clinspan.models.registry import path_of, sha256_of
 from clinspan.prompt import PromptSettings, build

@@ -21,9 +21,8 @@ from slow_server import serving
 
 from clinspan import samples
 from clinspan.document import Document
-from clinspan.llms.base import LLM, Traits
+from clinspan.llms.base import LLM, Traits, estimate_tokens
 from clinspan.llms.openai import OpenAILLM, OpenAISettings
-from clinspan.llms.tokens import estimate_tokens
 from clinspan.messages import Completion, Request
 from clinspan.runs.folder import Description, RunFolder
 from clinspan.runs.session import Session

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from clinspan.classifier.mentions import Reading, mentions
-from clinspan.classifier.scheme import AttributeHead, Head, attribute_heads, names_of
-from clinspan.classifier.units import Unit
+from clinspan.classifier.model import Reading, mentions
+from clinspan.classifier.scheme import AttributeHead, Head, Unit, attribute_heads, names_of
 from clinspan.document import Span
 from clinspan.errors import ConfigError
 from clinspan.messages import CopyConstraint

@@ -3,9 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from clinspan.classifier.mentions import Reading, mentions
-from clinspan.classifier.scheme import Head, Segment
-from clinspan.classifier.units import Unit
+from clinspan.classifier.model import Reading, mentions
+from clinspan.classifier.scheme import Head, Segment, Unit
 from clinspan.document import Span
 from clinspan.messages import Candidate, CopyConstraint
 from clinspan.text.windows import tokens

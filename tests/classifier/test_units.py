@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.classifier.scheme import Segment
-from clinspan.classifier.units import segments, units
+from clinspan.classifier.scheme import Segment, segments, units
 from clinspan.document import Entity, Span
 from clinspan.text.windows import tokens
 

@@ -10,8 +10,7 @@ from tests.decoding.fake import FakeModel
 from clinspan.decoding.boundaries import open_log_odds
 from clinspan.decoding.draft import DraftSettings, decode
 from clinspan.decoding.greedy import decode_greedily
-from clinspan.decoding.pieces import answer_pieces, words
-from clinspan.decoding.plan import compile_plan, fork
+from clinspan.decoding.plan import answer_pieces, compile_plan, fork, words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.messages import Candidate, CopyConstraint

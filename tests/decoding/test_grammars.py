@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.decoding.grammars import answer_grammar, quote
-from clinspan.decoding.pieces import words
+from clinspan.decoding.plan import words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.formats.tanl import render
-from clinspan.llms import llama_api, llama_header
+from clinspan.llms import llama_api
 from clinspan.llms.llama import Llama
 from clinspan.messages import Candidate, CopyConstraint
 
@@ -26,8 +26,8 @@ class Reader:
         self.model, self.c = model, llama_api.load().c
 
     def allows(self, token, sampler):
-        data = llama_header.TokenData(token, 1.0, 0.0)
-        array = llama_header.TokenDataArray(ctypes.pointer(data), 1, -1, False)
+        data = llama_api.TokenData(token, 1.0, 0.0)
+        array = llama_api.TokenDataArray(ctypes.pointer(data), 1, -1, False)
         self.c.llama_sampler_apply(sampler, ctypes.byref(array))
         return not math.isinf(data.logit)
 

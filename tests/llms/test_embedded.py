@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
-from clinspan.decoding.draft import decode
+from clinspan.decoding.draft import Ask, decode
 from clinspan.decoding.greedy import decode_greedily
-from clinspan.decoding.logits import Ask
 from clinspan.decoding.plan import compile_plan
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LLMError, MissingExtra, ModelError

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.llms.held import PREFIX_TOKENS, Held, batch_ends
+from clinspan.llms.llama import PREFIX_TOKENS, Held, batch_ends
 
 TOKENS = st.lists(st.integers(0, 1), max_size=8)
 

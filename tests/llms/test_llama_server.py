@@ -12,8 +12,8 @@ from clinspan import codec
 from clinspan.errors import ContextOverflow
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import LabelSet
+from clinspan.llms.base import estimate_tokens
 from clinspan.llms.openai import OpenAILLM, OpenAISettings
-from clinspan.llms.tokens import estimate_tokens
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Message, Request
 
 pytestmark = pytest.mark.model

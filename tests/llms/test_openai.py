@@ -14,8 +14,8 @@ from llm_server import Answer, reply
 
 from clinspan.decoding.grammars import answer_grammar
 from clinspan.errors import ConfigError, LLMError, MissingExtra, PrivacyError
+from clinspan.llms.base import estimate_tokens
 from clinspan.llms.openai import OpenAILLM, OpenAISettings
-from clinspan.llms.tokens import estimate_tokens
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Message, Request
 
 

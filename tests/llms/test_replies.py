@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.llms.excerpts import error_message
-from clinspan.llms.faults import Fault
-from clinspan.llms.replies import read_reply
+from clinspan.llms.replies import Fault, error_message, read_reply
 from clinspan.messages import Completion, FinishReason
 
 WHERE = "http://127.0.0.1/v1"

@@ -6,9 +6,9 @@ import pytest
 
 from clinspan.errors import ModelError
 from clinspan.files import CACHE_VARIABLE
-from clinspan.llms import requantise
+from clinspan.llms import weights
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
-from clinspan.llms.requantise import requantised
+from clinspan.llms.weights import requantised
 from clinspan.messages import CopyConstraint, Message, Request
 
 pytestmark = pytest.mark.model
@@ -46,7 +46,7 @@ def test_rewritten_weights_answer_as_the_original_ones(smollm2, cache):
 def test_models_too_large_or_wide_already_are_run_as_they_are(smollm2, cache, monkeypatch):
     wide = requantised(smollm2, "1" * 64)
     assert requantised(wide, "2" * 64) == wide
-    monkeypatch.setattr(requantise, "LARGEST", 1000)
+    monkeypatch.setattr(weights, "LARGEST", 1000)
     assert requantised(smollm2, "3" * 64) == smollm2
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from clinspan.errors import LLMError
 from clinspan.llms.embedded import AHEAD, EmbeddedLLM, EmbeddedSettings
-from clinspan.llms.threads import MOST, Threads, default_threads, most_threads
+from clinspan.llms.llama import MOST, Threads, default_threads, most_threads
 from clinspan.messages import CopyConstraint, Message, Request
 
 SYSTEM = Message("system", "Copy the text and put every disease into brackets, like [ mention | disease ].")

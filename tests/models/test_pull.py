@@ -12,9 +12,8 @@ import pytest
 from models_tiny import CONTENT, WHEEL, tiny, tiny_registry, write_wheel
 
 from clinspan.errors import MissingExtra, ModelError
-from clinspan.models.pull import pull
+from clinspan.models.pull import bytes_in, pull
 from clinspan.models.registry import read_registry
-from clinspan.models.sources import bytes_in
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 HUB = f'{{ hub = "owner/tiny", revision = "{REVISION}", path = "tiny.gguf", bytes = 1048576 }}'

@@ -49,7 +49,7 @@ def test_prompt_and_answer_are_the_runtimes_tokens(base, runtime, note):
 def test_an_exported_adapter_does_in_the_runtime_what_it_does_in_torch(base, smollm2, tmp_path, monkeypatch):
     import torch
 
-    from clinspan.decoding.logits import Ask
+    from clinspan.decoding.draft import Ask
     from clinspan.llms.llama import Llama
     from clinspan.tuning import export
     from clinspan.tuning.lora import Trainer, attach

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from clinspan.classifier import folder
-from clinspan.classifier.mentions import mentions
+from clinspan.classifier.model import mentions
 from clinspan.classifier.scheme import head_for
 from clinspan.document import Span
 from clinspan.errors import ConfigError, InputError, LLMError, ModelError, OutputError

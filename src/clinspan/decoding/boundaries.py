@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clinspan.decoding.logits import Ask, CausalModel
+from clinspan.decoding.draft import Ask, CausalModel
 from clinspan.decoding.plan import compile_plan, fork
 from clinspan.document import Entity
 from clinspan.formats.tanl import marks

@@ -15,12 +15,47 @@ is the draft.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-from clinspan.decoding.logits import Ask, CausalModel
 from clinspan.decoding.plan import Ids, Plan, fork
 from clinspan.errors import ConfigError
 from clinspan.messages import FoundSpan
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question about what follows a token of a sequence.
+
+    Attributes:
+        after: index into the sequence of the token whose continuation is asked about.
+        tokens: the ids whose logits are wanted there.
+    """
+
+    after: int
+    tokens: tuple[int, ...]
+
+
+class CausalModel(Protocol):
+    """A model that scores continuations of a sequence."""
+
+    def tokenize(self, piece: str) -> tuple[int, ...]:
+        """The ids of `piece` by itself: no special tokens, no space added."""
+        ...
+
+    def evaluate(self, tokens: Sequence[int], asks: Sequence[Ask]) -> tuple[tuple[float, ...], ...]:
+        """Reads a sequence, whole; what it shares with the one before, up to the first ask, need not be read again.
+
+        Args:
+            tokens: ids from the sequence's start.
+            asks: in the order of `after`.
+
+        Returns:
+            for each ask the logits of its ids, in their order.
+
+        Raises:
+            LLMError: when the sequence is longer than the context.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ same notation, of which both understand all that is used here.
 
 from collections.abc import Iterator, Sequence
 
-from clinspan.decoding.pieces import Word
-from clinspan.decoding.places import candidate_ends, ends_paragraph, window_words
+from clinspan.decoding.plan import Word, candidate_ends, ends_paragraph, window_words
 from clinspan.formats.tanl import closing, opening
 from clinspan.messages import CopyConstraint
 

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from clinspan.decoding.draft import label_log_probabilities, log_sigmoids
-from clinspan.decoding.logits import Ask, CausalModel
+from clinspan.decoding.draft import Ask, CausalModel, label_log_probabilities, log_sigmoids
 from clinspan.decoding.plan import Ids, Plan, fork
 from clinspan.messages import FoundSpan
 

@@ -1,13 +1,159 @@
 """What a copy constraint allows, word by word, in the model's own tokens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from clinspan.decoding.pieces import Word, closing_pieces, spaced
-from clinspan.decoding.places import Ends, candidate_ends, ends_paragraph, window_words
-from clinspan.document import Span
-from clinspan.formats.tanl import BAR, CLOSE, OPEN
+from clinspan.document import Entity, Span
+from clinspan.errors import ConfigError
+from clinspan.formats.tanl import BAR, CLOSE, OPEN, Mark, escape, marks
 from clinspan.messages import CopyConstraint
+from clinspan.text.windows import tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A token of the text with the white space before it: where a mention may begin or end.
+
+    Attributes:
+        start: first code point of the token in the text.
+        end: one past its last.
+        gap: the white space between the token before it (or the text's start) and this one.
+        written: the token as an answer spells it, escaped, without the gap.
+    """
+
+    start: int
+    end: int
+    gap: str
+    written: str
+
+
+def words(text: str, cuts: Collection[int] = ()) -> tuple[tuple[Word, ...], str]:
+    """The words of `text`, and the white space after the last. Linear time.
+
+    Args:
+        text: any text.
+        cuts: code points before which a token is cut in two, for mentions that begin or end inside one.
+    """
+    found: list[Word] = []
+    at = 0
+    for span in tokens(text):
+        edges = [span.start, *(cut for cut in range(span.start + 1, span.end) if cut in cuts), span.end]
+        for start, end in pairwise(edges):
+            found.append(Word(start, end, text[at:start], escape(text[start:end])))
+            at = end
+    return tuple(found), text[at:]
+
+
+def spaced(gap: str, written: str) -> tuple[str, ...]:
+    """The pieces of `written` after the white space `gap`: one space right before it joins it, the rest stands alone.
+
+    Tokenizers of the byte-pair kind hold most words with the space before them as one token.
+    """
+    if gap.endswith(" "):
+        return (gap[:-1], " " + written) if len(gap) > 1 else (" " + written,)
+    return (gap, written) if gap else (written,)
+
+
+def closing_pieces(label: str) -> tuple[str, ...]:
+    """The pieces that close a mention of `label` after its last word."""
+    return (f" {BAR}", f" {escape(label)}", f" {CLOSE}")
+
+
+def answer_pieces(text: str, entities: Sequence[Entity]) -> tuple[str, ...]:
+    """The pieces of the right answer for `text`; joined, they are `formats.tanl.render(text, entities)`.
+
+    Tokens of the text are pieces (see `clinspan.text.windows`), cut further where a mention begins or ends inside one.
+    An open bracket is a piece and takes the one space before it; the first word after it then has a space of its own.
+    A close is three pieces: bar, label, bracket.
+
+    Raises:
+        ConfigError: when brackets cannot show the entities (they cross, or one is discontinuous).
+    """
+    pieces: list[str] = []
+    gap = ""
+    for written in _stretches(text, marks(entities)):
+        if written.isspace():
+            gap += written
+        else:
+            pieces += spaced(gap, written)
+            gap = ""
+    return (*pieces, gap) if gap else tuple(pieces)
+
+
+def _stretches(text: str, marks: Sequence[Mark]) -> Iterator[str]:
+    """The answer in words, brackets and stretches of white space."""
+    at = 0
+    for mark in marks:
+        yield from _words_and_gaps(text[at : mark.at])
+        at = mark.at
+        if mark.label is None:
+            yield OPEN
+            yield " "
+        else:
+            for piece in closing_pieces(mark.label):
+                yield " "
+                yield piece[1:]
+    yield from _words_and_gaps(text[at:])
+
+
+def _words_and_gaps(text: str) -> Iterator[str]:
+    found, rest = words(text)
+    for word in found:
+        if word.gap:
+            yield word.gap
+        yield word.written
+    if rest:
+        yield rest
+
+
+Ends = dict[int, tuple[str, ...]]
+"""For a mention that opens at some word: the indices of the words before which it may close, with its labels there."""
+
+
+def window_words(constraint: CopyConstraint, cuts: frozenset[int] = frozenset()) -> tuple[tuple[Word, ...], str]:
+    """The words of the constraint's text, cut where candidates begin or end inside one, and the white space at its end.
+
+    Raises:
+        ConfigError: when the constraint has no label, or a candidate names one outside it.
+    """
+    if not constraint.labels:
+        raise ConfigError("a copy constraint needs at least one label")
+    candidates = () if constraint.candidate_mode == "off" else constraint.candidates
+    for candidate in candidates:
+        for label in candidate.labels:
+            if label not in constraint.labels:
+                raise ConfigError(f"a candidate has the label {label!r}", expected=f"one of {list(constraint.labels)}")
+    edges = {edge for candidate in candidates for edge in (candidate.span.start, candidate.span.end)}
+    return words(constraint.text, edges | cuts)
+
+
+def candidate_ends(constraint: CopyConstraint, found: Sequence[Word]) -> list[Ends]:
+    """For each word, where a mention that opens there may end if only candidates are allowed; ends ascending.
+
+    Raises:
+        ConfigError: when a candidate begins or ends in white space.
+    """
+    index_of_start = {word.start: i for i, word in enumerate(found)}
+    index_of_end = {word.end: i + 1 for i, word in enumerate(found)}
+    ends: list[Ends] = [{} for _ in found]
+    for candidate in constraint.candidates:
+        first, end = index_of_start.get(candidate.span.start), index_of_end.get(candidate.span.end)
+        if first is None or end is None:
+            raise ConfigError(
+                f"the candidate at {candidate.span.start}-{candidate.span.end} begins or ends in white space",
+                expected="candidates that begin and end at characters of the text",
+            )
+        known = ends[first].get(end, ())
+        named = candidate.labels or constraint.labels
+        ends[first][end] = (*known, *(label for label in named if label not in known))
+    return [dict(sorted(places.items())) for places in ends]
+
+
+def ends_paragraph(gap: str) -> bool:
+    """True for white space with a blank line; notes wrap lines in the middle of a mention, paragraphs they do not."""
+    return len(f"{gap}.".splitlines()) > 2
+
 
 MAX_WORDS = 20
 """The longest mention, in tokens of the text. Of the 5,145 mentions of NCBI-disease's training part one is longer, with

@@ -5,12 +5,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from clinspan.errors import MissingExtra
-from clinspan.llms.address import Address, permitted
+from clinspan.llms.address import Address, client, permitted
 from clinspan.llms.openai import host, sampling
 from clinspan.llms.replies import read_message
 from clinspan.llms.served import ServedLLM, ServerSettings
 from clinspan.llms.vendor import Vendor, required_key
-from clinspan.llms.wire import client
 from clinspan.messages import Completion, Request
 
 if TYPE_CHECKING:

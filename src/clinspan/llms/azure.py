@@ -4,11 +4,10 @@ import os
 from dataclasses import dataclass
 
 from clinspan.errors import ConfigError
-from clinspan.llms.address import permitted
+from clinspan.llms.address import client, permitted
 from clinspan.llms.openai import ChatEndpoint, OpenAISettings, host, openai_sdk, sampling
 from clinspan.llms.served import ServedLLM
 from clinspan.llms.vendor import required_key
-from clinspan.llms.wire import client
 
 KEY_VARIABLE = "AZURE_OPENAI_API_KEY"
 TOKEN_VARIABLE = "AZURE_OPENAI_AD_TOKEN"

@@ -3,28 +3,73 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 
 from clinspan.decoding.boundaries import Boundary, open_log_odds
 from clinspan.decoding.draft import DraftSettings, decode
-from clinspan.decoding.pieces import answer_pieces
-from clinspan.decoding.plan import Plan, compile_plan
+from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
 from clinspan.formats.tanl import render
 from clinspan.llms.base import Traits, in_order
 from clinspan.llms.chat import chat_prompt
-from clinspan.llms.lanes import Lanes
-from clinspan.llms.llama import Llama
-from clinspan.llms.requantise import LARGEST, requantised
-from clinspan.llms.threads import default_threads
-from clinspan.llms.weights import Weights, check_file
+from clinspan.llms.llama import Llama, Threads, default_threads
+from clinspan.llms.weights import LARGEST, Weights, check_file, requantised
 from clinspan.messages import Completion, FinishReason, FoundSpan, Request
 from clinspan.models import adapters
 from clinspan.models.registry import path_of, sha256_of
+
+
+class Lanes:
+    """Contexts over the same weights, each lent to one caller at a time.
+
+    A small model's passes are short, and threads that share one mostly wait for each other: contexts side by side, with
+    a thread each, read more (docs/decisions/runtime.md). One that is alone gets all the threads.
+
+    Args:
+        weights: of the model.
+        lanes: how many contexts.
+        threads: of all of them together.
+        context: tokens that each holds.
+
+    Raises:
+        ModelError: when a context cannot be made.
+    """
+
+    def __init__(self, weights: Weights, *, lanes: int, threads: int, context: int) -> None:
+        self.threads = Threads(threads)
+        self.first = Llama(weights, context=context, threads=self.threads)
+        self._all = [self.first, *(Llama(weights, context=context, threads=self.threads) for _ in range(lanes - 1))]
+        self._idle: SimpleQueue[Llama] = SimpleQueue()
+        for lane in self._all:
+            self._idle.put(lane)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @contextmanager
+    def lane(self) -> Iterator[Llama]:
+        """A context of one's own; waits until one is idle."""
+        lane = self._idle.get()
+        try:
+            with self.threads.busy():
+                yield lane
+        finally:
+            self._idle.put(lane)
+
+    def close(self) -> None:
+        """Frees contexts and weights, once every lane is idle."""
+        for _ in self._all:
+            self._idle.get()
+        for lane in self._all:
+            lane.close()
+            self._idle.put(lane)
+
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 
@@ -45,7 +90,7 @@ class EmbeddedSettings:
         adapter: a LoRA adapter in GGUF, made for this model.
         adapter_scale: its weight; 1 is as trained.
         as_shipped: runs the file itself, not the faster copy that is made once of a small model with four- to six-bit
-            weights, in clinspan's cache folder (see `llms.requantise`).
+            weights, in clinspan's cache folder (see `llms.weights.requantised`).
         draft: how copies are drafted.
     """
 

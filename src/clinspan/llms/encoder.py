@@ -7,8 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from clinspan.classifier.folder import load
-from clinspan.classifier.mentions import mentions
-from clinspan.classifier.model import TokenClassifier
+from clinspan.classifier.model import TokenClassifier, mentions
 from clinspan.classifier.scheme import head_for
 from clinspan.errors import ConfigError, LLMError
 from clinspan.formats.base import Format

@@ -10,8 +10,8 @@ from typing import Any
 
 from clinspan.errors import ConfigError, ContextOverflow, LLMError, MissingExtra, ModelError
 from clinspan.llms.base import LLM, Traits
+from clinspan.llms.chat import HuggingFaceTokenizer
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
-from clinspan.llms.tokenizer import HuggingFaceTokenizer
 from clinspan.messages import Completion, FinishReason, Request
 from clinspan.models.hub import HubModel, locate
 from clinspan.models.registry import sha256_of

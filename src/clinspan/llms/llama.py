@@ -1,17 +1,125 @@
 """One model in this process: tokens in, logits at any position out, with a context that can be cut back."""
 
 import ctypes
+import os
+import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from clinspan.decoding.logits import Ask
+from clinspan.decoding.draft import Ask
 from clinspan.errors import ContextOverflow, LLMError, ModelError
-from clinspan.llms.held import Held, batch_ends
-from clinspan.llms.llama_header import FLASH_ATTN_DISABLED
-from clinspan.llms.threads import Threads
+from clinspan.llms.llama_api import FLASH_ATTN_DISABLED
 from clinspan.llms.weights import Weights
+
+MOST = 8
+"""If nobody says how many: each context over a small model takes memory, a hundred megabytes with 4,096 tokens."""
+
+
+def most_threads() -> int:
+    """A thread for each core that this process may use, `MOST` of them at most."""
+    return min(MOST, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def default_threads() -> int:
+    """`most_threads`, or fewer where the environment's OMP_NUM_THREADS says so, as it does in Ray's workers."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(most_threads(), int(said) if said.isdecimal() and int(said) else MOST)
+
+
+class Threads:
+    """A number of threads that contexts share: each pass takes its part, so that one that is alone takes all.
+
+    What a pass gives does not depend on how many it takes.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._busy = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """While it lasts, one context more shares the threads."""
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    def _change(self, by: int) -> None:
+        with self._lock:
+            self._busy += by
+
+    @property
+    def part(self) -> int:
+        """Threads for the next pass of one context."""
+        return max(1, self._number // max(1, self._busy))
+
+
+PREFIX_TOKENS = 64
+"""Tokens of a batch of what prompts may share. Fewer are read more slowly, more are taken over at a coarser grain."""
+
+
+class Held:
+    """The tokens of one sequence in the order they were read, grown by whole batches and cut back anywhere.
+
+    Attributes:
+        tokens: the ids.
+    """
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        # Where the batches end that the beginning was read in, up to the first that was cut.
+        self._ends: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def add(self, batch: Sequence[int]) -> None:
+        """Notes a batch that was read."""
+        whole = len(self.tokens) == (self._ends[-1] if self._ends else 0)
+        self.tokens += batch
+        if whole:
+            self._ends.append(len(self.tokens))
+
+    def cut(self, at: int) -> None:
+        """Forgets all from place `at` on; 0 forgets everything."""
+        del self.tokens[at:]
+        self._ends = [end for end in self._ends if end <= at]
+
+    def shared(self, tokens: Sequence[int]) -> int:
+        """How many of the first `tokens` are held."""
+        return next(
+            (i for i, (held, token) in enumerate(zip(self.tokens, tokens, strict=False)) if held != token),
+            min(len(self.tokens), len(tokens)),
+        )
+
+    def shared_batches(self, tokens: Sequence[int], ends: Sequence[int]) -> int:
+        """How many of the first `tokens` are held from batches that ended where they would end, at `ends`."""
+        shared = self.shared(tokens)
+        kept = 0
+        for end, held in zip(ends, self._ends, strict=False):
+            if end != held or end > shared:
+                break
+            kept = end
+        return kept
+
+
+def batch_ends(cuts: Sequence[int]) -> tuple[int, ...]:
+    """The ends of the batches in which a prompt is read up to the last of `cuts`, which are growing places in it.
+
+    One ends at each of them, and between them every `PREFIX_TOKENS` tokens.
+    """
+    return tuple(
+        end
+        for start, stop in pairwise((0, *cuts))
+        for end in (*range(start + PREFIX_TOKENS, stop, PREFIX_TOKENS), stop)
+    )
+
 
 BATCH_TOKENS = 512
 BATCH_OUTPUTS = 64
@@ -22,7 +130,7 @@ _LEAD = "\n"
 
 
 class Llama:
-    """One sequence's context over a model, satisfying `decoding.logits.CausalModel`. Not for several threads at once.
+    """One sequence's context over a model, satisfying `decoding.draft.CausalModel`. Not for several threads at once.
 
     Args:
         weights: the model.

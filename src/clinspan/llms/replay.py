@@ -11,8 +11,7 @@ from threading import Lock
 from typing import Any, BinaryIO, Self
 
 from clinspan.errors import InputError, LLMError, OutputError
-from clinspan.llms.base import LLM, Traits, Wrapper, asking, closing
-from clinspan.llms.tokens import estimate_tokens
+from clinspan.llms.base import LLM, Traits, Wrapper, asking, closing, estimate_tokens
 from clinspan.messages import Completion, Request, dump_result, load_result
 
 VERSION = 2

@@ -10,14 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from clinspan.errors import ConfigError, LLMError
-from clinspan.llms.address import Address
-from clinspan.llms.base import Traits, in_order
-from clinspan.llms.excerpts import hide
-from clinspan.llms.faults import Fault, FaultKind
-from clinspan.llms.gate import Gate, Shut, Ticket
-from clinspan.llms.limits import LimitSettings, backoff
-from clinspan.llms.tokens import estimate_tokens
-from clinspan.llms.wire import start_loop
+from clinspan.llms.address import Address, start_loop
+from clinspan.llms.base import Traits, estimate_tokens, in_order
+from clinspan.llms.limits import Gate, LimitSettings, Shut, Ticket, backoff
+from clinspan.llms.replies import Fault, FaultKind, hide
 from clinspan.messages import Completion, FinishReason, Request
 
 log = logging.getLogger(__name__)

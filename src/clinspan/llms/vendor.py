@@ -8,7 +8,7 @@ from typing import Any
 
 from clinspan.errors import ConfigError, LLMError
 from clinspan.llms.address import Address
-from clinspan.llms.faults import Fault, FaultKind, is_overflow, named_parameter, of_status
+from clinspan.llms.replies import Fault, FaultKind, is_overflow, named_parameter, of_status
 
 log = logging.getLogger(__name__)
 

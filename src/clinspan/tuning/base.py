@@ -8,7 +8,7 @@ from typing import Any
 from clinspan.classifier.model import TokenClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, names_of
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
-from clinspan.llms.tokenizer import HuggingFaceTokenizer
+from clinspan.llms.chat import HuggingFaceTokenizer
 from clinspan.models.registry import entries, find, path_of, sha256_of
 from clinspan.tuning.export import Shape
 

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 from clinspan.classifier.model import TokenClassifier
-from clinspan.classifier.scheme import AttributeHead, Head, head_for
-from clinspan.classifier.units import Unit, segments
+from clinspan.classifier.scheme import AttributeHead, Head, Unit, head_for, segments
 from clinspan.document import Document, Entity
 from clinspan.errors import InputError, ModelError
 from clinspan.text.windows import WindowSettings, windows

@@ -12,7 +12,7 @@ from clinspan.evaluation.score import Score
 from clinspan.evaluation.significance import intervals
 from clinspan.formats.base import Format
 from clinspan.llms.embedded import DEFAULT_MODEL
-from clinspan.llms.threads import most_threads
+from clinspan.llms.llama import most_threads
 from clinspan.models import adapters
 from clinspan.models.adapters import ADAPTER_FILE, Adapter
 from clinspan.models.registry import path_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from clinspan.decoding.pieces import answer_pieces, words
+from clinspan.decoding.plan import answer_pieces, words
 from clinspan.document import Entity, Span
 from clinspan.formats.tanl import BAR, CLOSE, OPEN, escape
 from clinspan.labels import LabelSet
