@@ -71,19 +71,17 @@ def count(
 
 def _count(theirs: _Places, ours: _Places, label: str, rule: Rule, alternatives: set[Parts]) -> Counts:
     gold, predicted = theirs.get(label, set()), ours.get(label, set())
-    if rule is Rule.STRICT:
-        right = len(gold & predicted)
-        return Counts(len(predicted), right, len(gold), right)
-    if rule is Rule.TYPE:
-        right = _most_pairs(gold, predicted)
+    if rule in (Rule.STRICT, Rule.TYPE):
+        right = len(gold & predicted) if rule is Rule.STRICT else _most_pairs(gold, predicted)
         return Counts(len(predicted), right, len(gold), right)
     if rule is Rule.ALTERNATIVES:
         return _with_alternatives(gold, predicted, alternatives)
     if rule is Rule.RELAXED:
         return Counts(len(predicted), _touching(predicted, gold), len(gold), _touching(gold, predicted))
-    all_gold, all_predicted = _union(theirs), _union(ours)
-    agree = _same if rule is Rule.BOUNDARY else _touching
-    return Counts(len(predicted), agree(predicted, all_gold), len(gold), agree(gold, all_predicted))
+    all_gold, all_predicted = set[Parts]().union(*theirs.values()), set[Parts]().union(*ours.values())
+    if rule is Rule.BOUNDARY:
+        return Counts(len(predicted), len(predicted & all_gold), len(gold), len(gold & all_predicted))
+    return Counts(len(predicted), _touching(predicted, all_gold), len(gold), _touching(gold, all_predicted))
 
 
 def _by_label(entities: Iterable[Entity]) -> _Places:
@@ -91,14 +89,6 @@ def _by_label(entities: Iterable[Entity]) -> _Places:
     for entity in entities:
         places.setdefault(entity.label, set()).add(parts(entity))
     return places
-
-
-def _union(places: _Places) -> set[Parts]:
-    return set().union(*places.values())
-
-
-def _same(entities: set[Parts], targets: set[Parts]) -> int:
-    return len(entities & targets)
 
 
 def _touching(entities: set[Parts], targets: set[Parts]) -> int:

@@ -68,10 +68,7 @@ def build(
     """
     folder = Path(folder).absolute()
     with _generation(folder) as (generation, finish):
-        before = _open(folder)
-        writer = store.StoreWriter(generation / store.STORE)
-        counts = _add_all(documents, writer, window, progress)
-        writer.close()
+        counts = _add_all(documents, generation, window, progress)
         counts["labels"] = list(labels() if callable(labels) else labels)
         if counts["documents"] and not counts["labels"]:
             raise InputError(
@@ -80,7 +77,7 @@ def build(
                 fix="Where there is truly nothing to mark, name the label set: --labels.",
             )
         counts["mentions"] = {**dict.fromkeys(counts["labels"], 0), **counts["mentions"]}
-        finish(_index(generation, counts, window, encoder, before=before, grown=False, progress=progress))
+        finish(_index(generation, counts, window, encoder, before=_open(folder), grown=False, progress=progress))
 
 
 def add(
@@ -111,18 +108,8 @@ def add(
             check_encoder(encoder, before.info)
         window = WindowSettings(**about["window"])
         shutil.copyfile(folder / about["folder"] / store.STORE, generation / store.STORE)
-        writer = store.StoreWriter(generation / store.STORE)
-        new = _add_all(documents, writer, window, progress)
-        writer.close()
-        mentions = Counter(about["mentions"])
-        mentions.update(new["mentions"])
-        further = list(labels() if callable(labels) else labels)
-        counts = {
-            "documents": about["documents"] + new["documents"],
-            "empty": about["empty"] + new["empty"],
-            "mentions": dict(mentions),
-            "labels": list(dict.fromkeys([*about["labels"], *further])),
-        }
+        counts = _add_all(documents, generation, window, progress, onto=about)
+        counts["labels"] = list(dict.fromkeys([*about["labels"], *(labels() if callable(labels) else labels)]))
         encoder = encoder if before.info.encoder else None
         finish(_index(generation, counts, window, encoder, before=before, grown=True, progress=progress))
 
@@ -153,17 +140,25 @@ def _open(folder: Path) -> Pool | None:
 
 
 def _add_all(
-    documents: Iterable[Document], writer: store.StoreWriter, window: WindowSettings, progress: Progress
+    documents: Iterable[Document],
+    generation: Path,
+    window: WindowSettings,
+    progress: Progress,
+    *,
+    onto: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    mentions: Counter[str] = Counter()
-    empty = count = 0
-    for document in documents:
-        count += 1
+    """Writes the documents into a generation, and gives its counts; `onto` has those of what is there already."""
+    counts: Mapping[str, Any] = onto or {"documents": 0, "empty": 0, "mentions": {}}
+    mentions = Counter(counts["mentions"])
+    empty, number = counts["empty"], 0
+    writer = store.StoreWriter(generation / store.STORE)
+    for number, document in enumerate(documents, 1):
         kept = writer.add(document, cut(document, window))
         mentions.update(entity.label for example in kept for entity in example.entities)
         empty += sum(not example.entities for example in kept)
-        progress("reading documents", count, 0)
-    return {"documents": count, "empty": empty, "mentions": dict(mentions)}
+        progress("reading documents", number, 0)
+    writer.close()
+    return {"documents": counts["documents"] + number, "empty": empty, "mentions": dict(mentions)}
 
 
 def _index(

@@ -27,12 +27,12 @@ _ONNX_BATCH = 256
 _MOST_THREADS = 4
 
 
-def onnx_weights_in(folder: Path) -> Path | None:
+def _onnx_weights(folder: Path) -> Path | None:
     """The ONNX file of an encoder's folder, None where there is none."""
     return next((folder / place for place in _PLACES if (folder / place).is_file()), None)
 
 
-class OnnxEncoder:
+class _OnnxEncoder:
     """An encoder out of an ONNX file and a `tokenizer.json`.
 
     Args:
@@ -70,7 +70,6 @@ class OnnxEncoder:
         self.dimension = int(self.encode(["dimension"]).shape[1])
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `Encoder.encode`."""
         if self._recipe.lower:
             texts = [text.lower() for text in texts]
         encodings = self._tokenizer.encode_batch(list(texts))
@@ -114,12 +113,12 @@ _TORCH_BATCH = 2048
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
-def torch_weights_in(folder: Path) -> list[Path]:
+def _torch_weights(folder: Path) -> list[Path]:
     """The weights of a folder in Hugging Face's layout, in the first of the forms in which it has any."""
     return next((found for pattern in _WEIGHTS if (found := sorted(folder.glob(pattern)))), [])
 
 
-class TorchEncoder:
+class _TorchEncoder:
     """An encoder that transformers loads from a folder."""
 
     def __init__(self, name: str, folder: Path, recipe: Recipe, *, source: str):
@@ -154,11 +153,10 @@ class TorchEncoder:
                     fix="Use --pooling mean or cls, as its makers describe.",
                 )
         tokenizer = [path for path in (folder / "tokenizer.json", folder / "vocab.txt") if path.is_file()]
-        self.identity = identity_of([folder / "config.json", *torch_weights_in(folder), *tokenizer], recipe)
+        self.identity = identity_of([folder / "config.json", *_torch_weights(folder), *tokenizer], recipe)
         self.dimension = int(self._model.config.hidden_size)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `Encoder.encode`."""
         if self._recipe.lower:
             texts = [text.lower() for text in texts]
         if not texts:
@@ -199,7 +197,7 @@ def open_encoder(source: str, *, pooling: str | None = None) -> Encoder:
         if pooling not in (None, _MINILM_RECIPE.pooling):
             raise ConfigError(f"--pooling {pooling}, but {MINILM} was trained with the pooling 'mean'")
         weights, tokenizer = path_of(_MINILM_MODEL), path_of(_MINILM_MODEL, "tokenizer.json")
-        return OnnxEncoder(MINILM, weights, tokenizer, _MINILM_RECIPE, source=MINILM)
+        return _OnnxEncoder(MINILM, weights, tokenizer, _MINILM_RECIPE, source=MINILM)
     source = source if source.startswith("hf:") else str(Path(source).absolute())
     folder = _from_hub(source[3:]) if source.startswith("hf:") else Path(source)
     name = source[3:] if source.startswith("hf:") else folder.resolve().name
@@ -210,14 +208,14 @@ def open_encoder(source: str, *, pooling: str | None = None) -> Encoder:
             expected=f"{LEXICAL}, {MINILM}, hf:NAME, or a folder",
         )
     recipe = recipe_of(folder, pooling)
-    exported = onnx_weights_in(folder)
+    exported = _onnx_weights(folder)
     if exported is not None:
-        return OnnxEncoder(name, exported, folder / "tokenizer.json", recipe, source=source)
-    if not torch_weights_in(folder):
+        return _OnnxEncoder(name, exported, folder / "tokenizer.json", recipe, source=source)
+    if not _torch_weights(folder):
         raise InputError(
             "holds no weights", where=str(folder), expected="model.onnx, *.safetensors or pytorch_model.bin"
         )
-    return TorchEncoder(name, folder, recipe, source=source)
+    return _TorchEncoder(name, folder, recipe, source=source)
 
 
 def _from_hub(name: str) -> Path:

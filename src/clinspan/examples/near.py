@@ -72,10 +72,10 @@ class Leakage:
         if example.document in self._copies:
             return Leak.COPY
         words = _words(example.text)
-        if not words or _holds(self._joined, words):
+        if not words or _joined(words) in self._joined:
             return Leak.SAME_TEXT
         asked = _words(window)
-        if len(asked) >= _TELLING and _holds(_joined(words), asked):
+        if len(asked) >= _TELLING and _joined(asked) in _joined(words):
             return Leak.HOLDS_TEXT
         if len(words) >= _LONG:
             runs = _runs(words)
@@ -84,16 +84,12 @@ class Leakage:
         return None
 
     @cached_property
-    def _own_words(self) -> list[str]:
-        return _words(self._text)
-
-    @cached_property
     def _joined(self) -> str:
-        return _joined(self._own_words)
+        return _joined(_words(self._text))
 
     @cached_property
     def _own_runs(self) -> frozenset[tuple[str, ...]]:
-        return frozenset(_runs(self._own_words))
+        return frozenset(_runs(self._joined.split()))
 
 
 def _words(text: str) -> list[str]:
@@ -103,10 +99,6 @@ def _words(text: str) -> list[str]:
 
 def _joined(words: list[str]) -> str:
     return f" {' '.join(words)} "
-
-
-def _holds(joined: str, words: list[str]) -> bool:
-    return _joined(words) in joined
 
 
 def _runs(words: list[str]) -> list[tuple[str, ...]]:
