@@ -30,6 +30,13 @@ def test_sentences_without_a_mention_teach_nothing():
         _best([(-1.0, False)])
 
 
+def test_a_tagger_keeps_its_llm_when_the_choice_fails():
+    tagger = Tagger.open(None, labels="disease", dictionary=None)
+    with pytest.raises(AttributeError):
+        choose_opening(object(), [tagger], [])
+    assert tagger.llm is None
+
+
 @pytest.mark.model
 def test_with_the_bias_the_model_opens_what_it_did_not(smollm2):
     text = "She has diabetes and severe asthma since 2010."

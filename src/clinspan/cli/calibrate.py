@@ -13,7 +13,7 @@ from rich.table import Table
 
 from clinspan.calibrate.learn import OPEN_BIASES, Learned, learn, learn_from
 from clinspan.cli.evaluate import renamings
-from clinspan.cli.status import opening
+from clinspan.cli.opening import opening
 from clinspan.corpora import catalogue, inputs
 from clinspan.corpora.gold import Naming, sound
 from clinspan.corpora.gold import read as read_gold

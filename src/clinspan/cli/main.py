@@ -14,7 +14,6 @@ from clinspan.cli import (
     cache,
     calibrate,
     convert,
-    demo,
     dictionary,
     doctor,
     evaluate,
@@ -44,7 +43,7 @@ app.add_typer(examples.app, name="examples")
 app.add_typer(runs.app, name="runs")
 app.add_typer(cache.app, name="cache")
 app.command()(tag.tag)
-app.command()(demo.demo)
+app.command()(tag.demo)
 app.command()(calibrate.calibrate)
 app.command()(ground.ground)
 app.command()(doctor.doctor)

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clinspan.cli.engine import TagMany
 from clinspan.cli.meter import Meter
+from clinspan.cli.opening import TagMany
 from clinspan.corpora.writer import check_output, open_writer
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
@@ -48,6 +48,11 @@ class RunFiles:
         check_output(self.output, force=self.force)
         if self.report is not None and str(self.report) != "-":
             refuse_existing(self.report, force=self.force)
+
+    def forget_page(self, summary: Summary) -> None:
+        """Deletes a page without documents, which the corrected command would be refused for."""
+        if not summary.documents and self.report is not None:
+            self.report.unlink(missing_ok=True)
 
 
 def run(
@@ -106,9 +111,7 @@ def run(
     except KeyboardInterrupt:
         stopped = True
     except ClinspanError:
-        if not summary.documents and files.report is not None:
-            # The corrected command would be refused for an empty page.
-            files.report.unlink(missing_ok=True)
+        files.forget_page(summary)
         raise
     if not quiet:
         _show(console, tagger, summary, session, time.monotonic() - started, files, stopped=stopped)

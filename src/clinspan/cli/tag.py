@@ -1,23 +1,22 @@
-"""`clinspan tag`: notes in, verified entities out."""
+"""`clinspan tag`: notes in, verified entities out; and `clinspan demo`, the same for the samples."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from clinspan.cli import options, selection
-from clinspan.cli.engine import check, tagging
-from clinspan.cli.estimate import estimate
+from clinspan import samples
+from clinspan.cli import options
 from clinspan.cli.evaluate import say_recognised
-from clinspan.cli.recording import Keep, arguments, recorded
+from clinspan.cli.opening import check_engine, check_examples, gold_of, opening, pool_of, tagging
+from clinspan.cli.recording import Keep, arguments, estimate, recorded
 from clinspan.cli.run import RunFiles, run
-from clinspan.cli.status import opening
 from clinspan.corpora import catalogue, inputs
-from clinspan.errors import ConfigError, InputError
+from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.llms import spec
 from clinspan.runs.cluster import ClusterSettings
 from clinspan.runs.folder import Description, settings_of
@@ -53,7 +52,7 @@ def tag(command: typer.Context, paths: options.Inputs, **given: Any) -> None:
     files = RunFiles(asked.output or Path("-"), asked.report, force=asked.force or keep.owns_outputs())
     files.check()
     cluster = ClusterSettings(address=asked.ray_address, allow_remote=asked.allow_remote, workers=asked.ray_workers)
-    check(asked.engine, cluster)
+    check_engine(asked.engine, cluster)
     recipe = _recipe(asked)
     with ExitStack() as stack:
         with opening(asked.quiet):
@@ -96,7 +95,7 @@ def _check_inputs(paths: Sequence[str], format: str | None) -> None:
 
 def _recipe(asked: SimpleNamespace) -> TaggerRecipe:
     """What makes the tagger, here or in another process."""
-    selection.check(asked)
+    check_examples(asked)
     wanted = parts.labels(asked.labels)
     of_llm = {setting.key: getattr(asked, setting.key) for setting in SETTINGS.values() if setting.of is Of.LLM}
     # The word may be for the cluster alone.
@@ -110,8 +109,8 @@ def _recipe(asked: SimpleNamespace) -> TaggerRecipe:
         dictionary=asked.dictionary,
         calibration=asked.calibration,
         encoder=asked.encoder,
-        pool=selection.documents(asked, wanted),
-        examples=selection.pool(asked.examples),
+        pool=gold_of(asked, wanted),
+        examples=pool_of(asked.examples),
         teach=asked.teach,
     )
 
@@ -132,3 +131,24 @@ def _description(
         "encoding": asked.encoding,
     }
     return Description(settings_of(tagger, recipe), told, arguments(command), str(Path.cwd()), keep.output_names())
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the results.")] = Path("demo-out"),
+    labels: Annotated[str, typer.Option(help="The label set to ask for.")] = "problem-treatment-test",
+    llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "embedded",
+    force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
+) -> None:
+    """Tags the notes that come with clinspan and writes entities.jsonl and report.html.
+
+    Example: `clinspan demo -o demo-out`
+    """
+    files = RunFiles(output=output / "entities.jsonl", report=output / "report.html", force=force)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made: {error.strerror}", where=str(output)) from error
+    files.check()
+    with opening(quiet=False):
+        tagger = Tagger.open(llm, labels=labels)
+    raise typer.Exit(run(tagger, samples.load(), files))

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self, cast
@@ -87,7 +87,7 @@ class Answers:
     def get(self, key: bytes) -> Completion | LLMError | None:
         """The last result of a request; None where there is none, or it is to be asked again."""
         rows = self._db.rows(f"SELECT {_RESULT} FROM requests WHERE key = ? AND again = 0", (key,))
-        return _result(*rows[0]) if rows else None
+        return _result(rows[0]) if rows else None
 
     def wanted_again(self, key: bytes) -> bool:
         """Whether the request has a result that is not to be used."""
@@ -153,21 +153,8 @@ def _text(value: str | None) -> str | None:
     return None if value is None else value.encode("utf-8", "replace").decode()
 
 
-def _result(
-    answer: Any,
-    finish: Any,
-    spans: Any,
-    constrained: Any,
-    prompt: Any,
-    completion: Any,
-    cached: Any,
-    seconds: Any,
-    error: Any,
-    what: Any,
-    place: Any,
-    expected: Any,
-    fix: Any,
-) -> Completion | LLMError:
+def _result(row: Sequence[Any]) -> Completion | LLMError:
+    answer, finish, spans, constrained, prompt, completion, cached, seconds, error, what, place, expected, fix = row
     if answer is None:
         return LLMError.of_kind(error, what, where=place, expected=expected, fix=fix)
     return Completion(

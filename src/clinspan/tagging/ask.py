@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from clinspan.examples.near import Near
+from clinspan.examples.pool import Pool
 from clinspan.formats import catalogue
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet
@@ -84,6 +85,56 @@ def _start(first: str, second: str) -> str:
     """What two texts have in common from their first character on."""
     same = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), None)
     return first[: min(len(first), len(second)) if same is None else same]
+
+
+class Counts:
+    """What is counted of a tagger's prompts, and the examples that they show; shared by all threads.
+
+    Args:
+        model: counts tokens; None where nothing is asked.
+        before: counts of the same tagger before its model was wrapped: the same examples are shown.
+    """
+
+    def __init__(
+        self,
+        model: LLM | None,
+        *,
+        labels: LabelSet,
+        form: Format,
+        settings: TagSettings,
+        examples: Pool | None,
+        before: "Counts | None" = None,
+    ):
+        self._model, self._labels, self._form = model, labels, form
+        self._settings, self._examples = settings, examples
+        self._before = before._shown if before is not None else None
+        self._lock = Lock()
+        self._shown: Demonstrations | None = None
+        self.sharing = Sharing(model.count_tokens) if model is not None else None
+
+    def demonstrations(self) -> Demonstrations | None:
+        """The examples that the prompts show, looked up when they are first needed; None where they show none.
+
+        Raises:
+            ConfigError: when the settings ask for what the pool cannot give.
+        """
+        settings, prompt = self._settings.examples, self._settings.prompt
+        # A model tuned on the brief prompt was shown no examples; it is shown those that the user asks for.
+        if self._model is None or (prompt.style == "brief" and not settings.strategy.draws_on_pool):
+            return None
+        with self._lock:
+            if self._shown is None and self._before is not None:
+                self._shown = self._before.counting(self._model.count_tokens)
+            elif self._shown is None:
+                self._shown = Demonstrations(
+                    settings,
+                    prompt=prompt,
+                    labels=self._labels,
+                    form=self._form,
+                    count=self._model.count_tokens,
+                    pool=self._examples,
+                )
+            return self._shown
 
 
 _LEAST_ANSWER = 64

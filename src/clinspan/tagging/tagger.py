@@ -1,35 +1,28 @@
-"""The tagger: the one place that sees every stage."""
+"""The tagger: its parts, opened by name or given, and never changed."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
-from clinspan.document import READ_STATES, Document, WindowReport
-from clinspan.errors import LLMError, did_you_mean
+from clinspan.document import Document
+from clinspan.errors import did_you_mean
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.llms.base import closing as closing_llm
-from clinspan.messages import Completion
 from clinspan.tagging import open as parts
-from clinspan.tagging.ask import Asker, Sharing
+from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
-from clinspan.tagging.evidence import Decider, Evidence, Source, WindowEvidence, encoded, state_of
-from clinspan.tagging.knowledge import Lookup, Proposer
-from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
+from clinspan.tagging.evidence import Decider, Source
+from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.settings import TagSettings, over, profile, shown
-from clinspan.tagging.stream import Steps, Stream, Underway
-from clinspan.tagging.summary import Progress, Remark, Stopwatch, Timed, WindowRead
-from clinspan.text.windows import windows
+from clinspan.tagging.summary import Progress, Remark, Timed
+from clinspan.tagging.way import Way
 
 
 class Tagger:
@@ -67,7 +60,7 @@ class Tagger:
     examples: Pool | None
     taught: tuple[Document, ...]
     _lookup: Lookup
-    _counts: "_Counts"
+    _counts: Counts
 
     def __init__(
         self,
@@ -101,7 +94,17 @@ class Tagger:
         if not had or held.keys() & {"labels", "dictionary", "taught"}:
             vars(self).update(_lookup=Lookup(self.dictionary, self.labels, pool=self.taught))
         # An LLM that is wrapped counts tokens in its own way, and sees the same examples.
-        vars(self).update(_counts=_Counts(self, had["_counts"] if had and held.keys() <= {"llm", "encoder"} else None))
+        vars(self).update(_counts=self._counting(had["_counts"] if had and held.keys() <= {"llm", "encoder"} else None))
+
+    def _counting(self, before: Counts | None) -> Counts:
+        return Counts(
+            self.model,
+            labels=self.labels,
+            form=self.format,
+            settings=self.settings,
+            examples=self.examples,
+            before=before,
+        )
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a tagger is never changed; make another one: tagger.with_({name}=...)")
@@ -190,11 +193,6 @@ class Tagger:
         """Another tagger that asks this in place of `model`, which it wraps."""
         return self.with_(llm=model) if self.llm is not None else self.with_(encoder=model)
 
-    @property
-    def _decider(self) -> Decider:
-        source: Source = "llm" if self.llm is not None else "encoder" if self.encoder is not None else "dictionary"
-        return Decider(self.calibration, source, self.settings.scores)
-
     def close(self) -> None:
         """Closes LLM and encoder; the tagger cannot be used afterwards."""
         with closing_llm(self.llm), closing_llm(self.encoder):
@@ -238,34 +236,20 @@ class Tagger:
         """
         if isinstance(documents, str | Document):
             raise TypeError("tag_many takes several texts or documents; tag() takes one")
-        return self._tagged(_documents(documents), progress, timed)
-
-    def _tagged(
-        self, documents: Iterable[Document], progress: Progress | None, timed: Timed | None
-    ) -> Iterator[Document]:
-        model = self.model
-        if model is None:
-            for document in documents:
-                underway = self._begin(document)
-                self._tell(underway, progress)
-                yield self._finish(underway, timed)
-            return
-        asker = Asker(
-            llm=model,
+        source: Source = "llm" if self.llm is not None else "encoder" if self.encoder is not None else "dictionary"
+        way = Way(
+            model=self.model,
+            beside=self.encoder if self.llm is not None else None,
             labels=self.labels,
-            form=self.format,
+            format=self.format,
+            dictionary=self.dictionary,
             settings=self.settings,
-            open_bias=self.settings.open_bias + self.calibration.open_bias,
             lookup=self._lookup,
+            decider=Decider(self.calibration, source, self.settings.scores),
             demonstrations=self.demonstrations,
             sharing=self.sharing,
         )
-        steps = Steps(self._begin, asker.questions, self._read, self.settings.windows, self._proposer())
-        with closing(Stream(model, steps, ahead=self.settings.ahead).run(documents)) as stream:
-            for underway in stream:
-                self._tell(underway, progress)
-                if underway.done:
-                    yield self._finish(underway, timed)
+        return way.walked(_documents(documents), progress, timed)
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.
@@ -300,92 +284,6 @@ class Tagger:
         """
         return self._counts.demonstrations()
 
-    def _begin(self, document: Document) -> Underway:
-        facts = self.settings.facts
-        unscanned = (FactsMode.NONE, FactsMode.LABELS)
-        scans = self.model is not None and facts.mode not in unscanned and facts.source != "propose"
-        count = self.model.count_tokens if self.model is not None else None
-        shown = self.demonstrations
-        lap = Stopwatch()
-        cut = windows(document.text, self.settings.windows, count=count)
-        cutting = lap()
-        known = self._lookup.knowledge(document.text, matches=scans)
-        underway = Underway(document, cut, known, shown.nearby(document, cut) if shown is not None else None)
-        underway.times.windows += cutting
-        underway.times.dictionary += lap()
-        if self.model is None:
-            for _ in cut:
-                underway.plan(0)
-        return underway
-
-    def _tell(self, underway: Underway, progress: Progress | None) -> None:
-        if progress is None:
-            return
-        text = underway.document.text
-        while underway.told < len(underway.outcomes):
-            number, window = underway.told, underway.windows[underway.told]
-            underway.told += 1
-            if self.model is None:
-                found = [Evidence(entity, "dictionary") for entity in underway.knowledge.proposals_in(window.core)]
-            else:
-                found = self._evidence(underway, number).in_core()
-            entities = self._decider.learned(found, text)
-            state = state_of(underway.outcomes[number].state, window.core, [entity.start for entity in entities])
-            words = len(window.core.of(text).split())
-            shown = underway.document.id, window.index, len(underway.windows), window.core
-            progress(WindowRead(*shown, state, entities, words))
-
-    def _evidence(self, underway: Underway, number: int) -> WindowEvidence:
-        """What the model that is asked found in one window."""
-        result = underway.outcomes[number]
-        read = underway.asked[number] and result is not UNASKED and result.state in READ_STATES
-        return WindowEvidence.of(self._decider.source, underway.windows[number], result.entities, read=read)
-
-    def _proposer(self) -> Proposer | None:
-        facts = self.settings.facts
-        if self.dictionary is None or facts.mode is FactsMode.NONE or facts.source == "scan":
-            return None
-        return Proposer(self.labels, self.dictionary)
-
-    def _finish(self, underway: Underway, timed: Timed | None) -> Document:
-        """Decides by what the windows of a document said."""
-        document = underway.document
-        lap = Stopwatch()
-        evidence: list[WindowEvidence] = []
-        if self.model is not None:
-            evidence = [self._evidence(underway, number) for number in range(len(underway.windows))]
-        underway.times.reading += lap()
-        if self.llm is not None and self.encoder is not None:
-            evidence += encoded(self.encoder, document.text, self.labels)
-            underway.times.llm += lap()
-        entities = self._decider.entities(evidence, underway.knowledge.proposals, document.text)
-        starts = [entity.start for entity in entities]
-        read = zip(underway.windows, underway.outcomes, underway.asked, underway.faults, strict=True)
-        reports = [
-            WindowReport(
-                window.core,
-                state_of(result.state, window.core, starts),
-                asked,
-                result.detail,
-                result.unread,
-                result.repairs,
-                fault,
-            )
-            for window, result, asked, fault in read
-        ]
-        merged = replace(document, entities=entities, windows=tuple(reports))
-        underway.times.reading += lap()
-        linked = self._lookup.linked(merged, underway.knowledge)
-        underway.times.dictionary += lap()
-        if timed is not None:
-            timed(document.id, underway.times)
-        return linked
-
-    def _read(self, text: str, question: Question, answer: Completion | LLMError) -> Outcome:
-        if self.sharing is not None and isinstance(answer, Completion):
-            self.sharing.answered(answer)
-        return read_answer(text, question, answer, form=self.format, settings=self.settings.grounding)
-
     def describe(self) -> dict[str, str]:
         """What the run was asked to do, as reports show it: the parts, and the settings by their names."""
         learned = ", ".join(f"{key} {value}" for key, value in self.calibration.learned_from.items())
@@ -400,37 +298,6 @@ class Tagger:
             said["open-bias of the calibration"] = f"{self.calibration.open_bias:g}"
         windows = ("window-tokens", "window-sentences", "overlap-sentences")
         return said | {name: value for name, value in shown(self.settings) if self.model is not None or name in windows}
-
-
-class _Counts:
-    """What a tagger counts, and the examples that it counts; made when they are first needed, for all threads."""
-
-    def __init__(self, tagger: Tagger, before: "_Counts | None" = None):
-        self._tagger = tagger
-        self._before = before._shown if before is not None else None
-        self._lock = Lock()
-        self._shown: Demonstrations | None = None
-        self.sharing = Sharing(tagger.model.count_tokens) if tagger.model is not None else None
-
-    def demonstrations(self) -> Demonstrations | None:
-        tagger = self._tagger
-        settings, prompt = tagger.settings.examples, tagger.settings.prompt
-        # A model tuned on the brief prompt was shown no examples; it is shown those that the user asks for.
-        if tagger.model is None or (prompt.style == "brief" and not settings.strategy.draws_on_pool):
-            return None
-        with self._lock:
-            if self._shown is None and self._before is not None:
-                self._shown = self._before.counting(tagger.model.count_tokens)
-            elif self._shown is None:
-                self._shown = Demonstrations(
-                    settings,
-                    prompt=prompt,
-                    labels=tagger.labels,
-                    form=tagger.format,
-                    count=tagger.model.count_tokens,
-                    pool=tagger.examples,
-                )
-            return self._shown
 
 
 _KINDS: Mapping[str, type | None] = {

@@ -1,0 +1,166 @@
+"""The way of documents through a tagger: begun, put to the model, told of, decided, finished."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from clinspan.dictionary.facts import FactsMode
+from clinspan.dictionary.store import Dictionary
+from clinspan.document import READ_STATES, Document, WindowReport
+from clinspan.errors import LLMError
+from clinspan.formats.base import Format
+from clinspan.labels import LabelSet
+from clinspan.llms.base import LLM
+from clinspan.messages import Completion
+from clinspan.tagging.ask import Asker, Sharing
+from clinspan.tagging.demonstrations import Demonstrations
+from clinspan.tagging.evidence import Decider, Evidence, WindowEvidence, encoded, state_of
+from clinspan.tagging.knowledge import Lookup, Proposer
+from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
+from clinspan.tagging.settings import TagSettings
+from clinspan.tagging.stream import Steps, Stream, Underway
+from clinspan.tagging.summary import Progress, Stopwatch, Timed, WindowRead
+from clinspan.text.windows import windows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """All that a document meets.
+
+    Attributes:
+        model: is asked about windows; None for the dictionary alone.
+        beside: an encoder whose evidence is heard beside the model's.
+        labels: what is asked for.
+        format: how the model answers.
+        dictionary: where an LLM's lists of candidates are looked up.
+        settings: how the stages work together.
+        lookup: the dictionary as the labels see it.
+        decider: makes entities of evidence.
+        demonstrations: the examples of the prompts.
+        sharing: is told of each chat.
+    """
+
+    model: LLM | None
+    beside: LLM | None
+    labels: LabelSet
+    format: Format
+    dictionary: Dictionary | None
+    settings: TagSettings
+    lookup: Lookup
+    decider: Decider
+    demonstrations: Demonstrations | None
+    sharing: Sharing | None
+
+    def walked(
+        self, documents: Iterable[Document], progress: Progress | None, timed: Timed | None
+    ) -> Iterator[Document]:
+        """Each document with its entities, in order; see `Tagger.tag_many`."""
+        model = self.model
+        if model is None:
+            for document in documents:
+                underway = self._begin(document)
+                self._tell(underway, progress)
+                yield self._finish(underway, timed)
+            return
+        asker = Asker(
+            llm=model,
+            labels=self.labels,
+            form=self.format,
+            settings=self.settings,
+            open_bias=self.settings.open_bias + self.decider.calibration.open_bias,
+            lookup=self.lookup,
+            demonstrations=self.demonstrations,
+            sharing=self.sharing,
+        )
+        steps = Steps(self._begin, asker.questions, self._read, self.settings.windows, self._proposer())
+        with closing(Stream(model, steps, ahead=self.settings.ahead).run(documents)) as stream:
+            for underway in stream:
+                self._tell(underway, progress)
+                if underway.done:
+                    yield self._finish(underway, timed)
+
+    def _begin(self, document: Document) -> Underway:
+        facts = self.settings.facts
+        unscanned = (FactsMode.NONE, FactsMode.LABELS)
+        scans = self.model is not None and facts.mode not in unscanned and facts.source != "propose"
+        count = self.model.count_tokens if self.model is not None else None
+        shown = self.demonstrations
+        lap = Stopwatch()
+        cut = windows(document.text, self.settings.windows, count=count)
+        cutting = lap()
+        known = self.lookup.knowledge(document.text, matches=scans)
+        underway = Underway(document, cut, known, shown.nearby(document, cut) if shown is not None else None)
+        underway.times.windows += cutting
+        underway.times.dictionary += lap()
+        if self.model is None:
+            for _ in cut:
+                underway.plan(0)
+        return underway
+
+    def _tell(self, underway: Underway, progress: Progress | None) -> None:
+        if progress is None:
+            return
+        text = underway.document.text
+        while underway.told < len(underway.outcomes):
+            number, window = underway.told, underway.windows[underway.told]
+            underway.told += 1
+            if self.model is None:
+                found = [Evidence(entity, "dictionary") for entity in underway.knowledge.proposals_in(window.core)]
+            else:
+                found = self._evidence(underway, number).in_core()
+            entities = self.decider.learned(found, text)
+            state = state_of(underway.outcomes[number].state, window.core, [entity.start for entity in entities])
+            words = len(window.core.of(text).split())
+            shown = underway.document.id, window.index, len(underway.windows), window.core
+            progress(WindowRead(*shown, state, entities, words))
+
+    def _evidence(self, underway: Underway, number: int) -> WindowEvidence:
+        """What the model that is asked found in one window."""
+        result = underway.outcomes[number]
+        read = underway.asked[number] and result is not UNASKED and result.state in READ_STATES
+        return WindowEvidence.of(self.decider.source, underway.windows[number], result.entities, read=read)
+
+    def _proposer(self) -> Proposer | None:
+        facts = self.settings.facts
+        if self.dictionary is None or facts.mode is FactsMode.NONE or facts.source == "scan":
+            return None
+        return Proposer(self.labels, self.dictionary)
+
+    def _finish(self, underway: Underway, timed: Timed | None) -> Document:
+        """Decides by what the windows of a document said."""
+        document = underway.document
+        lap = Stopwatch()
+        evidence: list[WindowEvidence] = []
+        if self.model is not None:
+            evidence = [self._evidence(underway, number) for number in range(len(underway.windows))]
+        underway.times.reading += lap()
+        if self.beside is not None:
+            evidence += encoded(self.beside, document.text, self.labels)
+            underway.times.llm += lap()
+        entities = self.decider.entities(evidence, underway.knowledge.proposals, document.text)
+        starts = [entity.start for entity in entities]
+        read = zip(underway.windows, underway.outcomes, underway.asked, underway.faults, strict=True)
+        reports = [
+            WindowReport(
+                window.core,
+                state_of(result.state, window.core, starts),
+                asked,
+                result.detail,
+                result.unread,
+                result.repairs,
+                fault,
+            )
+            for window, result, asked, fault in read
+        ]
+        merged = replace(document, entities=entities, windows=tuple(reports))
+        underway.times.reading += lap()
+        linked = self.lookup.linked(merged, underway.knowledge)
+        underway.times.dictionary += lap()
+        if timed is not None:
+            timed(document.id, underway.times)
+        return linked
+
+    def _read(self, text: str, question: Question, answer: Completion | LLMError) -> Outcome:
+        if self.sharing is not None and isinstance(answer, Completion):
+            self.sharing.answered(answer)
+        return read_answer(text, question, answer, form=self.format, settings=self.settings.grounding)
