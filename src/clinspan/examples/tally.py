@@ -85,12 +85,13 @@ class Tally:
         """Labels that no prompt showed."""
         return tuple(label for label in self.labels if not self.by_label[label]) if self.prompts else ()
 
-    def figures(self) -> Iterator[tuple[str, str]]:
-        """Name and value of what a summary says."""
+    def figures(self, *, chosen: bool = True) -> Iterator[tuple[str, str]]:
+        """Name and value of what a summary says; of examples that were not chosen only what was left out."""
         if not self.prompts:
             return
         mean = f", mean similarity {self.mean_similarity:.2f}" if self.mean_similarity is not None else ""
-        yield "examples shown", f"{self.shown} in {self.prompts} prompts{mean}"
+        if chosen:
+            yield "examples shown", f"{self.shown} in {self.prompts} prompts{mean}"
         left_out = {
             "over the token budget": self.over_budget,
             "no room in the model's context": self.no_room,

@@ -129,7 +129,7 @@ class Demonstrations:
     def remarks(self) -> Iterator[Remark]:
         """What a summary says; of the label set's own examples only what was left out."""
         chosen = self._selector is not None
-        yield from (Remark(name, said) for name, said in self.tally.figures() if chosen or name != "examples shown")
+        yield from (Remark(name, said) for name, said in self.tally.figures(chosen=chosen))
         if chosen:
             yield from (Remark(name, said, warns=True) for name, said in self.tally.warnings())
 
