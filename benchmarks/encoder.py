@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from transformers import pipeline
 
+from clinspan.classifier.folder import load_torch
 from clinspan.classifier.scheme import head_for
 from clinspan.corpora import catalogue
 from clinspan.document import Document
@@ -45,7 +46,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     labels = LabelSet.load(given.labels).names
-    llm = EncoderLLM.opened(given.folder)
+    card, classifier = load_torch(given.folder)
+    llm = EncoderLLM(classifier, name=card.name)
     head_for(llm.classifier.heads, labels)
     texts = []
     for doc in catalogue.read(given.corpus, lenient=True):
@@ -53,14 +55,14 @@ def main() -> None:
             texts += [w.span.of(doc.text) for w in windows(doc.text, SENTENCES, count=llm.count_tokens)]
     texts = texts[: given.limit]
     requests = [Request((Message("user", t),), constraint=CopyConstraint(t, labels)) for t in texts]
-    print(f"{len(texts)} sentences, {llm.classifier.parameters:,} weights")
+    print(f"{len(texts)} sentences, {classifier.parameters:,} weights")
     print(f"{'':28}{'sentences/s':>12}{'ratio':>8}")
     for batch in (1, 16):
         ours = EncoderLLM(llm.classifier, EncoderSettings(batch=batch))
         rival = pipeline(
             "token-classification",
-            model=llm.classifier.model,
-            tokenizer=llm.classifier.tokenizer,
+            model=classifier.model,
+            tokenizer=classifier.tokenizer,
             aggregation_strategy="first",
             batch_size=batch,
         )

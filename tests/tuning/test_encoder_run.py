@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from clinspan.classifier import folder
-from clinspan.classifier.model import mentions
+from clinspan.classifier.model import OnnxClassifier, mentions
 from clinspan.classifier.scheme import head_for
 from clinspan.document import Span
 from clinspan.errors import ConfigError, InputError, LLMError, ModelError, OutputError
@@ -310,3 +310,36 @@ def test_texts_annotated_twice_are_one_row_and_attributes_are_learned(made, tmp_
     (reading,) = classifier.read([classifier.encode(doc.text)], [head])
     found = mentions(reading, head, CopyConstraint(doc.text, told.names), classifier.attributes)
     assert [(e.text, dict(e.attributes)) for e in found] == [("gout", {"state": "gone"}), ("ataxia", {"state": "here"})]
+
+
+def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
+    from clinspan.tuning.encoder_export import export
+
+    export(tuned, tmp_path / "fp32", eight_bit=False)
+    card, exported = folder.load(tmp_path / "fp32")
+    assert isinstance(exported, OnnxClassifier)
+    assert card.card["precision"] == "fp32"
+    whole = folder.load_torch(tuned)[1]
+    head = head_for(whole.heads, DISEASE.names)
+    texts = [doc.text for doc in CORPUS.documents]
+    assert [exported.count_tokens(text) for text in texts] == [whole.count_tokens(text) for text in texts]
+    windows = [exported.encode(text) for text in texts]
+    assert windows == [whole.encode(text) for text in texts]
+    ours, theirs = exported.read(windows, [head] * len(texts)), whole.read(windows, [head] * len(texts))
+    for mine, yours in zip(ours, theirs, strict=True):
+        assert mine.tags == pytest.approx(yours.tags, abs=1e-3)
+    export(tuned, tmp_path / "int8")
+    found = Tagger(EncoderLLM.opened(tmp_path / "int8"), labels=DISEASE, dictionary=None).tag(texts[0])
+    assert [e.text for e in found.entities] == [e.text for e in CORPUS.documents[0].entities]
+
+
+def test_what_cannot_be_exported_is_refused(tuned, tmp_path):
+    from clinspan.tuning.encoder_export import export
+
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(OutputError, match="is not empty"):
+        export(tuned, tmp_path / "full")
+    export(tuned, tmp_path / "onnx", eight_bit=False)
+    with pytest.raises(ModelError, match="was exported as ONNX"):
+        export(tmp_path / "onnx", tmp_path / "again")

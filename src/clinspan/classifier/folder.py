@@ -1,6 +1,7 @@
 """The folder of a tuned token classifier: weights and tokenizer as transformers writes them, with a card beside them.
 
 transformers loads the folder too (`AutoModelForTokenClassification`); what its outputs mean stands in the card.
+A folder that was exported holds `model.onnx` in their place, and needs no torch.
 """
 
 import json
@@ -8,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinspan.classifier.model import TokenClassifier
+from clinspan.classifier.model import OnnxClassifier, TokenClassifier, TorchClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, attribute_heads, heads
 from clinspan.errors import InputError, MissingExtra, ModelError
 from clinspan.models.registry import sha256_of
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
+ONNX_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
 KIND = "token classifier"
 
 
@@ -26,13 +29,15 @@ class ClassifierCard:
         name: as reports show it.
         heads: what its outputs mean.
         attributes: what the outputs after those mean.
-        sha256: of the weights' file.
+        file: name of the weights' file.
+        sha256: of that file.
         card: all of it.
     """
 
     name: str
     heads: tuple[Head, ...]
     attributes: tuple[AttributeHead, ...]
+    file: str
     sha256: str
     card: dict[str, Any]
 
@@ -53,7 +58,8 @@ def read_card(folder: Path) -> ClassifierCard:
         known = heads(card["label_sets"])
         told = [AttributeHead(a["name"], tuple(a["values"]), tuple(a["labels"]), 0) for a in card.get("attributes", ())]
         attributes = attribute_heads(told, known[-1].end)
-        return ClassifierCard(card["name"], known, attributes, card["weights"]["sha256"], card)
+        weights = card["weights"]
+        return ClassifierCard(card["name"], known, attributes, weights["file"], weights["sha256"], card)
     except OSError as error:
         raise InputError(
             f"the classifier's card cannot be read: {error.strerror}",
@@ -68,16 +74,34 @@ def load(folder: Path) -> tuple[ClassifierCard, TokenClassifier]:
     """The classifier in `folder`, ready to read. Fetches nothing.
 
     Raises:
-        MissingExtra: when the packages of the extra `train` are not installed.
+        MissingExtra: when the packages of the extra `train`, or `encoders` for one as ONNX, are not installed.
         InputError: see `read_card`.
         ModelError: when the weights are missing, damaged or not what the card describes.
     """
     card = read_card(folder)
-    weights = folder / WEIGHTS_FILE
-    if not weights.is_file():
-        raise ModelError("the classifier's weights are missing", where=str(weights))
-    if sha256_of(weights) != card.sha256:
-        raise ModelError("are not the weights the card describes (checksum)", where=str(weights))
+    if card.file != ONNX_FILE:
+        return load_torch(folder)
+    _check(folder, card)
+    tokenizer, context = folder / TOKENIZER_FILE, card.card["context"]
+    return card, OnnxClassifier(folder / card.file, tokenizer, card.heads, card.attributes, context=context)
+
+
+def load_torch(folder: Path) -> tuple[ClassifierCard, TorchClassifier]:
+    """The classifier in `folder` as transformers runs it, so that it can be trained, measured or exported.
+
+    Raises:
+        MissingExtra: when the packages of the extra `train` are not installed.
+        InputError: see `read_card`.
+        ModelError: when the weights are missing, damaged, not what the card describes, or exported already.
+    """
+    card = read_card(folder)
+    if card.file == ONNX_FILE:
+        raise ModelError(
+            "was exported as ONNX, which transformers does not run",
+            where=str(folder),
+            fix="Name the folder that it was exported from.",
+        )
+    _check(folder, card)
     try:
         import torch
         import transformers
@@ -94,4 +118,12 @@ def load(folder: Path) -> tuple[ClassifierCard, TokenClassifier]:
         raise ModelError(f"cannot be loaded as a token classifier: {error}", where=str(folder)) from error
     if torch.cuda.is_available():
         model = model.to("cuda")
-    return card, TokenClassifier(model.eval(), tokenizer, card.heads, card.attributes)
+    return card, TorchClassifier(model.eval(), tokenizer, card.heads, card.attributes)
+
+
+def _check(folder: Path, card: ClassifierCard) -> None:
+    weights = folder / card.file
+    if not weights.is_file():
+        raise ModelError("the classifier's weights are missing", where=str(weights))
+    if sha256_of(weights) != card.sha256:
+        raise ModelError("are not the weights the card describes (checksum)", where=str(weights))

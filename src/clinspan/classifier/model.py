@@ -1,10 +1,19 @@
-"""A token classifier: an encoder of transformers with its tokenizer, read window by window."""
+"""A token classifier: an encoder with its tokenizer and what its outputs mean, read window by window.
 
+`TorchClassifier` runs in transformers and can be trained; `OnnxClassifier` runs what was exported from one, and needs
+no torch.
+"""
+
+import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clinspan.classifier.lattice import Floats, Found, Lattice, decode, lattice
 from clinspan.classifier.scheme import AttributeHead, Head, Unit, units
@@ -76,30 +85,75 @@ def _use_candidates(scored: Lattice, units: Sequence[Unit], head: Head, constrai
     scored.mentions += constraint.candidate_bias
 
 
-class TokenClassifier:
+Encoded = tuple[list[int], tuple[Unit, ...]]
+"""A window as the classifier reads it: the ids of its tokens, and its units."""
+
+_PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "luke"})
+
+
+class TokenClassifier(ABC):
     """Gives every unit of a text the log-probabilities of its tags.
 
     Args:
-        model: transformers' model for token classification.
-        tokenizer: its fast tokenizer.
         heads: what the model's outputs mean.
         attributes: what those after the heads mean.
+        context: tokens that fit into one window.
+        outputs: how many the model has.
+
+    Raises:
+        ModelError: when the heads are not the model's.
+    """
+
+    def __init__(
+        self, heads: tuple[Head, ...], attributes: tuple[AttributeHead, ...], *, context: int, outputs: int
+    ) -> None:
+        needed = attributes[-1].end if attributes else heads[-1].end
+        if outputs != needed:
+            raise ModelError(f"the model has {outputs} outputs, and its labels need {needed}")
+        self.heads, self.attributes, self.context = heads, attributes, context
+
+    @abstractmethod
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text`, without those that every window has around it."""
+
+    @abstractmethod
+    def encode(self, text: str) -> Encoded:
+        """The ids of a window, whole, and its units."""
+
+    @abstractmethod
+    def _logits(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
+        """For each window its outputs, of shape (tokens or more, outputs)."""
+
+    def read(self, windows: Sequence[Encoded], heads: Sequence[Head]) -> list[Reading]:
+        """Reads encoded windows together, each with its head."""
+        return [
+            Reading(
+                found,
+                _log_probabilities(rows[:, head.first : head.end], found),
+                {a.name: _log_probabilities(rows[:, a.first : a.end], found) for a in self.attributes},
+            )
+            for rows, (_, found), head in zip(self._logits([ids for ids, _ in windows]), windows, heads, strict=True)
+        ]
+
+
+class TorchClassifier(TokenClassifier):
+    """A model of transformers for token classification, with its fast tokenizer.
 
     Raises:
         ModelError: when the tokenizer gives no offsets, or the heads are not the model's.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, heads: tuple[Head, ...], attributes: tuple[AttributeHead, ...] = ()):
+    def __init__(
+        self, model: Any, tokenizer: Any, heads: tuple[Head, ...], attributes: tuple[AttributeHead, ...] = ()
+    ) -> None:
         if not tokenizer.is_fast:
             raise ModelError("the tokenizer knows no offsets", expected="one with a tokenizer.json")
-        needed = attributes[-1].end if attributes else heads[-1].end
-        if model.config.num_labels != needed:
-            raise ModelError(f"the model has {model.config.num_labels} outputs, and its labels need {needed}")
-        self.model, self.tokenizer, self.heads, self.attributes = model, tokenizer, heads, attributes
         known = getattr(model.config, "max_position_embeddings", None) or 512
         # Some encoders keep the first positions for padding.
         pad = getattr(model.config, "pad_token_id", None) or 0
-        self.context: int = known - (pad + 1 if model.config.model_type in _PADDED_POSITIONS else 0)
+        context = known - (pad + 1 if model.config.model_type in _PADDED_POSITIONS else 0)
+        super().__init__(heads, attributes, context=context, outputs=model.config.num_labels)
+        self.model, self.tokenizer = model, tokenizer
 
     @property
     def parameters(self) -> int:
@@ -107,40 +161,104 @@ class TokenClassifier:
         return sum(int(weights.numel()) for weights in self.model.parameters())
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of `text`, without those that every window has around it."""
+        """See `TokenClassifier`."""
         return len(self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
 
-    def encode(self, text: str) -> tuple[list[int], tuple[Unit, ...]]:
-        """The ids of a window, whole, and its units."""
+    def encode(self, text: str) -> Encoded:
+        """See `TokenClassifier`."""
         encoded = self.tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
         return list(encoded["input_ids"]), units(text, encoded["offset_mapping"])
 
-    def read(self, windows: Sequence[tuple[list[int], tuple[Unit, ...]]], heads: Sequence[Head]) -> list[Reading]:
-        """Reads encoded windows in one pass, each with its head."""
+    def _logits(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
         try:
             import torch
         except ModuleNotFoundError as error:
             raise MissingExtra("torch", "train", purpose="reading with an encoder") from error
-        longest = max(len(ids) for ids, _ in windows)
-        pad = self.tokenizer.pad_token_id or 0
-        ids = torch.tensor([row + [pad] * (longest - len(row)) for row, _ in windows], device=self.model.device)
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row, _ in windows], device=ids.device)
+        ids, mask = (torch.tensor(rows, device=self.model.device) for rows in _padded(windows, self._pad))
         with torch.inference_mode():
-            logits = self.model(input_ids=ids, attention_mask=mask).logits.float().cpu().numpy()
-        return [
-            Reading(
-                found,
-                _log_probabilities(rows[:, head.first : head.end], found),
-                {a.name: _log_probabilities(rows[:, a.first : a.end], found) for a in self.attributes},
-            )
-            for rows, (_, found), head in zip(logits, windows, heads, strict=True)
-        ]
+            found: NDArray[np.float32] = self.model(input_ids=ids, attention_mask=mask).logits.float().cpu().numpy()
+        return list(found)
+
+    @property
+    def _pad(self) -> int:
+        return self.tokenizer.pad_token_id or 0
 
 
-_PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "luke"})
+class OnnxClassifier(TokenClassifier):
+    """A model that was exported as ONNX (`clinspan tune-encoder --onnx`), with its `tokenizer.json`.
+
+    Args:
+        weights: the ONNX file.
+        tokenizer: the tokenizer's file.
+
+    Raises:
+        MissingExtra: when the packages of the extra `encoders` are not installed.
+        ModelError: when a file is not what it should be, or the heads are not the model's.
+    """
+
+    def __init__(
+        self,
+        weights: Path,
+        tokenizer: Path,
+        heads: tuple[Head, ...],
+        attributes: tuple[AttributeHead, ...] = (),
+        *,
+        context: int = 512,
+        threads: int | None = None,
+    ) -> None:
+        try:
+            import onnxruntime
+            import tokenizers
+            from onnxruntime.capi import onnxruntime_pybind11_state as faults
+        except ModuleNotFoundError as error:
+            raise MissingExtra(error.name or "onnxruntime", "encoders", purpose="an encoder as ONNX") from error
+        if not tokenizer.is_file():
+            raise ModelError("has no tokenizer.json", where=str(tokenizer.parent))
+        options = onnxruntime.SessionOptions()
+        # Windows side by side, one thread each: threads that share a small window mostly wait for one another.
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+        try:
+            self._session = onnxruntime.InferenceSession(str(weights), options, providers=providers)
+        except (faults.Fail, faults.InvalidGraph, faults.InvalidProtobuf, faults.NotImplemented) as error:
+            raise ModelError(f"is no ONNX model that can be run: {error}", where=str(weights)) from error
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._threads = threads or os.cpu_count() or 1
+        super().__init__(heads, attributes, context=context, outputs=self._session.get_outputs()[0].shape[-1])
+
+    def count_tokens(self, text: str) -> int:
+        """See `TokenClassifier`."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def encode(self, text: str) -> Encoded:
+        """See `TokenClassifier`."""
+        encoded = self._tokenizer.encode(text)
+        return list(encoded.ids), units(text, encoded.offsets)
+
+    def _logits(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
+        share = -(-len(windows) // self._threads)
+        parts = [windows[at : at + share] for at in range(0, len(windows), share)]
+        with ThreadPoolExecutor(len(parts)) as threads:
+            return [row for rows in threads.map(self._run, parts) for row in rows]
+
+    def _run(self, windows: Sequence[list[int]]) -> NDArray[np.float32]:
+        ids, mask = (np.array(rows, dtype=np.int64) for rows in _padded(windows, 0))
+        (found,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        return np.asarray(found, dtype=np.float32)
 
 
-def _log_probabilities(logits: np.ndarray[Any, Any], found: Sequence[Unit]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _padded(windows: Sequence[list[int]], pad: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Ids and mask of the windows, each filled up to the longest."""
+    longest = max(len(ids) for ids in windows)
+    rows = [ids + [pad] * (longest - len(ids)) for ids in windows]
+    return rows, [[1] * len(ids) + [0] * (longest - len(ids)) for ids in windows]
+
+
+def _log_probabilities(logits: NDArray[Any], found: Sequence[Unit]) -> NDArray[np.float64]:
     """A row for each unit; all tags are equally likely where the encoder has no token for it."""
     rows = np.zeros((len(found), logits.shape[1]), dtype=np.float64)
     for i, unit in enumerate(found):
@@ -148,5 +266,5 @@ def _log_probabilities(logits: np.ndarray[Any, Any], found: Sequence[Unit]) -> n
             rows[i] = logits[unit.token]
     highest = rows.max(axis=1, keepdims=True) if len(rows) else rows
     shifted = rows - highest
-    normalised: np.ndarray[Any, np.dtype[np.float64]] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    normalised: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return normalised

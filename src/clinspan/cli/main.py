@@ -50,6 +50,7 @@ app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
 app.command()(tune.tune)
 app.command()(tune_encoder.tune_encoder)
+app.command()(tune_encoder.export_encoder)
 app.command()(convert.convert)
 app.command()(ablate.ablate)
 

@@ -79,6 +79,20 @@ def tune_encoder(
     )
 
 
+def export_encoder(
+    folder: Annotated[Path, typer.Argument(help="Made by `clinspan tune-encoder`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the exported encoder; new or empty.")],
+    fp32: Annotated[bool, typer.Option("--fp32", help="Keep 32-bit weights, four times the size.")] = False,
+) -> None:
+    """Writes a tuned encoder as ONNX with 8-bit weights: it reads faster, and without torch.
+
+    Example: `clinspan export-encoder my-encoder -o my-encoder-int8`
+    """
+    export = part("encoder_export:export")
+    export(folder, output, eight_bit=not fp32)
+    Console(stderr=True).print(f"the encoder is in {output}; tag with --llm encoder:{output}")
+
+
 def _train(run: Any, console: Console) -> None:
     """Trains with a progress bar; the first Ctrl-C or termination ends it after the step under way."""
     data = run.data

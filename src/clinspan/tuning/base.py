@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from clinspan.classifier.model import TokenClassifier
+from clinspan.classifier.model import TorchClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, names_of
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
 from clinspan.llms.chat import HuggingFaceTokenizer
@@ -131,7 +131,7 @@ class EncoderBase:
 
     def classifier(
         self, heads: tuple[Head, ...], attributes: tuple[AttributeHead, ...] = (), *, seed: int
-    ) -> TokenClassifier:
+    ) -> TorchClassifier:
         """The encoder with fresh outputs for these heads.
 
         Raises:
@@ -152,7 +152,7 @@ class EncoderBase:
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"cannot be loaded as an encoder: {error}", where=self.name) from error
-        return TokenClassifier(model, tokenizer, heads, attributes)
+        return TorchClassifier(model, tokenizer, heads, attributes)
 
 
 def find_base(where: str) -> EncoderBase:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from clinspan.classifier.model import TokenClassifier
+from clinspan.classifier.model import TorchClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, Unit, head_for, segments
 from clinspan.document import Document, Entity
 from clinspan.errors import InputError, ModelError
@@ -47,7 +47,7 @@ def cut(max_tokens: int, sentences: int = 1) -> WindowSettings:
 
 def rows(
     corpora: Sequence[Gold],
-    classifier: TokenClassifier,
+    classifier: TorchClassifier,
     *,
     max_tokens: int,
     keep_empty: float,
@@ -99,7 +99,7 @@ def rows(
 
 
 def _mark(
-    targets: list[list[int]], units: Sequence[Unit], classifier: TokenClassifier, head: int, entities: Sequence[Entity]
+    targets: list[list[int]], units: Sequence[Unit], classifier: TorchClassifier, head: int, entities: Sequence[Entity]
 ) -> list[tuple[int, int, str]]:
     """Writes the targets of one head and of its entities' attributes; gives where the marked mentions stand."""
     found = segments(units, entities)

@@ -259,7 +259,7 @@ class EncoderRun:
             self._validate(at)
         self._write_card(at, ())
         if self.held:
-            _, self.classifier = classifier_folder.load(self.output)
+            _, self.classifier = classifier_folder.load_torch(self.output)
             self._write_card(at, self.scores())
 
     def _write_card(self, at: At, scores: Sequence[Score]) -> None:
