@@ -24,7 +24,7 @@ from clinspan.dictionary.normalise import normal_form
 from clinspan.document import Document, Span
 from clinspan.examples.build import temporary
 from clinspan.examples.example import PoolExample, cut
-from clinspan.examples.mentions import MentionIndex
+from clinspan.examples.index import MentionIndex
 from clinspan.examples.pool import Pool
 from clinspan.examples.selection import SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish

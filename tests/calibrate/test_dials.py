@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from clinspan.calibrate.dials import Judged, choose, f1, fit
+from clinspan.calibrate import Judged, choose, f1, fit
 from clinspan.evaluation.reliability import curve, expected_error
 from clinspan.tagging.calibration import Dial
 

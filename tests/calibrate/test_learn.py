@@ -3,7 +3,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from clinspan.calibrate.learn import learn, learn_from
+from clinspan.calibrate import learn, learn_from
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 from clinspan.grounding.boundaries import BoundaryRules

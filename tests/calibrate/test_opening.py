@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinspan.calibrate.opening import _best, choose_opening
+from clinspan.calibrate import _best, choose_opening
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clinspan.classifier.lattice import LONGEST, decode, lattice
-from clinspan.classifier.scheme import Head, Segment
+from clinspan.classifier.scheme import LONGEST, Head, Segment, decode, lattice
 
 HEAD = Head(("chemical", "disease"))
 

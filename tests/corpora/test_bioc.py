@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clinspan.corpora import bioc, catalogue
 from clinspan.corpora.catalogue import recognise
-from clinspan.corpora.offsets import Unit
+from clinspan.corpora.format import Unit
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError
 

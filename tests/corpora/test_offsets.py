@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.corpora.offsets import Ruler, Unit
+from clinspan.corpora.format import Ruler, Unit
 
 TEXTS = st.text(st.sampled_from("a é\n\u00a0😀中\t") | st.characters(exclude_categories=["Cs"]), max_size=30)
 ENCODED = {Unit.UTF16: ("utf-16-le", 2), Unit.BYTE: ("utf-8", 1)}

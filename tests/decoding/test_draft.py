@@ -7,8 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.decoding.fake import FakeModel
 
-from clinspan.decoding.boundaries import open_log_odds
-from clinspan.decoding.draft import DraftSettings, decode
+from clinspan.decoding.draft import DraftSettings, decode, open_log_odds
 from clinspan.decoding.greedy import decode_greedily
 from clinspan.decoding.plan import answer_pieces, compile_plan, fork, words
 from clinspan.document import Entity, Span

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.dictionary.senses import TermMatch
+from clinspan.dictionary.match import TermMatch
 from clinspan.dictionary.written import Written
 
 

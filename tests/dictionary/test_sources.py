@@ -4,8 +4,7 @@ import pytest
 
 from clinspan.dictionary.build import build
 from clinspan.dictionary.sources.obo import Obo
-from clinspan.dictionary.sources.packaged import doid_types
-from clinspan.dictionary.sources.resolve import resolve
+from clinspan.dictionary.sources.packaged import doid_types, resolve
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
 from clinspan.dictionary.sources.tabular import Table
 from clinspan.dictionary.store import Dictionary

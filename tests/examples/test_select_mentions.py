@@ -3,7 +3,7 @@
 import pytest
 from select_pool import example, mentions
 
-from clinspan.examples.mentions import MentionIndex
+from clinspan.examples.pool import MentionIndex
 
 INDEX = MentionIndex(
     mentions(

@@ -10,7 +10,7 @@ from select_pool import Cosine, cosine, example, mentions
 
 from clinspan.errors import ConfigError
 from clinspan.examples.example import PoolExample
-from clinspan.examples.mentions import MentionIndex
+from clinspan.examples.pool import MentionIndex
 from clinspan.examples.selection import Order, SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
 

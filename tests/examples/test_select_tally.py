@@ -2,8 +2,7 @@
 
 from select_pool import Cosine, example
 
-from clinspan.examples.selection import Chosen, Selection
-from clinspan.examples.tally import Tally, usual_similarity
+from clinspan.examples.selection import Chosen, Selection, Tally, usual_similarity
 
 
 def test_the_usual_similarity_is_that_of_the_pools_own_neighbours_in_other_documents() -> None:

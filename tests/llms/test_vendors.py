@@ -8,7 +8,7 @@ from llm_server import Answer, reply
 
 from clinspan.errors import ConfigError, ContextOverflow, LLMError, MissingExtra, PrivacyError
 from clinspan.llms.anthropic import AnthropicLLM
-from clinspan.llms.azure import AzureLLM, AzureSettings
+from clinspan.llms.openai import AzureLLM, AzureSettings
 from clinspan.llms.served import ServerSettings
 from clinspan.messages import Completion, FinishReason, Message, Request
 

@@ -313,9 +313,9 @@ def test_texts_annotated_twice_are_one_row_and_attributes_are_learned(made, tmp_
 
 
 def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
-    from clinspan.tuning.encoder_export import export
+    from clinspan.tuning.export import encoder_to_onnx
 
-    export(tuned, tmp_path / "fp32", eight_bit=False)
+    encoder_to_onnx(tuned, tmp_path / "fp32", eight_bit=False)
     card, exported = folder.load(tmp_path / "fp32")
     assert isinstance(exported, OnnxClassifier)
     assert card.card["precision"] == "fp32"
@@ -328,18 +328,18 @@ def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
     ours, theirs = exported.read(windows, [head] * len(texts)), whole.read(windows, [head] * len(texts))
     for mine, yours in zip(ours, theirs, strict=True):
         assert mine.tags == pytest.approx(yours.tags, abs=1e-3)
-    export(tuned, tmp_path / "int8")
+    encoder_to_onnx(tuned, tmp_path / "int8")
     found = Tagger(EncoderLLM.opened(tmp_path / "int8"), labels=DISEASE, dictionary=None).tag(texts[0])
     assert [e.text for e in found.entities] == [e.text for e in CORPUS.documents[0].entities]
 
 
 def test_what_cannot_be_exported_is_refused(tuned, tmp_path):
-    from clinspan.tuning.encoder_export import export
+    from clinspan.tuning.export import encoder_to_onnx
 
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(OutputError, match="is not empty"):
-        export(tuned, tmp_path / "full")
-    export(tuned, tmp_path / "onnx", eight_bit=False)
+        encoder_to_onnx(tuned, tmp_path / "full")
+    encoder_to_onnx(tuned, tmp_path / "onnx", eight_bit=False)
     with pytest.raises(ModelError, match="was exported as ONNX"):
-        export(tmp_path / "onnx", tmp_path / "again")
+        encoder_to_onnx(tmp_path / "onnx", tmp_path / "again")

@@ -10,7 +10,7 @@ from typing import IO, Any, Self
 
 from clinspan.ablation.corpus import Corpus, Examples
 from clinspan.ablation.plan import Cell, Grid, LLMPlan, Plan
-from clinspan.calibrate.opening import Opening
+from clinspan.calibrate import Opening
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import OutputError
 from clinspan.evaluation.match import Counts, Rule, checksum, count

@@ -19,7 +19,7 @@ from clinspan.files import whole_file
 from clinspan.runs.answers import Tokens
 from clinspan.runs.budget import Price, price_of
 from clinspan.tagging.summary import Times
-from clinspan.view.page import asset, digest, sound, templates
+from clinspan.view.report import asset, digest, sound, templates
 
 PER = 1000
 """Documents that costs are given for."""

@@ -11,7 +11,7 @@ from clinspan.ablation.corpus import Corpus, Examples
 from clinspan.ablation.folder import AblationFolder, Asked, CellFile, Measured, measured
 from clinspan.ablation.parts import Asking, Metered, Parts
 from clinspan.ablation.plan import AUTO, Cell, Grid, Plan
-from clinspan.calibrate.opening import choose_opening
+from clinspan.calibrate import choose_opening
 from clinspan.document import Document, WindowState
 from clinspan.errors import ClinspanError, ConfigError, OutputError, PrivacyError
 from clinspan.examples.example import PART_OF

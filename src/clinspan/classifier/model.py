@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clinspan.classifier.lattice import Floats, Found, Lattice, decode, lattice
-from clinspan.classifier.scheme import AttributeHead, Head, Unit, units
+from clinspan.classifier.scheme import AttributeHead, Floats, Found, Head, Lattice, Unit, decode, lattice, units
 from clinspan.document import Entity, Span
 from clinspan.errors import MissingExtra, ModelError
 from clinspan.messages import CopyConstraint

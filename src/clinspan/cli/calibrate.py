@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from clinspan.calibrate.learn import OPEN_BIASES, Learned, learn, learn_from
+from clinspan.calibrate import OPEN_BIASES, Learned, learn, learn_from
 from clinspan.cli.evaluate import renamings
 from clinspan.cli.opening import opening
 from clinspan.corpora import catalogue, inputs

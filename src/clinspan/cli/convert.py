@@ -12,8 +12,8 @@ import typer
 
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.corpora import catalogue
+from clinspan.corpora.format import Ruler, Unit
 from clinspan.corpora.gold import sound
-from clinspan.corpora.offsets import Ruler, Unit
 from clinspan.document import Document, Entity
 from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.files import refuse_existing

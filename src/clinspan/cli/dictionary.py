@@ -14,8 +14,8 @@ from rich.table import Table
 
 from clinspan.dictionary.build import build as build_index
 from clinspan.dictionary.build import open_default
-from clinspan.dictionary.senses import Sense
-from clinspan.dictionary.sources.resolve import resolve
+from clinspan.dictionary.match import Sense
+from clinspan.dictionary.sources.packaged import resolve
 from clinspan.dictionary.sources.rrf import RrfFilter
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import InputError

@@ -11,7 +11,6 @@ from rich.markup import escape
 
 from clinspan.cli import (
     ablate,
-    cache,
     calibrate,
     convert,
     dictionary,
@@ -24,7 +23,6 @@ from clinspan.cli import (
     runs,
     tag,
     tune,
-    tune_encoder,
 )
 from clinspan.errors import ClinspanError
 
@@ -41,7 +39,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(examples.app, name="examples")
 app.add_typer(runs.app, name="runs")
-app.add_typer(cache.app, name="cache")
+app.add_typer(runs.cache, name="cache")
 app.command()(tag.tag)
 app.command()(tag.demo)
 app.command()(calibrate.calibrate)
@@ -49,8 +47,8 @@ app.command()(ground.ground)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
 app.command()(tune.tune)
-app.command()(tune_encoder.tune_encoder)
-app.command()(tune_encoder.export_encoder)
+app.command()(tune.tune_encoder)
+app.command()(tune.export_encoder)
 app.command()(convert.convert)
 app.command()(ablate.ablate)
 

@@ -1,4 +1,4 @@
-"""`clinspan runs`: what became of a run, what can be asked again, and how to be rid of it."""
+"""`clinspan runs`: look at a run, ask it again, delete it. `clinspan cache`: the answers that runs share."""
 
 import json
 import os
@@ -127,3 +127,35 @@ def forget(run: Run) -> None:
         with Cache() as cache:
             cache.forget(folder.ledger.answers.keys())
     folder.forget()
+
+
+cache = typer.Typer(help="Look at the answers that runs share, and delete them.", no_args_is_help=True)
+
+
+@cache.command("show")
+def show_cache() -> None:
+    """Shows where the answers lie, how many there are and what room they take.
+
+    Example: `clinspan cache show`
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    path = cache_path()
+    if not path.exists():
+        console.print(f"{escape(str(path))}: nothing is kept")
+        return
+    with Cache() as kept:
+        console.print(f"{escape(str(path))}: {len(kept):,} answers, {path.stat().st_size / 1e6:.1f} MB")
+
+
+@cache.command("clear")
+def clear_cache() -> None:
+    """Deletes all answers that runs share. What runs keep in their own folders stays.
+
+    Example: `clinspan cache clear`
+    """
+    path = cache_path()
+    gone = 0
+    if path.exists():
+        with Cache() as kept:
+            gone = kept.clear()
+    Console(highlight=False, soft_wrap=True).print(f"deleted {gone:,} answers")

@@ -1,6 +1,7 @@
-"""`clinspan tag`: notes in, verified entities out; and `clinspan demo`, the same for the samples."""
+"""`clinspan tag`: notes in, verified entities out. `clinspan demo`: the same for the samples."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from clinspan import samples
-from clinspan.cli import options
 from clinspan.cli.evaluate import say_recognised
 from clinspan.cli.opening import check_engine, check_examples, gold_of, opening, pool_of, tagging
 from clinspan.cli.recording import Keep, arguments, estimate, recorded
@@ -20,14 +20,63 @@ from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.llms import spec
 from clinspan.runs.cluster import ClusterSettings
 from clinspan.runs.folder import Description, settings_of
-from clinspan.settings import SETTINGS, TAGGING_SETTINGS, Of
+from clinspan.settings import SETTINGS, TAGGING_SETTINGS, Of, Setting
 from clinspan.tagging import open as parts
 from clinspan.tagging.recipe import TaggerRecipe
 from clinspan.tagging.tagger import Tagger
 
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Files, folders, JSONL, CSV, Parquet, or `-` for standard input."),
+]
 
-@options.declared(SETTINGS.values())
-def tag(command: typer.Context, paths: options.Inputs, **given: Any) -> None:
+
+def declared(settings: Iterable[Setting]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command an option for each setting, in place of its `**given`."""
+
+    def declare(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command)
+        named = [one for one in own.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        made = [
+            inspect.Parameter(each.key, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=option(each))
+            for each in settings
+        ]
+        command.__signature__ = own.replace(parameters=[*named, *made])  # type: ignore[attr-defined]
+        return command
+
+    return declare
+
+
+def option(setting: Setting) -> Any:
+    """The annotation that typer makes the setting's option of."""
+    kind: Any = list[str] if setting.many else setting.type
+    kind = kind if setting.default is not None else kind | None
+    names = [setting.short] if setting.short else []
+    if setting.short != f"-{setting.name}":
+        names.append(f"--{setting.name}/--no-{setting.name}" if setting.switch else f"--{setting.name}")
+    bounds: Any = {"min": setting.least, "max": setting.most} if setting.type in (int, float) else {}
+    return Annotated[
+        kind,
+        typer.Option(
+            *names,
+            help=setting.help,
+            rich_help_panel=setting.group,
+            envvar=setting.envvar,
+            autocompletion=_completing(setting.values) if setting.values is not None else None,
+            **bounds,
+        ),
+    ]
+
+
+def _completing(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values() if value.startswith(incomplete)]
+
+    return complete
+
+
+@declared(SETTINGS.values())
+def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
     """Finds the entities in notes and writes those that the text bears out.
 
     Exit status: 0 when every part of every note was read, 3 when something was not (the summary names it),

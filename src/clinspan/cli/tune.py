@@ -1,27 +1,33 @@
-"""`clinspan tune`: a LoRA adapter out of gold documents."""
+"""`clinspan tune`: a LoRA adapter from gold documents. `clinspan tune-encoder`: a token classifier from them."""
 
 import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from pkgutil import resolve_name
+from typing import Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clinspan.cli import material
-from clinspan.cli.training import part, watched
-from clinspan.errors import ConfigError
+from clinspan.cli.gold import Batch, Documents, Examples, Force, HoldOut, KeepEmpty, Labels, Rename, Resume, gather
+from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.catalogue import by_name
 from clinspan.tagging import open as parts
+from clinspan.tuning.base import find_base
 from clinspan.tuning.corpora import drawn
 from clinspan.tuning.epochs import EpochSettings
-from clinspan.tuning.settings import LoraSettings, RunSettings
+from clinspan.tuning.output import check_output
+from clinspan.tuning.settings import CHECKPOINTS, EncoderRunSettings, LoraSettings, RunSettings
 from clinspan.tuning.validate import Held
 
 
 def tune(
-    examples: material.Examples,
+    examples: Examples,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for adapter, card, log and checkpoint.")],
-    labels: material.Labels,
+    labels: Labels,
     base: Annotated[
         str, typer.Option(help="The model: `embedded`, a GGUF file, a Hugging Face folder, or hf:NAME.")
     ] = "embedded",
@@ -31,19 +37,19 @@ def tune(
     dev: Annotated[
         Path | None, typer.Option(help="Documents to validate on, with the first labels; never trained on.")
     ] = None,
-    hold_out: material.HoldOut = None,
-    rename: material.Rename = None,
+    hold_out: HoldOut = None,
+    rename: Rename = None,
     start_from: Annotated[Path | None, typer.Option(help="Begin with this adapter of the same base.")] = None,
-    resume: material.Resume = False,
-    force: material.Force = False,
+    resume: Resume = False,
+    force: Force = False,
     learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 1e-3,
     schedule: Annotated[str, typer.Option(help="How the rate falls: linear or cosine.")] = "linear",
     rank: Annotated[int, typer.Option(help="Of the adapter's matrices.")] = 16,
-    batch: material.Batch = 16,
+    batch: Batch = 16,
     loss: Annotated[
         str | None, typer.Option(help="`choices` (the format tanl) or `answer`, every token of it.")
     ] = None,
-    keep_empty: material.KeepEmpty = 0.4,
+    keep_empty: KeepEmpty = 0.4,
     four_bit: Annotated[
         bool, typer.Option("--four-bit", help="Hold the base in four bits (QLoRA; the extra qlora), not from GGUF.")
     ] = False,
@@ -51,7 +57,7 @@ def tune(
         float, typer.Option(help="Share of the prompts that tell what the dictionary would tag; 0: none do.")
     ] = 0.0,
     dictionary: Annotated[str, typer.Option(help="Whose proposals those are: `open`, or a folder.")] = "open",
-    documents: material.Documents = None,
+    documents: Documents = None,
     dev_documents: Annotated[
         str | None, typer.Option(help="Validate on so many documents of --dev, or a share, drawn by the seed.")
     ] = None,
@@ -71,7 +77,7 @@ def tune(
     """
     # Of several processes that train one adapter, the first speaks.
     console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
-    found = material.gather(
+    found = gather(
         examples,
         labels,
         dev=[dev] if dev else [],
@@ -115,10 +121,10 @@ def tune(
         dictionary=parts.dictionary(dictionary) if facts else None,
         four_bit=four_bit,
     )
-    _train(run, console)
+    _train_adapter(run, console)
 
 
-def _train(run: Any, console: Console) -> None:
+def _train_adapter(run: Any, console: Console) -> None:
     """Trains with a progress bar; the first Ctrl-C or termination ends it after the step under way."""
     if run.too_long:
         console.print(f"{run.too_long} of {run.windows + run.too_long} windows are longer than the limit and left out")
@@ -135,3 +141,150 @@ def _one_of(option: str, given: str, *known: str) -> Any:
     if given not in known:
         raise ConfigError(f"--{option} {given}", expected=" or ".join(known))
     return given
+
+
+def tune_encoder(
+    examples: Examples,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for classifier, card, log and checkpoint.")],
+    labels: Labels,
+    base: Annotated[
+        str, typer.Option(help="The encoder: one of `clinspan models list`, a Hugging Face folder, or hf:NAME.")
+    ] = "all-minilm-l6-v2-torch",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the documents.")] = 10,
+    dev: Annotated[
+        list[Path] | None,
+        typer.Option(help="Documents to validate on, with the labels of the --examples in its place; repeatable."),
+    ] = None,
+    hold_out: HoldOut = None,
+    rename: Rename = None,
+    resume: Resume = False,
+    force: Force = False,
+    learning_rate: Annotated[float, typer.Option(help="At its highest; less for larger encoders.")] = 2e-4,
+    batch: Batch = 16,
+    keep_empty: KeepEmpty = 1.0,
+    sentences: Annotated[
+        int, typer.Option(min=1, help="A window has at most so many sentences, the number drawn for each document.")
+    ] = 1,
+    documents: Documents = None,
+    patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
+    checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
+    seed: Annotated[
+        int, typer.Option(help="Of the outputs' start, dropout, the order of windows and the documents drawn.")
+    ] = 1,
+) -> None:
+    """Tunes an encoder on gold documents to classify tokens, and writes it with its card.
+
+    `clinspan tag --llm none --encoder FOLDER` tags with it. Ctrl-C ends training in good order; `--resume` goes on from
+    there.
+
+    Example: `clinspan tune-encoder --examples train.pubtator --labels disease --dev devel.pubtator -o my-encoder`
+    """
+    console = Console(stderr=True)
+    settings = EncoderRunSettings(
+        learning_rate=learning_rate,
+        passes=epochs,
+        batch=batch,
+        keep_empty=keep_empty,
+        sentences=sentences,
+        patience=patience,
+        checkpoint_minutes=checkpoint_minutes,
+        seed=seed,
+    )
+    found = gather(
+        examples,
+        labels,
+        dev=dev or [],
+        hold_out=hold_out or [],
+        rename=rename or [],
+        documents=documents or [],
+        seed=seed,
+    )
+    for line in found.told():
+        console.print(line)
+    check_output(output, checkpoints=CHECKPOINTS, resume=resume, force=force)
+    encoder = part("encoder_run:EncoderRun")
+    _train_encoder(
+        encoder(find_base(base), found.corpora, output=output, settings=settings, held=found.held, resume=resume),
+        console,
+    )
+
+
+def export_encoder(
+    folder: Annotated[Path, typer.Argument(help="Made by `clinspan tune-encoder`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the exported encoder; new or empty.")],
+    fp32: Annotated[bool, typer.Option("--fp32", help="Keep 32-bit weights, four times the size.")] = False,
+) -> None:
+    """Writes a tuned encoder as ONNX with 8-bit weights: it reads faster, and without torch.
+
+    Example: `clinspan export-encoder my-encoder -o my-encoder-int8`
+    """
+    export = part("export:encoder_to_onnx")
+    export(folder, output, eight_bit=not fp32)
+    Console(stderr=True).print(f"the encoder is in {output}; tag with --llm none --encoder {output}")
+
+
+def _train_encoder(run: Any, console: Console) -> None:
+    """Trains with a progress bar; the first Ctrl-C or termination ends it after the step under way."""
+    data = run.data
+    console.print(
+        f"{len(data.rows)} of {data.windows} windows, {data.mentions} mentions; {data.lost} mentions cannot be marked, "
+        f"{data.too_long} windows are too long"
+    )
+    with watched(run, console, shown=run.chief) as show:
+        run.train(
+            lambda at: show(
+                at.step / max(1, at.steps),
+                f"step {at.step} of {at.steps}, pass {int(at.passes) + 1}, loss {at.loss:.4f}",
+            )
+        )
+    if run.chief:
+        for row in run.log.rows:
+            if "f1" in row:
+                console.print(f"step {row['step']}: F1 {', '.join(f'{f:.3f}' for f in row['each'])}")
+        console.print(f"the classifier and its card are in {run.output}")
+
+
+Show = Callable[[float, str], None]
+"""Shows the part that is done, in [0, 1], and what is to be said of it."""
+
+
+class Run(Protocol):
+    """What can be ended after the step under way, and still writes what it made."""
+
+    def stop(self) -> None:
+        """Ends it."""
+        ...
+
+
+def part(name: str) -> Any:
+    """A part of tuning that needs the packages of an extra, imported on use.
+
+    Raises:
+        MissingExtra: when one of them is not installed.
+    """
+    try:
+        return resolve_name(f"clinspan.tuning.{name}")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "train", purpose="tuning") from error
+
+
+@contextmanager
+def watched(run: Run, console: Console, *, shown: bool) -> Iterator[Show]:
+    """A bar for a run. The first Ctrl-C, or a termination, stops the run; the second breaks it off.
+
+    Args:
+        run: see `Run`.
+        console: is drawn on.
+        shown: False in all but one of several processes that train together.
+    """
+
+    def end(*_: object) -> None:
+        run.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not shown) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda done, said: bar.update(task, completed=done, description=said)

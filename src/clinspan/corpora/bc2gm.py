@@ -9,8 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from clinspan.corpora.format import CorpusFormat, Results, many_files
-from clinspan.corpora.offsets import Ruler, Unit
+from clinspan.corpora.format import CorpusFormat, Results, Ruler, Unit, many_files
 from clinspan.corpora.text import read_text
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError, OutputError

@@ -20,8 +20,7 @@ from typing import Any
 
 from clinspan import codec
 from clinspan.corpora import bioc_xml
-from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
-from clinspan.corpora.offsets import Ruler, Unit
+from clinspan.corpora.format import CorpusFormat, Head, Results, Ruler, Unit, one_file
 from clinspan.corpora.text import read_text
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError

@@ -17,8 +17,7 @@ from typing import Any
 
 from clinspan import codec
 from clinspan.corpora.bioc import COLLECTION
-from clinspan.corpora.format import CorpusFormat, Head, Results, checked, one_file
-from clinspan.corpora.offsets import Ruler, Unit
+from clinspan.corpora.format import CorpusFormat, Head, Results, Ruler, Unit, checked, one_file
 from clinspan.corpora.text import read_text
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from clinspan.dictionary.link import LabelTypes
-from clinspan.dictionary.match import Match
-from clinspan.dictionary.senses import Sense
+from clinspan.dictionary.match import Match, Sense
 from clinspan.document import Entity
 from clinspan.labels import LabelSet
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from clinspan.dictionary.senses import Sense
+from clinspan.dictionary.match import Sense
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
 from clinspan.document import Concept, Document

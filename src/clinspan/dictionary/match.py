@@ -1,16 +1,104 @@
-"""What a dictionary finds: matches, those of them that do not overlap, and the likely spellings of a word."""
+"""What a dictionary finds: matches with their ranked senses, and the likely spellings of a word."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from rapidfuzz.distance import OSA
 
 from clinspan.dictionary import layout
 from clinspan.dictionary.index import Index
-from clinspan.dictionary.senses import Sense, TermMatch
-from clinspan.document import Span
+from clinspan.dictionary.normalise import visible
+from clinspan.document import Concept, Span
+
+
+class TermMatch(StrEnum):
+    """How the words of a text and a dictionary's name agree, closest first."""
+
+    EXACT = "exact"
+    """Letter for letter."""
+    NORMALISED = "normalised"
+    """But for case, plural, possessive, hyphens, spelling, accents or a turned-round comma."""
+    REORDERED = "reordered"
+    """But for the order of the words."""
+    FUZZY = "fuzzy"
+    """But for one letter of a long word."""
+    ABBREVIATION = "abbreviation"
+    """It is the short form of such a term, defined in the same text."""
+
+
+_WEIGHT = {
+    TermMatch.EXACT: 1.0,
+    TermMatch.NORMALISED: 0.9,
+    TermMatch.REORDERED: 0.8,
+    TermMatch.FUZZY: 0.6,
+    TermMatch.ABBREVIATION: 0.9,
+}
+_SYNONYM = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """A concept that a term may stand for.
+
+    Attributes:
+        source: short name of the vocabulary that has the term.
+        term: the vocabulary's name that was met.
+        score: in (0, 1]: how closely the words agree, and whether the term is the concept's preferred name.
+    """
+
+    concept: str
+    name: str
+    source: str
+    term: str
+    types: tuple[str, ...]
+    definition: str
+    score: float
+
+    def as_concept(self) -> Concept:
+        """As an entity carries it."""
+        return Concept(self.concept, self.name, self.source, self.types, self.score)
+
+
+def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.NORMALISED) -> tuple[Sense, ...]:
+    """All senses of a key for the words `surface`, best first, one for each concept.
+
+    A term that must keep its case ("ALL") is no sense of words in another case ("all"); a letter s may follow it.
+    """
+    cased = bool(index.key_flags[key] & layout.CASED)
+    bare = _bare(surface)
+    best: dict[int, tuple[float, int, int]] = {}
+    for number in index.having(key):
+        name = index.names[number]
+        if cased and _bare(name) not in (bare, bare.removesuffix("s")):
+            continue
+        agreed = TermMatch.EXACT if kind is TermMatch.NORMALISED and name == surface else kind
+        score = _WEIGHT[agreed] * (1.0 if index.name_flags[number] & layout.PREFERRED else _SYNONYM)
+        concept = index.name_concepts[number]
+        rank = (-score, index.source_ranks[index.name_sources[number]], number)
+        if concept not in best or rank < best[concept]:
+            best[concept] = rank
+    return tuple(_sense(index, concept, rank) for concept, rank in sorted(best.items(), key=lambda item: item[1]))
+
+
+def _bare(term: str) -> str:
+    return visible(term).replace("-", "").replace(" ", "")
+
+
+def _sense(index: Index, concept: int, rank: tuple[float, int, int]) -> Sense:
+    number = rank[2]
+    return Sense(
+        concept=index.concept_ids[concept],
+        name=index.names[index.concept_names[concept]],
+        source=index.source_names[index.name_sources[number]],
+        term=index.names[number],
+        types=index.types(concept),
+        definition=index.definition(concept),
+        score=round(-rank[0], 3),
+    )
+
 
 _SLIPS_KEPT = 1 << 15
 

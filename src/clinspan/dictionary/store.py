@@ -13,9 +13,8 @@ from weakref import WeakKeyDictionary
 from clinspan.dictionary import layout
 from clinspan.dictionary.index import Index, read_manifest
 from clinspan.dictionary.layout import Info
-from clinspan.dictionary.match import Match, Speller, longest_apart
+from clinspan.dictionary.match import Match, Sense, Speller, TermMatch, longest_apart, senses_of
 from clinspan.dictionary.normalise import normal_form
-from clinspan.dictionary.senses import Sense, TermMatch, senses_of
 from clinspan.dictionary.written import Written
 from clinspan.document import Span
 from clinspan.errors import DictionaryError

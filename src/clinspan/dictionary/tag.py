@@ -12,9 +12,8 @@ import regex
 
 from clinspan.dictionary.candidates import TermList, label_terms, term_key
 from clinspan.dictionary.link import LabelTypes
-from clinspan.dictionary.match import Match, longest_apart
+from clinspan.dictionary.match import Match, Sense, TermMatch, longest_apart
 from clinspan.dictionary.normalise import is_acronym, normal_form, tokenise
-from clinspan.dictionary.senses import Sense, TermMatch
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Abbreviation, Written
 from clinspan.document import Document, Entity, MatchKind, Span

@@ -13,8 +13,8 @@ import numpy as np
 
 from clinspan.errors import ConfigError
 from clinspan.examples.example import PoolExample
-from clinspan.examples.mentions import MentionIndex
 from clinspan.examples.near import Examples, Leakage, Near, generator, places
+from clinspan.examples.pool import MentionIndex
 from clinspan.examples.retrieve import Floats, Hit, Retriever
 from clinspan.examples.selection import Chosen, Order, Selection, SelectSettings, Strategy
 

@@ -1,4 +1,7 @@
-"""TODO: write this docstring."""
+"""The prompt formats by name, with those that packages add, each asked once or one label at a time.
+
+A package adds a format as an entry point of the group `clinspan.formats` that names its class.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""TODO: write this docstring."""
+"""The words around an answer: preambles, fences, comments and refusals."""
 
 import regex
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from clinspan.document import MatchKind, Span
-from clinspan.grounding.edges import Edge
-from clinspan.grounding.index import Occurrence, TextIndex
+from clinspan.grounding.index import Edge, Occurrence, TextIndex
 
 _MOST = 2000  # occurrences looked at beyond those needed; a note has fewer
 _WIDEST = 250  # characters between the first and the last part of a discontinuous mention

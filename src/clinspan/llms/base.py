@@ -11,7 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import regex
 
-from clinspan.decoding.boundaries import Boundary
+from clinspan.decoding.draft import Boundary
 from clinspan.document import Entity
 from clinspan.errors import LLMError
 from clinspan.formats.base import Format

@@ -10,8 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 
-from clinspan.decoding.boundaries import Boundary, open_log_odds
-from clinspan.decoding.draft import DraftSettings, decode
+from clinspan.decoding.draft import Boundary, DraftSettings, decode, open_log_odds
 from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError

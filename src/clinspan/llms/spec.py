@@ -55,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
         "MODEL",
     ),
     "azure": Kind(
-        "clinspan.llms.azure:AzureLLM", "clinspan.llms.azure:AzureSettings", _SERVED | {"seed"}, "DEPLOYMENT"
+        "clinspan.llms.openai:AzureLLM", "clinspan.llms.openai:AzureSettings", _SERVED | {"seed"}, "DEPLOYMENT"
     ),
     "anthropic": Kind("clinspan.llms.anthropic:AnthropicLLM", "clinspan.llms.served:ServerSettings", _SERVED, "MODEL"),
     "replay": Kind("clinspan.llms.replay:ReplayLLM", "clinspan.llms.replay:ReplaySettings", frozenset(), "FILE"),

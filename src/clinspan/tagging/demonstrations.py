@@ -8,12 +8,18 @@ from threading import Lock
 from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.example import whole
-from clinspan.examples.mentions import MentionIndex
 from clinspan.examples.near import Near
-from clinspan.examples.pool import Pool
-from clinspan.examples.selection import Chosen, MentionSource, Selection, SelectSettings, Strategy
+from clinspan.examples.pool import MentionIndex, Pool
+from clinspan.examples.selection import (
+    Chosen,
+    MentionSource,
+    Selection,
+    SelectSettings,
+    Strategy,
+    Tally,
+    usual_similarity,
+)
 from clinspan.examples.selector import Priced, Selector, Wish, fitting_in
-from clinspan.examples.tally import Tally, usual_similarity
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet
 from clinspan.prompt import PromptSettings, demonstration

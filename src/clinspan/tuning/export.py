@@ -1,17 +1,26 @@
-"""Writes a trained adapter as peft keeps it, and as the GGUF file that llama.cpp loads.
+"""Tuned models as files that others load: an adapter for peft and llama.cpp, an encoder as ONNX.
 
-llama.cpp keeps the query and key rows of the llama architectures in another order than transformers, since its rotary
-embedding turns neighbouring rows instead of the two halves of a head; the rows of an adapter's B matrix follow.
+llama.cpp keeps the query and key rows of the llama architectures in another order than transformers, because its
+rotary embedding turns neighbouring rows instead of the two halves of a head. The rows of an adapter's B follow.
 """
 
+import json
+import logging
+import shutil
+import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clinspan.classifier.folder import CARD_FILE, ONNX_FILE, TOKENIZER_FILE, load_torch
 from clinspan.errors import InputError, MissingExtra, ModelError, OutputError
+from clinspan.models.registry import sha256_of
 
 ADAPTER_FILE = "adapter.gguf"
+README_FILE = "README.md"
+_OPSET = 17
 _ARCHITECTURES = {
     "llama": "llama",
     "mistral": "llama",
@@ -191,3 +200,81 @@ def _module_of(key: str) -> tuple[str, str]:
             if module.endswith(ending):
                 return module.removesuffix(ending), side.lower()
     raise ModelError(f"{key!r} is not a LoRA matrix of a linear layer, and has no place in a GGUF adapter")
+
+
+def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> None:
+    """Writes the encoder in `folder` as ONNX into `output`, with its tokenizer and a card that says so.
+
+    Args:
+        folder: made by `clinspan tune-encoder`.
+        output: a folder that is made, or is empty.
+        eight_bit: weights as int8 by channel, activations quantised as they come (dynamic quantisation); else fp32.
+
+    Raises:
+        MissingExtra: when the packages of the extra `train` are not installed.
+        InputError, ModelError: when `folder` holds no encoder that can be exported.
+        OutputError: when the output is not empty or cannot be written.
+    """
+    try:
+        import onnx  # noqa: F401 - what the two below need, named here so that its absence is told
+        import torch  # noqa: F401 - used by `_write_onnx`
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "onnx", "train", purpose="exporting an encoder") from error
+    card, classifier = load_torch(folder)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError("is not empty", where=str(output), fix="Name another folder.")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output) as staging, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            whole, small = Path(staging) / "whole.onnx", Path(staging) / "small.onnx"
+            _write_onnx(classifier.model, whole)
+            if eight_bit:
+                logging.getLogger().setLevel(logging.ERROR)
+                quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True)
+            (small if eight_bit else whole).replace(output / ONNX_FILE)
+        shutil.copyfile(folder / TOKENIZER_FILE, output / TOKENIZER_FILE)
+        weights = output / ONNX_FILE
+        told = {"file": ONNX_FILE, "sha256": sha256_of(weights), "bytes": weights.stat().st_size}
+        content = card.card | {
+            "weights": told,
+            "context": classifier.context,
+            "precision": "int8" if eight_bit else "fp32",
+            "exported_from": card.sha256,
+        }
+        (output / CARD_FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        said = (folder / README_FILE).read_text(encoding="utf-8")
+        before = f"File: {card.file}, {card.card['weights']['bytes']} bytes, sha256 {card.sha256}."
+        after = f"File: {told['file']} ({content['precision']}), {told['bytes']} bytes, sha256 {told['sha256']}."
+        (output / README_FILE).write_text(said.replace(before, after), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"the encoder cannot be written: {error.strerror}", where=str(output)) from error
+
+
+def _write_onnx(network: Any, path: Path) -> None:
+    """Writes the network that gives logits for ids and their mask, for any number of windows and tokens."""
+    import torch
+
+    class Logits(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.network(input_ids=input_ids, attention_mask=attention_mask).logits
+            return found
+
+    network.set_attn_implementation("eager")
+    shape = {0: "windows", 1: "tokens"}
+    given = torch.ones(2, 16, dtype=torch.long)
+    torch.onnx.export(
+        Logits().eval(),
+        (given, given),
+        str(path),
+        input_names=["input_ids", "attention_mask"],
+        output_names=["logits"],
+        dynamic_axes=dict.fromkeys(("input_ids", "attention_mask", "logits"), shape),
+        opset_version=_OPSET,
+        dynamo=False,
+    )

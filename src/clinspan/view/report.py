@@ -1,23 +1,55 @@
-"""Writes the report: one HTML file with its styles and script inside, that asks the network for nothing."""
+"""The report: one HTML file with its styles and script inside, which asks the network for nothing."""
 
+import base64
+import hashlib
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from io import StringIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from clinspan.document import READ_STATES, Document, MatchKind
 from clinspan.errors import OutputError
 from clinspan.files import whole_file
 from clinspan.labels import LabelSet
-from clinspan.view.marks import Lines, mark_up
-from clinspan.view.page import asset, digest, sound, templates
+from clinspan.view.marks import Lines, mark_up, plain
+
+
+def templates(folder: str) -> Environment:
+    """The templates of a folder of the package; what they show is escaped, and a name they lack is an error."""
+    found = Environment(
+        loader=PackageLoader("clinspan", folder),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["plain"] = plain
+    return found
+
+
+def asset(folder: str, name: str) -> str:
+    """A style or script of a folder of the package."""
+    return (resources.files("clinspan") / folder / name).read_text(encoding="utf-8")
+
+
+def digest(source: str) -> str:
+    """As a Content-Security-Policy names an inline style or script, so that no other can take effect."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def sound(html: str) -> str:
+    """`html` without lone surrogates, which JSON can smuggle into a text and UTF-8 cannot hold."""
+    return html.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
 
 _TEMPLATES = templates("view")
 _COLOURS = 8  # of report.css; further labels take them again with another line
