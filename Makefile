@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test test-all test-rest test-random check docs format clean
+.PHONY: notes demo test test-all test-rest test-random check docs format clean
 
 demo: $(VENV)/.embedded
 	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
@@ -45,6 +45,11 @@ docs: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What the corpus of notes holds, what should be looked at in it, and how far its two markings agree.
+notes: $(VENV)/.dev
+	$(BIN)/python tools/notes.py check
+	$(BIN)/python tools/notes.py agree
 
 clean:
 	rm -rf $(VENV) demo-out site build dist .coverage*

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -91,7 +92,7 @@ def read(path: Path) -> list[Note]:
     notes: list[Note] = []
     if not heads or any(line.strip() for line in lines[: heads[0]]):
         faults.append(f"{path}:1: a file of notes begins with a line '# note: ID | KIND | SPECIALTY | STYLE'")
-    for first, end in zip(heads, [*heads[1:], len(lines)], strict=True):
+    for first, end in pairwise([*heads, len(lines)]):
         place = f"{path}:{first + 1}"
         head = _HEAD.fullmatch(lines[first])
         if head is None:
