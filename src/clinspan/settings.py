@@ -137,7 +137,7 @@ def _texts(*texts: str) -> Callable[[], Iterable[str]]:
 
 
 def _llms() -> list[str]:
-    return ["none", *(name if kind.default else f"{name}:" for name, kind in KINDS.items())]
+    return ["auto", "none", *(name if kind.default else f"{name}:" for name, kind in KINDS.items())]
 
 
 def _group(heading: str | None, *settings: Setting) -> tuple[Setting, ...]:
@@ -156,8 +156,9 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="The JSONL file, a document a line, or NAME.parquet; `-` for standard output."),
         Setting("labels", str, of=Of.PART, default="disease", values=builtin_names,
                 help="A label set (`clinspan labels list`) or the path of a labels.toml."),
-        Setting("llm", str, of=Of.PART, default="embedded", values=_llms,
-                help=f"What names the entities: {', '.join(spec_forms())}."),
+        Setting("llm", str, of=Of.PART, default="auto", values=_llms,
+                help=f"What names the entities: `auto` (what comes with clinspan for these labels), "
+                     f"{', '.join(spec_forms())}."),
         Setting("base-url", str, of=Of.LLM,
                 help="The server's address: `http://HOST:PORT/v1` or `unix:/PATH`."),
         Setting("dictionary", str, of=Of.PART, default="open", values=_texts("open", "none"),

@@ -5,7 +5,9 @@ A folder that was exported holds `model.onnx` in their place, and needs no torch
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,24 @@ def read_card(folder: Path) -> ClassifierCard:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"is not a classifier's card: {error!r}", where=str(path)) from error
+
+
+def shipped() -> tuple[tuple[Path, ClassifierCard], ...]:
+    """The classifiers that come with clinspan, with their folders, by name."""
+    root = resources.files("clinspan") / "encoders"
+    with resources.as_file(root) as folder:
+        return tuple((card.parent, read_card(card.parent)) for card in sorted(folder.glob(f"*/{CARD_FILE}")))
+
+
+def for_labels(names: Collection[str]) -> Path | None:
+    """The folder of the classifier that comes with clinspan and marks these labels together; None for none."""
+    fitting = (folder for folder, card in shipped() if any(set(names) <= set(head.labels) for head in card.heads))
+    return next(fitting, None)
+
+
+def calibrations(folder: Path) -> dict[str, str]:
+    """What the scores of the classifier in `folder` mean: the TOML of its calibrations, by their sets of labels."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("calibration/*.toml"))}
 
 
 def load(folder: Path) -> tuple[ClassifierCard, TokenClassifier]:

@@ -148,16 +148,17 @@ def _recipe(asked: SimpleNamespace) -> TaggerRecipe:
     wanted = parts.labels(asked.labels)
     of_llm = {setting.key: getattr(asked, setting.key) for setting in SETTINGS.values() if setting.of is Of.LLM}
     # The word may be for the cluster alone.
-    of_llm["allow_remote"] &= asked.engine == "local" or spec.takes(asked.llm, "allow_remote")
+    llm, encoder = parts.chosen(asked.llm, asked.encoder, wanted, parts.form(asked.format))
+    of_llm["allow_remote"] &= asked.engine == "local" or spec.takes(str(llm), "allow_remote")
     return TaggerRecipe(
-        llm=asked.llm,
+        llm=str(llm),
         labels=wanted,
         options=of_llm | {key: getattr(asked, key) for key in TAGGING_SETTINGS},
         adapter=asked.adapter,
         format=asked.format,
         dictionary=asked.dictionary,
         calibration=asked.calibration,
-        encoder=asked.encoder,
+        encoder=encoder if encoder is None else Path(str(encoder)),
         pool=gold_of(asked, wanted),
         examples=pool_of(asked.examples),
         teach=asked.teach,
@@ -185,7 +186,7 @@ def _description(
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the results.")] = Path("demo-out"),
     labels: Annotated[str, typer.Option(help="The label set to ask for.")] = "problem-treatment-test",
-    llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "embedded",
+    llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
 ) -> None:
     """Tags the notes that come with clinspan and writes entities.jsonl and report.html.
@@ -200,4 +201,5 @@ def demo(
     files.check()
     with opening(quiet=False):
         tagger = Tagger.open(llm, labels=labels)
+        tagger.check()
     raise typer.Exit(run(tagger, samples.load(), files))

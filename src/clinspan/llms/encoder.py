@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from clinspan.classifier.folder import load
+from clinspan.classifier.folder import calibrations, load
 from clinspan.classifier.model import TokenClassifier, mentions
 from clinspan.classifier.scheme import head_for
 from clinspan.errors import ConfigError, LLMError
@@ -16,6 +16,8 @@ from clinspan.llms.base import Traits
 from clinspan.messages import Completion, FoundSpan, Request
 
 _AHEAD = 4
+TUNED = Traits("encoder", "tuned")
+"""An encoder that learned to read one sentence at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,20 @@ class EncoderLLM:
         classifier: what reads.
         settings: how it is run.
         name: names it in reports and cache keys.
+        traits: see `LLM`.
     """
 
     constrains = True
-    traits = Traits("encoder", "tuned")
 
     def __init__(
-        self, classifier: TokenClassifier, settings: EncoderSettings = EncoderSettings(), *, name: str = "encoder"
+        self,
+        classifier: TokenClassifier,
+        settings: EncoderSettings = EncoderSettings(),
+        *,
+        name: str = "encoder",
+        traits: Traits = TUNED,
     ) -> None:
-        self.classifier, self.settings, self.name = classifier, settings, name
+        self.classifier, self.settings, self.name, self.traits = classifier, settings, name, traits
         self.context: int | None = classifier.context
 
     @classmethod
@@ -69,7 +76,10 @@ class EncoderLLM:
             import torch
 
             torch.set_num_threads(settings.threads)
-        return cls(classifier, settings, name=f"encoder:{card.name}:{card.sha256[:12]}")
+        # One that learned to read several sentences together is shown several.
+        profile = "read" if card.card["settings"].get("sentences", 1) > 1 else "tuned"
+        traits = Traits("encoder", profile, calibrations(Path(folder)))
+        return cls(classifier, settings, name=f"encoder:{card.name}:{card.sha256[:12]}", traits=traits)
 
     def check(self, labels: Sequence[str], form: Format) -> None:
         """See `Particular`."""

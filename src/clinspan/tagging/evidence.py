@@ -19,7 +19,7 @@ from clinspan.llms.base import LLM, asking
 from clinspan.messages import CopyConstraint, Request
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.read import Question, read_answer
-from clinspan.tagging.settings import TUNED
+from clinspan.tagging.settings import NAMED, profile_name
 from clinspan.text.windows import Window, windows
 
 Source = Literal["dictionary", "encoder", "llm"]
@@ -129,7 +129,7 @@ def _is_free(span: Span, decided: Sequence[Span], taken: Sequence[Span]) -> bool
 
 def encoded(encoder: LLM, text: str, labels: LabelSet) -> list[WindowEvidence]:
     """What an encoder finds in a document, in windows of its own, beside an LLM that reads longer ones."""
-    cut = windows(text, TUNED.windows, count=encoder.count_tokens)
+    cut = windows(text, NAMED[profile_name(encoder)].windows, count=encoder.count_tokens)
     places = [CopyConstraint(window.span.of(text), labels.names) for window in cut]
     questions = [Question(Request((), constraint=place), labels) for place in places]
     found = []

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from clinspan.classifier.folder import for_labels
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, LabelError, did_you_mean
@@ -102,6 +103,34 @@ def encoder(
     opened = EncoderLLM.opened(given, EncoderSettings(**settings))
     opened.check(labels.names, form if alone else by_name("tanl"))
     return opened
+
+
+AUTOMATIC = "auto"
+"""The name of the LLM where the user leaves it to clinspan."""
+
+
+def chosen(
+    llm: LLM | str | None, encoder: LLM | str | Path | None, labels: LabelSet, form: Format
+) -> tuple[LLM | str | None, LLM | str | Path | None]:
+    """LLM and encoder where the user leaves the choice to clinspan; what he names is taken as it is.
+
+    The embedded model decides where an adapter for the labels comes with clinspan, else an encoder that comes with it,
+    else the dictionary alone: a small model that was not tuned for the labels would change nothing.
+
+    Args:
+        llm: `auto` for the choice.
+        encoder: decides alone where it is given and the LLM is `auto`.
+        labels: what will be asked for.
+        form: how an LLM would answer.
+    """
+    if llm != AUTOMATIC:
+        return llm, encoder
+    if encoder is not None:
+        return "none", encoder
+    tuned = adapters.for_labels(labels.names)
+    if tuned is not None and adapters.read(tuned).format == form.name:
+        return "embedded", None
+    return "none", for_labels(labels.names) if form.repeats_text else None
 
 
 def llm(

@@ -101,6 +101,9 @@ TUNED = TagSettings(
 """A small model with an adapter, or a tuned encoder, decides alone, a sentence at a time, as tuned; the dictionary
 links its finds."""
 
+READ = replace(TUNED, windows=WindowSettings(max_tokens=128, max_sentences=4, overlap_sentences=0))
+"""A tuned encoder that learned to read up to four sentences together, as those that come with clinspan do."""
+
 TOLD = replace(TUNED, facts=FactSettings(mode=FactsMode.LABELS, budget=96))
 """The same for an adapter that was tuned with the dictionary's proposals in its prompts."""
 
@@ -108,7 +111,7 @@ SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
 """A larger model behind a server: long windows, facts in the prompt, its own judgement."""
 
 
-NAMED = {"prompted": PROMPTED, "small": SMALL, "tuned": TUNED, "told": TOLD, "served": SERVED}
+NAMED = {"prompted": PROMPTED, "small": SMALL, "tuned": TUNED, "read": READ, "told": TOLD, "served": SERVED}
 
 
 def profile_name(llm: LLM) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
-from clinspan.errors import did_you_mean
+from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
 from clinspan.labels import LabelSet
@@ -112,7 +112,7 @@ class Tagger:
     @classmethod
     def open(
         cls,
-        llm: LLM | str | None = "embedded",
+        llm: LLM | str | None = parts.AUTOMATIC,
         *,
         labels: LabelSet | str | Path | Iterable[str] = "disease",
         format: Format | str = "tanl",
@@ -128,7 +128,8 @@ class Tagger:
         """Makes a tagger out of names; a part that is open already is taken as it is.
 
         Args:
-            llm: `embedded`, `openai:MODEL`, another spec (see `clinspan tag --help`), or `none`.
+            llm: `auto` for what comes with clinspan for these labels (see `tagging.open.chosen`), `embedded`,
+                `openai:MODEL`, another spec (see `clinspan tag --help`), or `none`.
             labels: the name of a set that comes with clinspan, the path of a labels.toml, or the names of some labels
                 of one set that comes with clinspan.
             format: the format's name.
@@ -148,6 +149,7 @@ class Tagger:
                 unknown name, an address outside this machine.
         """
         wanted, form = parts.labels(labels), parts.form(format)
+        llm, encoder = parts.chosen(llm, encoder, wanted, form)
         chosen, asked, of_encoder = parts.divided(options, llm, encoder)
         opened = parts.llm(llm, wanted, form, adapter=adapter, **asked)
         reader = parts.encoder(encoder, wanted, form, alone=opened is None, **of_encoder)
@@ -258,9 +260,36 @@ class Tagger:
             ConfigError: naming it.
         """
         _ = self.demonstrations
+        unanswered = [name for name, who in self.answerers().items() if not who]
+        if unanswered:
+            raise ConfigError(
+                f"nothing here can find {', '.join(map(repr, unanswered))} of the label set {self.labels.name!r}",
+                expected="an LLM, an encoder or an adapter that was tuned for the labels, or terms for the dictionary",
+                fix="Name an LLM that follows instructions (--llm openai:MODEL --base-url http://HOST:PORT/v1), tune a "
+                "model on annotated notes (clinspan tune, clinspan tune-encoder), or give each label `terms` or "
+                "`semantic_types` in its labels.toml.",
+            )
+
+    def answerers(self) -> dict[str, tuple[str, ...]]:
+        """For each label the names of what can find it: an LLM, an encoder, the dictionary; nothing where none can.
+
+        A small model in this process that was not tuned for the labels only confirms what the dictionary proposes.
+        """
+        models = [model.name for model in (self.llm, self.encoder) if model is not None]
+        if self.llm is not None and self.llm.traits.kind == "embedded" and self.llm.traits.profile == "small":
+            models.remove(self.llm.name)
+        known = {
+            label.name
+            for label in self.labels.labels
+            if label.terms or (self.dictionary is not None and label.semantic_types)
+        }
+        return {name: (*models, *(("the dictionary",) if name in known else ())) for name in self.labels.names}
 
     def remarks(self) -> Iterator[Remark]:
-        """What the run so far says of its prompts."""
+        """What the run so far says of its sources and its prompts."""
+        alone = [name for name, who in self.answerers().items() if who == ("the dictionary",)]
+        if alone:
+            yield Remark("found by the dictionary alone", ", ".join(alone), warns=True)
         shown = self.demonstrations
         if shown is not None:
             yield from shown.remarks()

@@ -1,0 +1,70 @@
+"""Who can find each label is known before a note is read."""
+
+from dataclasses import replace
+
+import pytest
+
+from clinspan.errors import ConfigError
+from clinspan.formats.catalogue import by_name
+from clinspan.labels import Label, LabelSet
+from clinspan.llms.base import Traits
+from clinspan.messages import Completion
+from clinspan.tagging import open as parts
+from clinspan.tagging.tagger import Tagger
+
+OWN = LabelSet("own", (Label("exposure", "What the patient was exposed to at work."), Label("hobby", "A pastime.")))
+TANL, JSON = by_name("tanl"), by_name("json")
+
+
+class Asked:
+    name, context, constrains, traits = "asked", None, False, Traits("served")
+
+    def complete(self, requests):
+        yield from (Completion("") for _ in requests)
+
+    def count_tokens(self, text):
+        return len(text.split())
+
+
+@pytest.mark.parametrize("labels", ["disease", "chemical-disease"])
+def test_left_to_clinspan_the_embedded_model_decides_where_its_adapter_knows_the_labels(labels):
+    assert parts.chosen("auto", None, LabelSet.builtin(labels), TANL) == ("embedded", None)
+    # The adapter answers in TANL alone.
+    assert parts.chosen("auto", None, LabelSet.builtin(labels), JSON)[0] == "none"
+
+
+def test_left_to_clinspan_no_model_is_asked_that_would_change_nothing():
+    assert parts.chosen("auto", None, OWN, TANL) == ("none", None)
+
+
+def test_what_the_user_names_is_taken(tmp_path):
+    assert parts.chosen("openai:m", None, OWN, TANL) == ("openai:m", None)
+    assert parts.chosen("auto", tmp_path, OWN, TANL) == ("none", tmp_path)
+    assert parts.chosen("embedded", tmp_path, OWN, TANL) == ("embedded", tmp_path)
+
+
+def test_labels_that_nothing_can_find_are_refused_before_a_note_is_read():
+    known = replace(OWN.labels[0], terms=("asbestos",))
+    tagger = Tagger(labels=replace(OWN, labels=(known, OWN.labels[1])))
+    with pytest.raises(ConfigError, match=r"nothing here can find 'hobby' of the label set 'own'.*--llm openai:MODEL"):
+        tagger.check()
+    assert tagger.answerers() == {"exposure": ("the dictionary",), "hobby": ()}
+
+
+def test_an_llm_that_follows_instructions_can_find_any_label():
+    tagger = Tagger(Asked(), labels=OWN)
+    tagger.check()
+    assert tagger.answerers() == {"exposure": ("asked",), "hobby": ("asked",)}
+
+
+def test_a_small_model_that_was_not_tuned_for_the_labels_finds_none():
+    small = Asked()
+    small.traits = Traits("embedded", "small")
+    with pytest.raises(ConfigError, match="nothing here can find 'exposure', 'hobby'"):
+        Tagger(small, labels=OWN).check()
+
+
+def test_what_the_dictionary_finds_alone_is_said():
+    known = tuple(replace(label, terms=("asbestos",)) for label in OWN.labels)
+    (remark,) = Tagger(labels=replace(OWN, labels=known)).remarks()
+    assert (remark.name, remark.value, remark.warns) == ("found by the dictionary alone", "exposure, hobby", True)
