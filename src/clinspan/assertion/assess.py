@@ -1,0 +1,98 @@
+"""Sets the declared attributes of entities that are there, by the lexicon, the sections and other sources."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from clinspan.assertion.lexicon import CLASSES, Lexicon, lexicon
+from clinspan.assertion.scope import Said, by_kind, decided, said_of
+from clinspan.assertion.sections import section_at, sections
+from clinspan.document import Document, Entity
+from clinspan.labels import Attribute, LabelSet
+
+ASSERTION, TEMPORALITY, SECTION = "assertion", "temporality", "section"
+_PAST_REACH = 6
+_TIMED = frozenset({None, "present", "absent", "associated-with-someone-else"})
+
+
+class Reads(Protocol):
+    """Says attributes of entities that are given, as a tuned encoder does."""
+
+    def __call__(self, document: Document) -> Sequence[Mapping[str, str]]:
+        """For each entity of the document the attributes that the source knows."""
+        ...
+
+
+def assess(
+    document: Document,
+    labels: LabelSet,
+    *,
+    reads: Reads | None = None,
+    language: str = "en",
+    keep: bool = False,
+    with_sections: bool = False,
+) -> Document:
+    """The document with the declared attributes of its entities set.
+
+    The rules know the attributes `assertion`, with the values of `lexicon.CLASSES`, and `temporality`, current or past.
+    What `reads` says of an attribute wins, unless a sign at the mention itself (a check box, `(-)`) says otherwise.
+    An attribute that neither knows is left as it is.
+
+    Args:
+        labels: declare which labels have which attributes.
+        reads: another source, asked once for the document.
+        language: of the lexicon.
+        keep: whether values that entities have already stay.
+        with_sections: whether entities get the attribute `section`, and the document's metadata its sections. They are
+            left out by default, since no label set declares them and most formats would show them as a judgement.
+
+    Raises:
+        ConfigError: when there is no lexicon of the language.
+    """
+    words = lexicon(language)
+    asked = [_attributes(entity, labels) for entity in document.entities]
+    numbers = [number for number, attributes in enumerate(asked) if attributes]
+    said = said_of(document.text, [document.entities[number].span for number in numbers], words) if numbers else []
+    read = reads(document) if reads is not None and numbers else [{}] * len(document.entities)
+    made = list(document.entities)
+    for number, one in zip(numbers, said, strict=True):
+        entity = document.entities[number]
+        values = _by_rules(entity, asked[number], one, words)
+        sign = {ASSERTION} if any(found.distance == 0 and found.sign for found in one) else set()
+        known = {attribute.name: attribute.value_names for attribute in asked[number]}
+        values |= {
+            name: value for name, value in read[number].items() if name not in sign and value in known.get(name, ())
+        }
+        made[number] = replace(
+            entity, attributes={**entity.attributes, **values, **(entity.attributes if keep else {})}
+        )
+    if not with_sections:
+        return replace(document, entities=tuple(made)) if numbers else document
+    parts = sections(document.text)
+    for number, entity in enumerate(made):
+        name = section_at(parts, entity.start)
+        if name is not None:
+            made[number] = replace(entity, attributes={**entity.attributes, SECTION: name})
+    told = [{"name": part.name, "start": part.span.start, "end": part.span.end} for part in parts]
+    return replace(document, entities=tuple(made), metadata={**document.metadata, "sections": told})
+
+
+def _attributes(entity: Entity, labels: LabelSet) -> tuple[Attribute, ...]:
+    return labels[entity.label].attributes if entity.label in labels else ()
+
+
+def _by_rules(entity: Entity, attributes: Sequence[Attribute], said: Sequence[Said], words: Lexicon) -> dict[str, str]:
+    """The values that the rules know; none of an attribute whose values are others than theirs."""
+    values = {}
+    for attribute in attributes:
+        names = attribute.value_names
+        if attribute.name == ASSERTION and set(names) & set(CLASSES):
+            values[attribute.name] = decided(said, names) or attribute.default
+        elif attribute.name == TEMPORALITY and {"current", "past"} <= set(names):
+            values[attribute.name] = "past" if _is_past(entity, said, words) else "current"
+    return values
+
+
+def _is_past(entity: Entity, said: Sequence[Said], words: Lexicon) -> bool:
+    near = by_kind(said).get("past", _PAST_REACH + 1)
+    return near <= _PAST_REACH and decided(said, CLASSES) in _TIMED and not words.goes_on(entity.text)

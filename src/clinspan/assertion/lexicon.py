@@ -1,0 +1,237 @@
+"""The lexicon: cues of assertion with their class and scope, read from a TOML file for each language."""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple
+
+import regex
+
+from clinspan.errors import ConfigError, did_you_mean
+
+Stands = Literal["after", "before", "both"]
+
+CLASSES = ("absent", "possible", "conditional", "hypothetical", "associated-with-someone-else", "present", "past")
+"""What a cue can say; a cue of the class `none` only hides shorter ones."""
+
+_TOKEN = regex.compile(r"['’]s\b|[^\W_]+(?:['’](?!s\b)[^\W_]+)*|[^\w\s]|_")
+_CHOICE = regex.compile(r"\{([^{}]*)\}")
+_CLOSING = frozenset(".,;)(:|/-")
+_KEYS = frozenset({"class", "stands", "reach", "verbs", "list", "closing", "terms"})
+
+
+class Token(NamedTuple):
+    """A word, or one mark of punctuation."""
+
+    start: int
+    end: int
+    word: str
+
+
+def tokens(text: str, start: int = 0, end: int | None = None) -> list[Token]:
+    """The tokens of a part of the text, in lower case, with their offsets in the text."""
+    found = _TOKEN.finditer(text, start, len(text) if end is None else end)
+    return [Token(*one.span(), one.group().lower().replace("’", "'")) for one in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What one kind of cue says, and how far.
+
+    Attributes:
+        kind: one of `CLASSES`, `none`, or `stop-hard`, `stop-verb` and `stop-people` for terminators.
+        stands: where the mention is, as seen from the cue.
+        reach: tokens that may lie between cue and mention.
+        verbs: whether the scope runs over verbs and commas.
+        list: whether the scope ends with the list that its first mention is in.
+        closing: whether the cue only counts at the end of a clause.
+    """
+
+    kind: str
+    stands: Stands = "after"
+    reach: int = 8
+    verbs: bool = False
+    list: bool = False
+    closing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in (*CLASSES, "none", "stop-hard", "stop-verb", "stop-people"):
+            raise ConfigError(f"a cue has the unknown class {self.kind!r}", fix=did_you_mean(self.kind, CLASSES))
+        if self.stands not in ("after", "before", "both"):
+            raise ConfigError(f"a cue stands {self.stands!r}", expected="after, before or both")
+        if self.reach < 1:
+            raise ConfigError(f"a cue reaches {self.reach} tokens", expected="1 or more")
+
+
+@dataclass(slots=True)
+class _Node:
+    next: dict[str, "_Node"] = field(default_factory=dict)
+    groups: dict[str, "_Node"] = field(default_factory=dict)
+    any: "_Node | None" = None
+    cues: tuple[Cue, ...] = ()
+
+
+class Hit(NamedTuple):
+    """A cue in a row of tokens: `first` up to but without `end`."""
+
+    first: int
+    end: int
+    cues: tuple[Cue, ...]
+
+
+class Lexicon:
+    """The cues of one language, found in tokens in one pass.
+
+    Args:
+        data: the parsed file; `en.toml` shows what may stand in it.
+        where: names the file in errors.
+
+    Raises:
+        ConfigError: when it holds what no lexicon does.
+    """
+
+    def __init__(self, data: Mapping[str, Any], *, where: str):
+        self.language: str = data["language"]
+        self._groups: dict[str, list[str]] = {}
+        for name, words in data.get("groups", {}).items():
+            for word in words:
+                self._groups.setdefault(word, []).append(name)
+        self._tries = {kind: _Node() for kind in ("after", "before", "past")}
+        self.chronic = frozenset(data.get("chronic", {}).get("words", ()))
+        self.circumstantial = frozenset(data.get("inside", {}).get("words", ()))
+        for name, terms in data.get("terminators", {}).items():
+            self._add(Cue(f"stop-{'verb' if name == 'verbs' else name}"), terms)
+        for section in data.get("cues", ()):
+            for key in section:
+                if key not in _KEYS:
+                    raise ConfigError(f"unknown key {key!r}", where=where, fix=did_you_mean(key, _KEYS))
+            options = {key: section[key] for key in section if key not in ("class", "terms")}
+            self._add(Cue(section["class"], **options), section["terms"])
+
+    def _add(self, cue: Cue, terms: Sequence[str]) -> None:
+        for term in terms:
+            for said in sorted(set(_choices(term))):
+                for kind in self._kinds(cue):
+                    self._put(self._tries[kind], said, cue)
+
+    @staticmethod
+    def _kinds(cue: Cue) -> Sequence[str]:
+        """The tries that a cue is looked up in; what stops or hides stands in all."""
+        if cue.kind == "none" or cue.kind.startswith("stop"):
+            return ("after", "before", "past")
+        if cue.kind == "past":
+            return ("past",)
+        return ("after", "before") if cue.stands == "both" else (cue.stands,)
+
+    def _put(self, node: _Node, said: str, cue: Cue) -> None:
+        root = node
+        for part in said.split():
+            if part == "*":
+                node.any = node.any or _Node()
+                node = node.any
+            elif part[0] == "<" and part[-1] == ">" and len(part) > 2:
+                node = node.groups.setdefault(part[1:-1], _Node())
+            else:
+                for token in tokens(part):
+                    node = node.next.setdefault(token.word, _Node())
+        if node is not root and cue not in node.cues:
+            node.cues = (*node.cues, cue)
+
+    def find(self, row: Sequence[Token]) -> list[Hit]:
+        """The cues in a row of tokens, in order.
+
+        The longest counts at each place, among those of each direction. One that lies inside a cue of the other
+        direction is left out, unless it is as long.
+        """
+        words = [token.word for token in row]
+        before = list(self._found(words, "before"))
+        covered = {(at, hit.end): hit for hit in before for at in range(hit.first, hit.end)}
+        after = [
+            hit
+            for hit in self._found(words, "after")
+            if (hit.first, hit.end) not in covered or covered[hit.first, hit.end].first == hit.first
+        ]
+        hits = {*after, *before, *self._found(words, "past")}
+        return sorted(hits, key=lambda hit: (hit.first, hit.end))
+
+    def _found(self, words: Sequence[str], kind: str) -> Iterator[Hit]:
+        root, at = self._tries[kind], 0
+        while at < len(words):
+            word = words[at]
+            if word not in root.next and word not in self._groups and not word.isdecimal():
+                at += 1
+                continue
+            end, cues = self._longest(root, words, at)
+            if end:
+                yield Hit(at, end, cues)
+            at = end or at + 1
+
+    def _longest(self, root: _Node, words: Sequence[str], at: int) -> tuple[int, tuple[Cue, ...]]:
+        best: tuple[int, tuple[Cue, ...]] = (0, ())
+        waiting = [(root, at)]
+        while waiting:
+            node, place = waiting.pop()
+            if node.cues and place > best[0]:
+                closes = place == len(words) or words[place] in _CLOSING
+                cues = node.cues if closes else tuple(cue for cue in node.cues if not cue.closing)
+                best = (place, cues) if cues else best
+            if place == len(words):
+                continue
+            word = words[place]
+            if word in node.next:
+                waiting.append((node.next[word], place + 1))
+            if node.groups:
+                waiting += [(node.groups[name], place + 1) for name in self._named(word) if name in node.groups]
+            if node.any is not None and word not in ".;:,":
+                waiting.append((node.any, place + 1))
+        return best
+
+    def _named(self, word: str) -> Sequence[str]:
+        if word in self._groups:
+            return self._groups[word]
+        return ("year",) if word.isdecimal() and len(word) == 4 and word[:2] in ("19", "20") else ()
+
+    def goes_on(self, mention: str) -> bool:
+        """Whether a mention names a disease that goes on, of which a history is no past."""
+        return _holds(mention, self.chronic)
+
+    def depends(self, mention: str) -> bool:
+        """Whether a mention says by its own words that it comes only under a circumstance."""
+        return _holds(mention, self.circumstantial)
+
+
+def _holds(mention: str, names: frozenset[str]) -> bool:
+    said = f" {' '.join(mention.lower().split())} "
+    return any(f" {name} " in said for name in names)
+
+
+def _choices(term: str) -> Iterator[str]:
+    """The term with each choice of its braces."""
+    found = _CHOICE.search(term)
+    if found is None:
+        yield term
+        return
+    for choice in found.group(1).split("|"):
+        yield from _choices(term[: found.start()] + choice + term[found.end() :])
+
+
+@cache
+def lexicon(language: str = "en") -> Lexicon:
+    """The lexicon of a language.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    names = languages()
+    if language not in names:
+        raise ConfigError(f"no lexicon of assertion for {language!r}", fix=did_you_mean(language, names))
+    file = files("clinspan.assertion").joinpath(f"{language}.toml")
+    return Lexicon(tomllib.loads(file.read_text(encoding="utf-8")), where=f"{language}.toml")
+
+
+def languages() -> tuple[str, ...]:
+    """The languages that have a lexicon."""
+    found = (file.name for file in files("clinspan.assertion").iterdir())
+    return tuple(sorted(name[:-5] for name in found if name.endswith(".toml") and len(name) == 7))

@@ -1,0 +1,351 @@
+"""Which cues reach which mentions, and what they say together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import regex
+
+from clinspan.assertion.lexicon import Cue, Hit, Lexicon, Token, tokens
+from clinspan.assertion.sections import section_at, sections
+from clinspan.document import Span
+from clinspan.text.sentences import BlockKind, blocks
+
+_ABBREVIATIONS = frozenset(
+    {"dr", "mr", "mrs", "ms", "vs", "st", "no", "approx", "e.g", "i.e", "etc", "pt", "jr", "sr", "dx"}
+)
+_JOINING = frozenset(
+    {
+        ",",
+        "and",
+        "or",
+        "/",
+        "&",
+        "nor",
+        "with",
+        "a",
+        "an",
+        "the",
+        "any",
+        "his",
+        "her",
+        "also",
+        "then",
+        "even",
+        "versus",
+        "vs",
+        "as",
+        "well",
+        "some",
+        "other",
+        "new",
+        "either",
+        "both",
+        "from",
+        "your",
+        "my",
+        "-",
+        "(",
+        ")",
+        "w",
+    }
+)
+_OPENING_WORDS = frozenset(
+    {"a", "an", "the", "any", "his", "her", "some", "this", "that", "such", "these", "your", "their"}
+)
+_BOX = regex.compile(r"\[\s?([xXyYnN✓✔+-]?)\s?\]|([☐☑☒])|\(([-+xX ])\)")
+_AFTER_SIGN = regex.compile(r"[ \t]{0,2}(?:\(\s?([-–−+])\s?\)|:?[ \t]([-–−+])(?=[ \t]*(?:[,;.\n]|$)))")
+_SECTION_SAYS = {
+    "family-history": "associated-with-someone-else",
+    "allergies": "conditional",
+    "return-precautions": "hypothetical",
+    "consent": "hypothetical",
+}
+_WRAPPED = 50
+_SECTION = 30
+_NEARER = 5
+_NAMED = regex.compile(r"[A-Z][^\n:.]{0,40}:|[-*•#\[]")
+_FIRST = ("associated-with-someone-else", "hypothetical", "conditional")
+_CARRIED = frozenset({"absent", "hypothetical"})
+_POLAR = frozenset({"absent", "possible", "present"})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """That a cue, a sign or a section says something of a mention.
+
+    Attributes:
+        kind: one of `lexicon.CLASSES`.
+        distance: tokens between cue and mention.
+        sign: whether it is a sign at the mention itself, as a check box.
+    """
+
+    kind: str
+    distance: int
+    sign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A mention by its tokens."""
+
+    number: int
+    first: int
+    end: int
+
+
+def said_of(text: str, mentions: Sequence[Span], lexicon: Lexicon) -> list[list[Said]]:
+    """For each mention all that is said of it."""
+    found: list[list[Said]] = [[] for _ in mentions]
+    if not mentions:
+        return found
+    order = sorted(range(len(mentions)), key=lambda number: mentions[number])
+    parts = sections(text)
+    carried: tuple[Cue, ...] = ()
+    headed = False
+    at = 0
+    for block in blocks(text):
+        inside = []
+        while at < len(order) and mentions[order[at]].start < block.span.end:
+            inside.append(order[at])
+            at += 1
+        if carried and block.kind is not BlockKind.ITEM and (block.paragraph or not headed):
+            carried = ()
+        closed = text[block.span.end - 1] in ".;"
+        if not inside and closed:
+            carried = ()
+            continue
+        for cue in carried:
+            for number in inside:
+                found[number].append(Said(cue.kind, 20))
+        row = tokens(text, block.span.start, block.span.end)
+        left: tuple[Cue, ...] = ()
+        for sentence in _sentences(row, text):
+            places = list(_places(sentence, inside, mentions))
+            left = _read(sentence, places, lexicon, found)
+        left = tuple(cue for cue in left if cue.kind in _CARRIED)
+        if left and (text[block.span.end - 1] == ":" or (not closed and block.kind is not BlockKind.ITEM)):
+            carried, headed = left, text[block.span.end - 1] == ":"
+        elif block.kind not in (BlockKind.ITEM, BlockKind.ROW):
+            carried = ()
+    for number in order:
+        if lexicon.depends(mentions[number].of(text)):
+            found[number].append(Said("conditional", 3))
+        _signs(text, mentions, number, found[number])
+        name = section_at(parts, mentions[number].start)
+        weak = name != "family-history" and any(one.kind in _POLAR or one.kind in _FIRST for one in found[number])
+        if name in _SECTION_SAYS and not weak:
+            found[number].append(Said(_SECTION_SAYS[name], _SECTION))
+    _boxes(text, mentions, order, found)
+    return found
+
+
+def _sentences(row: list[Token], text: str) -> Iterator[list[Token]]:
+    first = 0
+    for at, token in enumerate(row[:-1]):
+        following = row[at + 1]
+        if following.start > token.end and _turns(text, token.end, following.start):
+            yield row[first : at + 1]
+            first = at + 1
+            continue
+        if token.word not in ".!?" or following.start == token.end:
+            continue
+        before = row[at - 1] if at > first else None
+        starts = text[following.start]
+        if before is not None and before.end == token.start:
+            short = before.word in _ABBREVIATIONS or (len(before.word) == 1 and before.word.isalpha())
+            if token.word == "." and short and not (starts.isupper() and len(before.word) == 1):
+                continue
+        elif token.word == "?":
+            continue
+        if starts.isupper() or starts.isdigit() or starts in '[(-#*"“':
+            yield row[first : at + 1]
+            first = at + 1
+    yield row[first:]
+
+
+def _turns(text: str, end: int, start: int) -> bool:
+    """Whether a line ends between two tokens that is no line of wrapped prose."""
+    at = text.find("\n", end, start)
+    if at < 0 or text[start].islower():
+        return False
+    return at - text.rfind("\n", 0, at) < _WRAPPED or _NAMED.match(text, start) is not None
+
+
+def _places(sentence: Sequence[Token], inside: Sequence[int], mentions: Sequence[Span]) -> Iterator[_Place]:
+    if not sentence:
+        return
+    at = 0
+    for number in inside:
+        span = mentions[number]
+        if span.end <= sentence[0].start or span.start >= sentence[-1].end:
+            continue
+        while at < len(sentence) and sentence[at].end <= span.start:
+            at += 1
+        end = at
+        while end < len(sentence) and sentence[end].start < span.end:
+            end += 1
+        yield _Place(number, at, max(end, at + 1))
+
+
+def _read(
+    sentence: Sequence[Token], places: Sequence[_Place], lexicon: Lexicon, found: list[list[Said]]
+) -> tuple[Cue, ...]:
+    """Adds what the cues of a sentence say; gives those whose scope is open at its end."""
+    hidden = {at for place in places for at in range(place.first, place.end)}
+    for place in places:
+        # The word that opens a mention may belong to a cue before it.
+        if place.end - place.first > 1 and sentence[place.first].word in _OPENING_WORDS:
+            hidden.discard(place.first)
+    hits = [hit for hit in lexicon.find(sentence) if not all(at in hidden for at in range(hit.first, hit.end))]
+    left = []
+    for number, hit in enumerate(hits):
+        for cue in hit.cues:
+            if cue.kind == "none" or cue.kind.startswith("stop"):
+                continue
+            if cue.stands in ("after", "both") and _forward(sentence, places, hits, number, cue, found):
+                left.append(cue)
+            if cue.stands in ("before", "both"):
+                _backward(sentence, places, hits, number, cue, found)
+    return tuple(left)
+
+
+def _forward(
+    sentence: Sequence[Token],
+    places: Sequence[_Place],
+    hits: Sequence[Hit],
+    number: int,
+    cue: Cue,
+    found: list[list[Said]],
+) -> bool:
+    """The scope that begins after a cue; says whether it runs to the sentence's end."""
+    end = len(sentence)
+    for other in hits[number + 1 :]:
+        if other.first >= hits[number].end and any(_stops(cue, one) for one in other.cues):
+            end = other.first
+            break
+    at, started, some = hits[number].end, hits[number].end, False
+    for place in places:
+        if place.end <= hits[number].end:
+            continue
+        if place.first >= end and not place.first < end + 1 and place.first != hits[number].end:
+            break
+        gap = place.first - at
+        if place.first >= end and gap > 0:
+            break
+        between = [token.word for token in sentence[at : place.first]]
+        if gap > cue.reach or (some and cue.list and any(word not in _JOINING for word in between)):
+            return False
+        found[place.number].append(Said(cue.kind, max(0, place.first - started)))
+        at, some = place.end, True
+    return end == len(sentence)
+
+
+def _backward(
+    sentence: Sequence[Token],
+    places: Sequence[_Place],
+    hits: Sequence[Hit],
+    number: int,
+    cue: Cue,
+    found: list[list[Said]],
+) -> None:
+    """The scope that ends before a cue: the mention next to it, and the list that this one closes."""
+    begin = 0
+    for other in reversed(hits[:number]):
+        if any(
+            one.kind in ("stop-hard", "stop-people") or (one.kind in _POLAR and one.stands == "before")
+            for one in other.cues
+        ):
+            begin = other.end
+            break
+    at, some = hits[number].first, False
+    for place in reversed(places):
+        if place.first < begin:
+            break
+        if place.first >= hits[number].first:
+            continue
+        between = [token.word for token in sentence[place.end : at]]
+        if some and any(word not in _JOINING for word in between):
+            break
+        if len(between) > (cue.reach if not some else 4) or (
+            not some and ({",", ":"} & set(between)) and between != [","] * cue.closing
+        ):
+            break
+        found[place.number].append(Said(cue.kind, len(between) if not some else len(between) + 2))
+        at, some = place.first, True
+
+
+def _stops(cue: Cue, other: Cue) -> bool:
+    if other.kind == "stop-hard":
+        return cue.kind != "hypothetical"
+    if other.kind == "stop-people":
+        return cue.kind == "associated-with-someone-else"
+    if other.kind == "stop-verb":
+        return not cue.verbs
+    if other.stands != "after":
+        return False
+    if other.kind in _POLAR:
+        return cue.kind in _POLAR or cue.kind == "past"
+    return other.kind == "hypothetical" and cue.kind in _POLAR
+
+
+def _signs(text: str, mentions: Sequence[Span], number: int, said: list[Said]) -> None:
+    """`+N/V -CP`, `HCV (-)`."""
+    span = mentions[number]
+    before = text[span.start - 1 : span.start]
+    outside = text[span.start - 2 : span.start - 1] if span.start > 1 else " "
+    if before == "+":
+        said.append(Said("present", 0, sign=True))
+    elif before and before in "-–−" and outside in " ,\t;(" and span.start > 1:
+        said.append(Said("absent", 0, sign=True))
+    after = _AFTER_SIGN.match(text, span.end)
+    if after is not None:
+        said.append(Said("present" if "+" in after.group() else "absent", 0, sign=True))
+
+
+def _boxes(text: str, mentions: Sequence[Span], order: Sequence[int], found: list[list[Said]]) -> None:
+    """Check boxes: before each mention where a line begins with one, else after it."""
+    lines: dict[int, list[int]] = {}
+    for number in order:
+        lines.setdefault(text.rfind("\n", 0, mentions[number].start) + 1, []).append(number)
+    for start, numbers in lines.items():
+        end = text.find("\n", mentions[numbers[-1]].end)
+        boxes = list(_BOX.finditer(text, start, end if end >= 0 else len(text)))
+        boxes = [box for box in boxes if not box.group(3)]
+        if not boxes:
+            continue
+        leads = boxes[0].start() < mentions[numbers[0]].start
+        for place, number in enumerate(numbers):
+            span = mentions[number]
+            if leads:
+                near = [box for box in boxes if box.end() <= span.start]
+                box = near[-1] if near else None
+            else:
+                until = mentions[numbers[place + 1]].start if place + 1 < len(numbers) else len(text)
+                box = next((box for box in boxes if span.end <= box.start() < until), None)
+            if box is not None:
+                ticked = ((box.group(1) or "") in "xXyY✓✔+" and box.group(1)) or box.group(2) in ("☑", "☒")
+                found[number].append(Said("present" if ticked else "absent", 0, sign=True))
+
+
+def decided(said: Sequence[Said], values: Sequence[str]) -> str | None:
+    """The class of an assertion that wins among the values that are declared; None where nothing is said.
+
+    Somebody else's, what may come and what depends win over denial and doubt, unless these stand nearer.
+    """
+    near = {kind: distance for kind, distance in by_kind(said).items() if kind in values}
+    polar = min((distance, kind) for kind, distance in near.items() if kind in _POLAR) if near.keys() & _POLAR else None
+    first = (
+        min((near[kind], number, kind) for number, kind in enumerate(_FIRST) if kind in near)
+        if near.keys() & set(_FIRST)
+        else None
+    )
+    if first is None or polar is None:
+        return first[2] if first is not None else polar[1] if polar is not None else None
+    if polar[1] == "absent" and (first[2] == "conditional" or polar[0] + _NEARER < first[0] < _SECTION):
+        return "absent"
+    return first[2]
+
+
+def by_kind(said: Sequence[Said]) -> Mapping[str, int]:
+    """The nearest distance of each class."""
+    return {one.kind: one.distance for one in sorted(said, key=lambda one: -one.distance)}

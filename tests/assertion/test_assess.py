@@ -1,0 +1,146 @@
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinspan.assertion.assess import assess
+from clinspan.assertion.lexicon import Cue, Lexicon, languages, lexicon, tokens
+from clinspan.document import Document, Entity, Span
+from clinspan.errors import ConfigError
+from clinspan.labels import Attribute, Label, LabelSet
+
+PROBLEMS = LabelSet.builtin("problem-treatment-test")
+
+
+def document(text: str, *mentions: str, label: str = "problem") -> Document:
+    entities = []
+    at = 0
+    for mention in mentions:
+        at = text.index(mention, at)
+        entities.append(Entity(Span(at, at + len(mention)), label, mention))
+        at += len(mention)
+    return Document("d", text, tuple(entities))
+
+
+def assertions(text: str, *mentions: str) -> list[str | None]:
+    return [entity.attribute("assertion") for entity in assess(document(text, *mentions), PROBLEMS).entities]
+
+
+def test_a_denial_runs_over_the_whole_list_and_ends_with_the_sentence():
+    found = assertions("He denies fever, chills, or cough. He has a rash.", "fever", "chills", "cough", "a rash")
+    assert found == ["absent", "absent", "absent", "present"]
+
+
+def test_a_denial_heads_the_items_below_it():
+    assert assertions("Denies:\n- chest pain\n- fever\n", "chest pain", "fever") == ["absent", "absent"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mention", "expected"),
+    [
+        ("[ ] diabetes", "diabetes", "absent"),
+        ("[x] diabetes", "diabetes", "present"),
+        ("HCV (-), HBV", "HCV", "absent"),
+        ("Cough: denies\nSputum: yes", "Cough", "absent"),
+        ("FAMILY HISTORY:\nDiabetes.\n", "Diabetes", "associated-with-someone-else"),
+        ("Family History\n--------------\nDiabetes.\n", "Diabetes", "associated-with-someone-else"),
+        ("ALLERGIES: Penicillin (hives).", "hives", "conditional"),
+    ],
+)
+def test_signs_and_headings_say_what_no_sentence_says(text: str, mention: str, expected: str):
+    assert assertions(text, mention) == [expected]
+
+
+def test_a_label_without_attributes_gets_none():
+    found = assess(document("He denies aspirin.", "aspirin", label="treatment"), PROBLEMS)
+    assert not found.entities[0].attributes
+
+
+def test_an_attribute_that_no_rule_knows_stays_absent():
+    severity = Attribute("severity", (("mild", "Little."), ("severe", "Much.")), "mild")
+    labels = LabelSet("x", (Label("problem", "A problem.", attributes=(severity,)),))
+    assert not assess(document("He denies pain.", "pain"), labels).entities[0].attributes
+
+
+def test_a_class_that_the_set_does_not_declare_is_not_given():
+    few = Attribute("assertion", (("present", "Is."), ("absent", "Is not.")), "present")
+    labels = LabelSet("x", (Label("problem", "A problem.", attributes=(few,)),))
+    assert assess(document("Possible pneumonia.", "pneumonia"), labels).entities[0].attribute("assertion") == "present"
+
+
+def test_another_source_wins_but_for_a_sign_at_the_mention():
+    def reads(_: Document) -> list[dict[str, str]]:
+        return [{"assertion": "possible"}, {"assertion": "possible", "unheard": "of"}]
+
+    found = assess(document("[ ] fever\nHe denies cough.", "fever", "cough"), PROBLEMS, reads=reads).entities
+    assert [entity.attribute("assertion") for entity in found] == ["absent", "possible"]
+    assert "unheard" not in found[1].attributes
+
+
+def test_values_that_are_there_may_be_kept():
+    said = Document("d", "No pain.", (Entity(Span(3, 7), "problem", "pain", attributes={"assertion": "possible"}),))
+    assert assess(said, PROBLEMS, keep=True).entities[0].attributes == {
+        "assertion": "possible",
+        "temporality": "current",
+    }
+    assert assess(said, PROBLEMS).entities[0].attribute("assertion") == "absent"
+
+
+def test_sections_are_told_only_where_they_are_asked_for():
+    given_ = document("HPI: Cough.\nFamily History: Asthma.", "Cough", "Asthma")
+    assert "sections" not in assess(given_, PROBLEMS).metadata
+    found = assess(given_, PROBLEMS, with_sections=True)
+    assert [entity.attribute("section") for entity in found.entities] == ["present-illness", "family-history"]
+    assert [part["name"] for part in found.metadata["sections"]] == ["present-illness", "family-history"]  # type: ignore
+
+
+def test_a_history_of_a_chronic_disease_is_not_past():
+    found = assess(document("History of stroke. History of hypertension.", "stroke", "hypertension"), PROBLEMS).entities
+    assert [entity.attribute("temporality") for entity in found] == ["past", "current"]
+
+
+_WORDS = st.sampled_from(
+    ["no", "fever", "denies", ",", "or", ".", "\n", "- ", "[ ]", "if", "mother", "has", ":", "é", "🙂"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_WORDS, max_size=25), st.data())
+def test_places_and_texts_never_change(words: list[str], data: st.DataObject):
+    text = " ".join(words)
+    entities = []
+    for _ in range(data.draw(st.integers(0, 4)) if text else 0):
+        start = data.draw(st.integers(0, len(text) - 1))
+        end = data.draw(st.integers(start + 1, len(text)))
+        entities.append(Entity(Span(start, end), "problem", text[start:end]))
+    before = Document("d", text, tuple(entities))
+    after = assess(before, PROBLEMS, with_sections=True)
+    assert after.text == text
+    assert [(e.span, e.text, e.label) for e in after.entities] == [(e.span, e.text, e.label) for e in before.entities]
+    assert all(e.attribute("assertion") in PROBLEMS["problem"].attributes[0].value_names for e in after.entities)
+
+
+@given(st.text(max_size=80))
+def test_tokens_stand_where_they_say(text: str):
+    found = tokens(text)
+    assert all(token.start < token.end <= len(text) for token in found)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found))
+
+
+def test_the_longest_cue_hides_those_inside():
+    found = lexicon().find(tokens("no change in pain"))
+    assert [cue.kind for cue in found[0].cues] == ["none"]
+
+
+def test_languages_are_files():
+    assert languages() == ("en",)
+    with pytest.raises(ConfigError, match="no lexicon"):
+        lexicon("fr")
+
+
+def test_a_wrong_lexicon_is_refused():
+    with pytest.raises(ConfigError, match="unknown key"):
+        Lexicon({"language": "en", "cues": [{"class": "absent", "reech": 3, "terms": ["no"]}]}, where="x.toml")
+    with pytest.raises(ConfigError, match="unknown class"):
+        Cue("denied")
