@@ -17,7 +17,7 @@ from clinspan.errors import ConfigError
 from clinspan.examples.selection import MentionSource, Order, Strategy
 from clinspan.formats import catalogue
 from clinspan.labels import builtin_names
-from clinspan.llms.spec import KINDS, spec_forms
+from clinspan.llms.spec import kinds, spec_forms
 from clinspan.messages import CandidateMode
 
 
@@ -137,7 +137,7 @@ def _texts(*texts: str) -> Callable[[], Iterable[str]]:
 
 
 def _llms() -> list[str]:
-    return ["auto", "none", *(name if kind.default else f"{name}:" for name, kind in KINDS.items())]
+    return ["auto", "none", *(name if kind.default else f"{name}:" for name, kind in kinds().items())]
 
 
 def _group(heading: str | None, *settings: Setting) -> tuple[Setting, ...]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from clinspan.ablation.plan import KEYS, LLMPlan, Plan, Source, Unit, Value, check
 from clinspan.corpora import catalogue
 from clinspan.errors import ConfigError, did_you_mean
-from clinspan.llms.spec import KINDS
+from clinspan.llms.spec import kinds
 
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
 
@@ -203,10 +203,10 @@ def _llms(data: Any, path: Path) -> dict[str, LLMPlan]:
     for name, entry in Section(data, path, "llms", None).data.items():
         spec = Section(entry, path, f"llms.{name}", None).text("spec")
         kind = spec.partition(":")[0]
-        if kind not in KINDS and spec != "none":
+        if kind not in kinds() and spec != "none":
             where = f"{path}, [llms.{name}]"
-            raise ConfigError(f"spec is {spec!r}", where=where, fix=did_you_mean(kind, ["none", *KINDS]))
-        options = {option.replace("_", "-") for option in KINDS[kind].options} if kind in KINDS else set()
+            raise ConfigError(f"spec is {spec!r}", where=where, fix=did_you_mean(kind, ["none", *kinds()]))
+        options = {option.replace("_", "-") for option in kinds()[kind].options} if kind in kinds() else set()
         # An adapter is given by its folder or `none`; consent is the user's word and no part of a plan.
         options -= {"adapter", "allow-remote"}
         section = Section(entry, path, f"llms.{name}", (*_SPEC, *sorted(options)))
@@ -240,8 +240,8 @@ def _value(section: Section, key: str, value: object, llms: Mapping[str, LLMPlan
     found = check(key, value, section.where)
     if key == "llm" and found not in llms:
         kind = str(found).partition(":")[0]
-        if kind not in ("none", *KINDS):
-            fix = did_you_mean(str(found), [*llms, "none", *KINDS])
+        if kind not in ("none", *kinds()):
+            fix = did_you_mean(str(found), [*llms, "none", *kinds()])
             raise ConfigError(f"llm is {found!r}", where=section.where, fix=fix)
     if key in _PATHS and found not in ("open", "none"):
         return section.expanded(key, str(found))

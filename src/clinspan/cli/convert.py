@@ -179,8 +179,10 @@ def _details(old: Entity, new: Entity, rulers: tuple[Ruler | None, Ruler | None]
             yield f"attributes {name!r}"
 
 
-def write(documents: Sequence[Document], target: Path, format: str, *, lossless: bool) -> tuple[Loss, ...]:
+def write(documents: Sequence[Document], target: Path, format: str, *, lossless: bool) -> tuple[str, ...]:
     """Writes beside the target, reads that back, and only then puts it in its place.
+
+    Returns what is lost. An export cannot be read back, so what it says of itself counts.
 
     Raises:
         OutputError: when it cannot be written, cannot be read back, or would lose something and may not.
@@ -188,15 +190,10 @@ def write(documents: Sequence[Document], target: Path, format: str, *, lossless:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         part = Path(folder) / target.name
         catalogue.write(documents, part, format=format)
-        again: list[Document] = []
-        for result in catalogue.read(part, format=format):
-            if isinstance(result, InputError):
-                raise OutputError(f"{format} cannot say this corpus: {result.what}", where=result.where)
-            again.append(result)
-        losses = compare(documents, again)
+        losses = _losses(documents, part, format)
         if losses and lossless:
             raise OutputError(
-                f"{format} would lose " + "; ".join(map(str, losses)),
+                f"{format} would lose " + "; ".join(losses),
                 where=str(target),
                 fix="Leave out --lossless to write it all the same.",
             )
@@ -205,3 +202,15 @@ def write(documents: Sequence[Document], target: Path, format: str, *, lossless:
         else:
             part.replace(target)
     return losses
+
+
+def _losses(documents: Sequence[Document], written: Path, format: str) -> tuple[str, ...]:
+    known = catalogue.by_name(format)
+    if known.read is None:
+        return (known.loses,) if known.loses else ()
+    again: list[Document] = []
+    for result in catalogue.read(written, format=format):
+        if isinstance(result, InputError):
+            raise OutputError(f"{format} cannot say this corpus: {result.what}", where=result.where)
+        again.append(result)
+    return tuple(map(str, compare(documents, again)))

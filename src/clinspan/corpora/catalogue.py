@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from clinspan.corpora import (
@@ -29,6 +28,7 @@ from clinspan.corpora import (
 from clinspan.corpora.format import LOOKED_AT, CorpusFormat, Head, Results
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError, did_you_mean
+from clinspan.plugins import added
 
 GROUP = "clinspan.corpora"
 """The entry points that name formats of other packages."""
@@ -80,17 +80,12 @@ def formats() -> Mapping[str, CorpusFormat]:
         ConfigError: when an entry point of a package names no format, or one whose name is taken.
     """
     found = {format.name: format for format in _BUILT_IN}
-    for point in entry_points(group=GROUP):
-        where = f"entry point {point.name!r} = {point.value!r} of {GROUP}"
-        try:
-            added = point.load()
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"cannot be loaded: {error}", where=where, fix="Mend or remove its package.") from error
-        if not isinstance(added, CorpusFormat):
-            raise ConfigError(f"is {type(added).__name__}", where=where, expected="a CorpusFormat")
-        if added.name in found:
-            raise ConfigError(f"the format {added.name!r} is there already", where=where, expected="another name")
-        found[added.name] = added
+    for _, format, where in added(GROUP):
+        if not isinstance(format, CorpusFormat):
+            raise ConfigError(f"is {type(format).__name__}", where=where, expected="a CorpusFormat")
+        if format.name in found:
+            raise ConfigError(f"the format {format.name!r} is there already", where=where, expected="another name")
+        found[format.name] = format
     return found
 
 
@@ -116,6 +111,22 @@ def writable(name: str) -> CorpusFormat:
         can = [format.name for format in formats().values() if format.write is not None]
         raise ConfigError(f"{name!r} is no format that is written", fix=f"Known: {', '.join(can)}")
     return known
+
+
+def readable(name: str) -> CorpusFormat:
+    """The format of that name, which must be one that is read.
+
+    Raises:
+        ConfigError: when there is none, or it is only written.
+    """
+    known = by_name(name)
+    if known.read is None:
+        raise ConfigError(f"{name!r} is only written", fix=f"Known: {', '.join(each.name for each in _read_formats())}")
+    return known
+
+
+def _read_formats() -> list[CorpusFormat]:
+    return [format for format in formats().values() if format.read is not None]
 
 
 def by_ending(ending: str) -> str | None:
@@ -147,14 +158,14 @@ def read(
         InputError: when a file cannot be read at all, or its format is not known.
     """
     path = Path(path)
-    known = by_name(format) if format is not None else _recognised(path, told)
+    known = readable(format) if format is not None else _recognised(path, told)
     if path.is_dir() and (known is None or not known.folder):
         first = once(told)
         for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
             name = known.name if known is not None else None
             yield from read(file, format=name, labels=labels, lenient=lenient, told=first)
         return
-    if known is None:
+    if known is None or known.read is None:
         raise InputError(
             "is in no format that clinspan can tell", where=str(path), fix=f"Name it: one of {', '.join(formats())}."
         )
@@ -227,7 +238,7 @@ def recognise(path: Path, *, text_column: str = "text") -> Sign | None:
     if path.is_dir():
         return _only(_folder_signs(path), path)
     beside = []
-    for format in formats().values() if path.suffix.lower() == ".txt" else ():
+    for format in _read_formats() if path.suffix.lower() == ".txt" else ():
         file = path.with_suffix(format.beside) if format.beside else None
         if file is not None and file.is_file():
             name = format.variant([file], path.parent) if format.variant else format.name
@@ -242,7 +253,7 @@ def of_content(path: Path, *, text_column: str = "text") -> Sign | None:
         InputError: as `recognise`.
     """
     found = signs(Head(text.read_bytes(path, most=LOOKED_AT), path=path, text_column=text_column))
-    named = by_ending(path.suffix)
+    named = next((each.name for each in _read_formats() if path.suffix.lower() in each.endings), None)
     if len(found) != 1 and named and (not found or named in {sign.format for sign in found}):
         return Sign(named, "its ending")
     return _only(found, path)
@@ -250,7 +261,7 @@ def of_content(path: Path, *, text_column: str = "text") -> Sign | None:
 
 def signs(head: Head) -> list[Sign]:
     """The formats that a file may be in which begins so."""
-    found = ((format.name, format.sign(head)) for format in formats().values())
+    found = ((format.name, format.sign(head)) for format in _read_formats())
     return [Sign(name, why) for name, why in found if why is not None]
 
 
@@ -266,10 +277,10 @@ def _only(found: list[Sign], path: Path) -> Sign | None:
 
 def _folder_signs(path: Path) -> list[Sign]:
     """The formats whose documents lie in several files, by the files of a folder and all below it."""
-    told = ((format.name, format.folder_sign(path)) for format in formats().values())
+    told = ((format.name, format.folder_sign(path)) for format in _read_formats())
     if whole := [Sign(name, why) for name, why in told if why is not None]:
         return whole
-    beside = {format.beside: format for format in formats().values() if format.beside}
+    beside = {format.beside: format for format in _read_formats() if format.beside}
     found: dict[str, list[Path]] = {}
     for file in _files(path):
         if (ending := file.suffix.lower()) in beside:

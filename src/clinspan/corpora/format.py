@@ -94,7 +94,7 @@ class CorpusFormat:
 
     Attributes:
         name: as users give it.
-        read: reads a file, or a folder where `folder` is set.
+        read: reads a file, or a folder where `folder` is set; None for an export, which is only written.
         write: writes a new file or folder; None where the format is only read.
         sign: says by what a file's beginning shows the format; None where it does not.
         endings: of files, which count where no sign tells.
@@ -106,11 +106,11 @@ class CorpusFormat:
         loses: what the format cannot say, for people.
 
     Raises:
-        ValueError: when the name is not in lower case, or an ending lacks its dot.
+        ValueError: when the name is not in lower case, an ending lacks its dot, or it is neither read nor written.
     """
 
     name: str
-    read: Read
+    read: Read | None = None
     write: Write | None = None
     sign: Callable[[Head], str | None] = lambda _: None
     endings: tuple[str, ...] = ()
@@ -124,6 +124,8 @@ class CorpusFormat:
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.lower().strip():
             raise ValueError(f"a format's name is in lower case, not {self.name!r}")
+        if self.read is None and self.write is None:
+            raise ValueError(f"the format {self.name!r} is neither read nor written")
         for ending in (*self.endings, *([self.beside] if self.beside else ())):
             if not ending.startswith(".") or ending != ending.lower():
                 raise ValueError(f"an ending begins with a dot and is in lower case, not {ending!r}")

@@ -62,7 +62,7 @@ def read(
     """
     # A database of its own keeps the ids on disk when they are many; SQLite deletes it with the connection.
     if format is not None:
-        catalogue.by_name(format)
+        catalogue.readable(format)
     asked = _Asked(format, text_column, id_column, encoding, told)
     with closing(sqlite3.connect("")) as seen:
         seen.execute("create table seen (id text primary key, place text) without rowid")

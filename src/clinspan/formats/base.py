@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -71,6 +71,7 @@ class Reading:
     refused: bool = False
 
 
+@runtime_checkable
 class Format(Protocol):
     """A way to write entities as text and to read them back.
 

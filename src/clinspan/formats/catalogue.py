@@ -5,6 +5,7 @@ A package adds a format as an entry point of the group `clinspan.formats` that n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, did_you_mean
@@ -14,6 +15,7 @@ from clinspan.formats.fidelity import align_copy
 from clinspan.formats.json_answer import JsonList, MentionMapping
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import LabelSet
+from clinspan.plugins import added
 
 
 class PerType:
@@ -77,13 +79,33 @@ def merge(readings: Sequence[Reading]) -> Reading:
     )
 
 
-_FORMATS: dict[str, type[Format]] = {"tanl": Tanl, "dice": Dice, "json": JsonList, "mapping": MentionMapping}
+GROUP = "clinspan.formats"
+"""The entry points that name the classes of formats of other packages."""
+_BUILT_IN: tuple[type[Format], ...] = (Tanl, Dice, JsonList, MentionMapping)
 _PER_TYPE = "per-type:"
+
+
+@cache
+def formats() -> Mapping[str, Format]:
+    """All formats by name.
+
+    Raises:
+        ConfigError: when an entry point of a package makes no format, or one whose name is taken.
+    """
+    found = {form.name: form for form in (make() for make in _BUILT_IN)}
+    for _, make, where in added(GROUP):
+        form = make() if callable(make) else make
+        if not isinstance(form, Format):
+            raise ConfigError(f"makes {type(form).__name__}", where=where, expected="a clinspan.formats.base.Format")
+        if form.name in found or form.name.startswith(_PER_TYPE):
+            raise ConfigError(f"the format {form.name!r} is there already", where=where, expected="another name")
+        found[form.name] = form
+    return found
 
 
 def names() -> tuple[str, ...]:
     """The names that `by_name` knows: each format, and each asked one type per call."""
-    return (*_FORMATS, *(_PER_TYPE + name for name in _FORMATS))
+    return (*formats(), *(_PER_TYPE + name for name in formats()))
 
 
 def by_name(name: str) -> Format:
@@ -94,5 +116,5 @@ def by_name(name: str) -> Format:
     """
     if name not in names():
         raise ConfigError(f"no format {name!r}", fix=did_you_mean(name, names()))
-    form: Format = _FORMATS[name.removeprefix(_PER_TYPE)]()
+    form = formats()[name.removeprefix(_PER_TYPE)]
     return PerType(form) if name.startswith(_PER_TYPE) else form

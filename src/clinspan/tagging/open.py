@@ -15,7 +15,7 @@ from clinspan.labels import LabelSet, builtin_names
 from clinspan.llms import spec
 from clinspan.llms.base import LLM, Particular
 from clinspan.llms.encoder import EncoderLLM, EncoderSettings
-from clinspan.llms.spec import KINDS, takes
+from clinspan.llms.spec import kinds, takes
 from clinspan.models import adapters
 from clinspan.models.registry import path_of
 from clinspan.settings import TAGGING_SETTINGS
@@ -71,7 +71,7 @@ def divided(
     if isinstance(encoder, str | Path):
         read = {key: asked[key] for key in _OF_ENCODERS & asked.keys()}
         asked = {key: value for key, value in asked.items() if key not in read or (llm and takes(str(llm), key))}
-    of_llms = _OF_ENCODERS | {option for kind in KINDS.values() for option in kind.options}
+    of_llms = _OF_ENCODERS | {option for kind in kinds().values() for option in kind.options}
     for key, value in asked.items():
         if key not in of_llms:
             known = [*TAGGING_SETTINGS, *sorted(of_llms)]

@@ -11,7 +11,7 @@ from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
 from clinspan.examples.selection import Strategy
 from clinspan.labels import LabelSet
-from clinspan.llms.spec import KINDS
+from clinspan.llms.spec import kinds
 from clinspan.tagging.tagger import Tagger
 
 _PATHS = frozenset({"PATH", "FOLDER", "FILE"})
@@ -83,7 +83,7 @@ class TaggerRecipe:
         llm = self.llm
         kind, _, argument = llm.partition(":")
         # What follows `hf:` may be a folder of this machine or a name of the hub.
-        local = kind in KINDS and KINDS[kind].argument in _PATHS
+        local = kind in kinds() and kinds()[kind].argument in _PATHS
         if argument and (local or (kind == "hf" and Path(argument).is_dir())):
             llm = f"{kind}:{Path(argument).absolute()}"
         return replace(
