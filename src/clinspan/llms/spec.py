@@ -85,7 +85,7 @@ def kinds() -> Mapping[str, LLMKind]:
     for name, kind, where in added(GROUP):
         if not isinstance(kind, LLMKind):
             raise ConfigError(f"is {type(kind).__name__}", where=where, expected="an LLMKind")
-        if name == "none" or name in found:
+        if name in ("auto", "none") or name in found:
             raise ConfigError(f"the LLM {name!r} is there already", where=where, expected="another name")
         found[name] = kind
     return found
