@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from clinspan.cli import (
     ablate,
+    assess,
     calibrate,
     convert,
     dictionary,
@@ -45,6 +46,7 @@ app.command()(tag.demo)
 app.command()(calibrate.calibrate)
 app.command()(ground.ground)
 app.command()(doctor.doctor)
+app.command()(assess.assess)
 app.command()(evaluate.evaluate)
 app.command()(tune.tune)
 app.command()(tune.tune_encoder)

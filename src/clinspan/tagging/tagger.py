@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from clinspan.assertion.assess import assess
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
@@ -252,6 +253,10 @@ class Tagger:
             sharing=self.sharing,
         )
         return way.walked(_documents(documents), progress, timed)
+
+    def assess(self, document: Document) -> Document:
+        """The document with the attributes of its own entities set by rules, where the label set declares them."""
+        return assess(document, self.labels)
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.
