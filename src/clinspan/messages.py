@@ -71,7 +71,7 @@ class Request:
         max_tokens: at most this many tokens are generated. An LLM that decodes by copying does not cut an answer with a
             `constraint`, which its text bounds.
         constraint: honoured by LLMs that can; the others answer freely and the reader checks the copy.
-        json_schema: likewise, for formats that answer in JSON.
+        json_schema: the schema of a right answer, for formats that answer in JSON; LLMs that cannot use it ignore it.
         about: for records; it is neither sent nor part of what tells two requests apart.
     """
 

@@ -137,7 +137,7 @@ class Plan:
 
     @property
     def checksum(self) -> str:
-        """Of the file: SHA-256, 12 digits."""
+        """The file's SHA-256, 12 digits."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()[:12]
 
     def llm(self, name: str) -> LLMPlan:

@@ -10,7 +10,7 @@ from clinspan.evaluation.match import Rule
 
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 46, 20, 14, 44
-"""Of the part of a plot that is drawn in, in its own units."""
+"""Margins around the plot, in its own units."""
 SHADES = 8
 _ROW = 34
 _APART = 7

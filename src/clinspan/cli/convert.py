@@ -152,7 +152,7 @@ def _place(entity: Entity, ruler: Ruler | None) -> tuple[int, int, str]:
 
 
 def _nearest(entity: Entity, others: list[Entity]) -> Entity | None:
-    """Of those in the same place the one that is most alike: one place may hold several."""
+    """The most similar of the entities in the same place, since one place may hold several."""
     return max(others, key=lambda o: (o == entity, o.fragments == entity.fragments), default=None)
 
 

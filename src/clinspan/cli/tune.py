@@ -44,7 +44,7 @@ def tune(
     force: Force = False,
     learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 1e-3,
     schedule: Annotated[str, typer.Option(help="How the rate falls: linear or cosine.")] = "linear",
-    rank: Annotated[int, typer.Option(help="Of the adapter's matrices.")] = 16,
+    rank: Annotated[int, typer.Option(help="Rank of the adapter's matrices.")] = 16,
     batch: Batch = 16,
     loss: Annotated[
         str | None, typer.Option(help="`choices` (the format tanl) or `answer`, every token of it.")
@@ -67,7 +67,7 @@ def tune(
         typer.Option(help="Validate after so many passes (0.25), not by the clock; repeatable. The end always is."),
     ] = None,
     patience: Annotated[int, typer.Option(help="Stop after so many validations without a gain; 0: never.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the adapter's start and the order of windows.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed for the adapter's start and the order of windows.")] = 1,
 ) -> None:
     """Tunes a small model on gold documents and writes an adapter with its card.
 
@@ -169,7 +169,8 @@ def tune_encoder(
     patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
     seed: Annotated[
-        int, typer.Option(help="Of the outputs' start, dropout, the order of windows and the documents drawn.")
+        int,
+        typer.Option(help="Random seed for starting weights, dropout, the order of windows and the documents drawn."),
     ] = 1,
 ) -> None:
     """Tunes an encoder on gold documents to classify tokens, and writes it with its card.

@@ -107,7 +107,7 @@ class Dice:
 
     def parse(self, answer: str, labels: LabelSet) -> Reading:
         """The mentions in the answer's order: type by type."""
-        reader = _Reader(answer, labels)
+        reader = _DiceReader(answer, labels)
         at = 0
         for line in answer.split("\n"):
             reader.line(line, at)
@@ -122,7 +122,7 @@ def _written(entity: Entity) -> str:
     return f" {GAP} ".join(map(escape, parts))
 
 
-class _Reader:
+class _DiceReader:
     """Reads line by line; a line belongs to the type that was named last."""
 
     def __init__(self, answer: str, labels: LabelSet):

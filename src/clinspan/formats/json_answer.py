@@ -36,7 +36,7 @@ def read(answer: str, labels: LabelSet, *, as_mapping: bool) -> Reading:
     """
     names = LabelNames(labels)
     nodes, repairs = loose_json.values(answer)
-    reader = _Reader(answer, labels, names, as_mapping=as_mapping)
+    reader = _JsonAnswerReader(answer, labels, names, as_mapping=as_mapping)
     reader.repairs += repairs
     for node in nodes:
         reader.top(node)
@@ -53,7 +53,7 @@ def _is_structured(node: Node) -> bool:
     return node.kind == "object" or not node.items or any(item.kind != "word" for item in node.items)
 
 
-class _Reader:
+class _JsonAnswerReader:
     def __init__(self, answer: str, labels: LabelSet, names: LabelNames, *, as_mapping: bool):
         self.answer = answer
         self.names = names

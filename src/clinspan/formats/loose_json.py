@@ -53,7 +53,7 @@ _SINGLE = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 def values(answer: str) -> tuple[list[Node], list[Repair]]:
     """All objects and arrays that stand on their own in the answer, in order, and what was mended to read them."""
-    reader = _Reader(answer)
+    reader = _LooseJsonReader(answer)
     found: list[Node] = []
     at = 0
     while (start := _START.search(answer, at)) is not None:
@@ -73,7 +73,7 @@ class _Frame:
     parted: bool = True
 
 
-class _Reader:
+class _LooseJsonReader:
     def __init__(self, answer: str):
         self.answer = answer
         self.repairs: list[Repair] = []

@@ -52,7 +52,7 @@ _NONE = frozenset({"none", "n/a", "-", "nothing", "", "none.", "<entity>", "null
 
 def read(answer: str, labels: LabelSet, names: LabelNames) -> Reading:
     """The mentions in lines that have a mention and a label, or a mention below its label."""
-    reader = _Reader(labels, names)
+    reader = _ProseReader(labels, names)
     at = 0
     for line in answer.split("\n"):
         reader.line(line, at)
@@ -70,7 +70,7 @@ def _whole(answer: str, reason: str) -> tuple[Unread, ...]:
     return (Unread(answer, 0, len(answer), reason if answer.strip() else "an empty answer"),)
 
 
-class _Reader:
+class _ProseReader:
     def __init__(self, labels: LabelSet, names: LabelNames):
         self.names = names
         self.only = labels.names[0] if len(labels.names) == 1 else None

@@ -160,7 +160,7 @@ class Tanl:
 
     def parse(self, answer: str, labels: LabelSet) -> Reading:
         """The mentions in the order in which their marks open, and the copy without its marks."""
-        reader = _Reader(answer, LabelNames(labels))
+        reader = _TanlReader(answer, LabelNames(labels))
         reading = reader.read()
         if not reading.mentions and prose.refuses(answer):
             return Reading(unread=reading.unread, repairs=reading.repairs, copy=reading.copy, refused=True)
@@ -177,7 +177,7 @@ class _Mark:
     bar_offset: int = -1
 
 
-class _Reader:
+class _TanlReader:
     """One pass over the answer; a mark's own pieces are blanked when it turns out to be one."""
 
     def __init__(self, answer: str, names: LabelNames):

@@ -147,7 +147,7 @@ class EmbeddedLLM:
         lanes = settings.side_by_side or (threads if self.small else 1)
         self._lanes = Lanes(self._weights, lanes=lanes, threads=threads, context=settings.context)
         self._workers = ThreadPoolExecutor(len(self._lanes), thread_name_prefix="clinspan-embedded")
-        # What texts are in tokens, any context tells, and in any thread.
+        # Any context can count tokens, from any thread.
         self._model = self._lanes.first
         self._tokenize = lru_cache(maxsize=1 << 15)(self._model.tokenize)
         self.context: int | None = self._model.n_ctx

@@ -68,10 +68,10 @@ class LimitSettings:
 
 
 class _Stage(Enum):
-    """Of the way up."""
+    """How the number of requests under way grows."""
 
     FIRST = 0
-    """As many answers are waited for as requests set out at first."""
+    """Waits for the answers to the first requests."""
     RISING = 1
     """Each answer makes room for one more."""
     STEADY = 2
@@ -228,10 +228,10 @@ def backoff(repetition: int, limits: LimitSettings, chance: random.Random) -> fl
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """The seconds that a server asks to wait, in any of the ways it may say so; None where it says nothing that is one.
+    """The seconds that a server asks to wait, in any notation; None where it does not say.
 
     Args:
-        headers: of the response; names in any case, as HTTP clients give them.
+        headers: HTTP headers of the response, names in any case.
         now: the time of day, to which an HTTP date is compared.
     """
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:

@@ -112,9 +112,8 @@ def of_status(
     """The fault that an HTTP status other than success means.
 
     Args:
-        status: of the response.
-        headers: likewise.
-        body: likewise.
+        headers: HTTP headers of the failed response.
+        body: its text.
         where: the server's address, for errors.
         key: the variable that holds the key, for errors.
         model: the model's name, for errors.

@@ -88,7 +88,7 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self.id = ""
-        """Of the run, once it is described."""
+        """The run's id, once it is described."""
         if path.exists() and not path.is_dir():
             raise OutputError("is a file, and a run is a folder", where=str(path), fix="Name a folder.")
         try:
