@@ -158,7 +158,7 @@ class Entity:
         return self.span.end
 
     def attribute(self, name: str) -> str | None:
-        """The value of an attribute; None where nothing is said of it."""
+        """The value of an attribute; None when it is not set."""
         return self.attributes.get(name)
 
     def shift(self, by: int) -> "Entity":

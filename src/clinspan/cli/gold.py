@@ -26,7 +26,7 @@ def say_left_out(gate: Gate) -> None:
 
 
 def label_sets(names: Sequence[str], corpora: int) -> list[LabelSet]:
-    """One label set for each of so many corpora.
+    """One label set for each corpus.
 
     Raises:
         ConfigError: when there are neither one nor as many.

@@ -33,7 +33,7 @@ class TagMany(Protocol):
 
 
 def check_engine(engine: str, settings: ClusterSettings) -> None:
-    """Refuses a cluster's settings where none is wanted.
+    """Refuses a cluster's settings when no cluster is used.
 
     Raises:
         ConfigError: naming the option.

@@ -246,7 +246,7 @@ def _train_encoder(run: Any, console: Console) -> None:
 
 
 Show = Callable[[float, str], None]
-"""Shows the part that is done, in [0, 1], and what is to be said of it."""
+"""Shows the share done, in [0, 1], and a message."""
 
 
 class Run(Protocol):

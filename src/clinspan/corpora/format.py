@@ -68,7 +68,7 @@ class Head:
 
     @cached_property
     def first_line_json(self) -> Any:
-        """The value that the first line is by itself; None where it is none."""
+        """The first line read as JSON; None when it is no JSON."""
         if not self.begins.startswith("{"):
             return None
         try:

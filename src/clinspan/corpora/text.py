@@ -28,7 +28,7 @@ _WIDE = (
 REMARK = "remark"
 """The key of a document's metadata under which stands what was changed when it was read."""
 _RARE = 20
-"""A text has fewer NULs than one in so many bytes."""
+"""Bytes per NUL: a file with more NULs than that is no text."""
 
 
 def _is_wide(encoding: str) -> bool:

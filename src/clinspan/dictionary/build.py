@@ -21,7 +21,7 @@ from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 from clinspan.files import MANIFEST, cache_folder, current_generation, next_generation
 
-Progress = Callable[[str, int], None]
+BuildProgress = Callable[[str, int], None]
 """Called with the name of the step and how many names or keys it has done."""
 
 _STEP = 100_000
@@ -128,7 +128,7 @@ def default_path() -> Path:
     return cache_folder() / "dictionaries" / f"open-{digest}"
 
 
-def open_default(progress: Progress | None = None) -> Dictionary:
+def open_default(progress: BuildProgress | None = None) -> Dictionary:
     """The default dictionary, built first where it is not there yet; two processes that start at once build it once.
 
     Raises:
@@ -141,7 +141,7 @@ def open_default(progress: Progress | None = None) -> Dictionary:
     return Dictionary.open(path)
 
 
-def build(sources: Sequence[Source], out: Path, *, progress: Progress | None = None, keep: bool = False) -> None:
+def build(sources: Sequence[Source], out: Path, *, progress: BuildProgress | None = None, keep: bool = False) -> None:
     """Builds the dictionary in folder `out` from `sources`; of equal senses, those of earlier sources come first.
 
     An index that is already there stays in place, whole, until the new one is complete. Two builds of one folder wait
@@ -162,7 +162,7 @@ def _silent(_step: str, _done: int) -> None:
     """No progress is shown."""
 
 
-def _write(sources: Sequence[Source], folder: Path, progress: Progress) -> dict[str, object]:
+def _write(sources: Sequence[Source], folder: Path, progress: BuildProgress) -> dict[str, object]:
     with (folder / "spool").open("w+", encoding="utf-8", newline="\n") as spool:
         with _Tables(folder, spool) as tables:
             for entry in _merged(sources):
@@ -224,7 +224,7 @@ def _merge(entries: Sequence[Entry]) -> Entry:
     )
 
 
-def _index_keys(spool: TextIO, folder: Path, acronyms: bytearray, progress: Progress) -> int:
+def _index_keys(spool: TextIO, folder: Path, acronyms: bytearray, progress: BuildProgress) -> int:
     """Writes the index of the lines `form<TAB>name number` in `spool` into `folder`; returns how many keys it has."""
     words: set[str] = set()
     keys = marisa_trie.Trie(_keys(spool, words, progress))
@@ -245,7 +245,7 @@ def _lines(spool: TextIO) -> Iterator[tuple[str, int]]:
         yield form[: layout.LONGEST_KEY] + " ", int(number)
 
 
-def _keys(spool: TextIO, words: set[str], progress: Progress) -> Iterator[str]:
+def _keys(spool: TextIO, words: set[str], progress: BuildProgress) -> Iterator[str]:
     for done, (key, _) in enumerate(_lines(spool)):
         words.update(word for word in key.split() if len(word) >= 4 and word.isalpha())
         if not done % _STEP:
@@ -254,7 +254,7 @@ def _keys(spool: TextIO, words: set[str], progress: Progress) -> Iterator[str]:
 
 
 def _write_postings(
-    spool: TextIO, folder: Path, keys: marisa_trie.Trie, acronyms: bytearray, progress: Progress
+    spool: TextIO, folder: Path, keys: marisa_trie.Trie, acronyms: bytearray, progress: BuildProgress
 ) -> None:
     # A counting sort of the names by key, in two passes over the file, since the pairs are many.
     counts = array("I", bytes(4 * (len(keys) + 1)))

@@ -15,7 +15,7 @@ from clinspan.evaluation.significance import Interval, draws, interval
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Entities whose scores lie in `low` to `high`: how many, their mean score, and the share that was right."""
+    """Entities with scores from `low` to `high`: their number, their mean score, and the share that was right."""
 
     low: float
     high: float

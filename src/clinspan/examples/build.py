@@ -31,7 +31,7 @@ _BATCH = 1024
 """Texts that are encoded at a time."""
 
 
-class Progress(Protocol):
+class BuildProgress(Protocol):
     """Is told how far a step has come."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
@@ -50,7 +50,7 @@ def build(
     labels: Labels,
     window: WindowSettings = SENTENCE,
     encoder: Encoder | None = None,
-    progress: Progress = _silent,
+    progress: BuildProgress = _silent,
 ) -> None:
     """Builds the pool in `folder` from documents that have been checked.
 
@@ -86,7 +86,7 @@ def add(
     *,
     labels: Labels = (),
     encoder: Encoder | None = None,
-    progress: Progress = _silent,
+    progress: BuildProgress = _silent,
 ) -> None:
     """Adds documents that have been checked to the pool in `folder`; only what is new is encoded.
 
@@ -143,7 +143,7 @@ def _add_all(
     documents: Iterable[Document],
     generation: Path,
     window: WindowSettings,
-    progress: Progress,
+    progress: BuildProgress,
     *,
     onto: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _index(
     *,
     before: Pool | None,
     grown: bool,
-    progress: Progress,
+    progress: BuildProgress,
 ) -> dict[str, Any]:
     """Writes the indexes of a generation's examples, and gives its manifest."""
     examples = store.Store(generation / store.STORE)
@@ -207,7 +207,7 @@ def write_vectors(
     *,
     before: Pool | None,
     grown: bool,
-    progress: Progress,
+    progress: BuildProgress,
 ) -> str:
     """Writes the vectors of all examples, in their order, and the graph where they are many.
 

@@ -60,7 +60,7 @@ def sentences(document: Document) -> Iterator[Document]:
 
 
 def whole(document: Document) -> str:
-    """The id of the document that this one is a part of; its own where it is none."""
+    """The id of the document that this one is a part of; its own id when it is whole."""
     return str(document.metadata.get(PART_OF, document.id))
 
 

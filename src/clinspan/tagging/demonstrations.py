@@ -203,7 +203,7 @@ class Demonstrations:
 
 
 def markup(messages: int) -> int:
-    """At least as many tokens as a chat template puts around so many messages and before the answer."""
+    """An upper bound on the tokens that a chat template adds around messages and before the answer."""
     return _MARKUP * (messages + 1)
 
 

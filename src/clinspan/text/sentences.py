@@ -218,7 +218,7 @@ def _segment(flat: str) -> Iterator[int]:
 
 
 def _goes_on(flat: str, start: int, end: int) -> bool:
-    """Whether what the segmenter takes for a sentence's end is none."""
+    """Whether the segmenter is wrong about a sentence's end."""
     before = flat[start:end].strip()
     if not before or _MARKER.fullmatch(before) or _NEVER_LAST.search(before[-16:]):
         return True

@@ -41,7 +41,7 @@ class Rows:
 
 
 def cut(max_tokens: int, sentences: int = 1) -> WindowSettings:
-    """Windows of at most so many tokens and sentences, without overlap."""
+    """Windows without overlap, limited in tokens and sentences."""
     return WindowSettings(max_tokens=max_tokens, max_sentences=sentences, overlap_sentences=0)
 
 

@@ -26,7 +26,7 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainingProgress:
     """Where a run stands; saved with every checkpoint.
 
     Attributes:
@@ -66,7 +66,7 @@ class Trainer:
         self.model = model
         self.settings = settings
         self.schedule = schedule
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.stopping = False
         """Set to end the run after the step that is under way."""
         self.weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -75,7 +75,7 @@ class Trainer:
             list(self.masters.values()), lr=schedule.peak, betas=(0.9, 0.99), weight_decay=settings.weight_decay
         )
 
-    def train(self, epoch: Callable[[int], Sequence[Tokens]]) -> Iterator[Progress]:
+    def train(self, epoch: Callable[[int], Sequence[Tokens]]) -> Iterator[TrainingProgress]:
         """Trains until the schedule ends, giving the progress after every step; `epoch(n)` gives the n-th pass's pairs.
 
         Raises:
@@ -306,7 +306,7 @@ def load_checkpoint(trainer: Trainer, folder: Path, *, run: dict[str, Any]) -> N
     try:
         state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         weights, moments = load_file(folder / _WEIGHTS), load_file(folder / _OPTIMIZER)
-        progress = Progress(**state["progress"])
+        progress = TrainingProgress(**state["progress"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"is not a whole checkpoint: {error}", where=str(folder)) from error
     check_same(state["run"], run, folder)

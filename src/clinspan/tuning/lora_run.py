@@ -20,7 +20,7 @@ from clinspan.tuning import export, parallel, validate
 from clinspan.tuning.base import Base, load_base
 from clinspan.tuning.corpora import Gold
 from clinspan.tuning.epochs import PROMPT, Epochs, Facts, FactsOf, label_sets
-from clinspan.tuning.lora import Progress, Trainer, attach, load_checkpoint, save_checkpoint
+from clinspan.tuning.lora import Trainer, TrainingProgress, attach, load_checkpoint, save_checkpoint
 from clinspan.tuning.output import CHECKPOINT, LIMITS, Card, Log, check_output, data_row
 from clinspan.tuning.pairs import Tokens
 from clinspan.tuning.settings import RunSettings
@@ -94,7 +94,7 @@ class Run:
         """Begins with the weights of an adapter for the same base instead of fresh ones."""
         self.trainer.put(export.from_gguf(adapter, shape=self.base.shape, alpha=self.settings.lora.alpha))
 
-    def train(self) -> Iterator[Progress]:
+    def train(self) -> Iterator[TrainingProgress]:
         """Trains to the schedule's end, giving the progress after every step; then writes the adapter and its card.
 
         Raises:

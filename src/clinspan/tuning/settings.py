@@ -116,7 +116,7 @@ class RunSettings:
             raise ConfigError(f"validation after {min(self.validate_at):g} passes", expected="more than 0")
 
     def schedule(self, steps_a_pass: int) -> Schedule:
-        """The schedule over a run whose passes have so many steps."""
+        """The schedule of a run, given the steps of a pass."""
         steps = None if self.passes is None else max(1, round(self.passes * steps_a_pass))
         return Schedule(self.learning_rate, minutes=self.minutes, steps=steps, shape=self.shape)
 
