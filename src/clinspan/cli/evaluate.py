@@ -19,6 +19,7 @@ from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation import Rule, Score, all_intervals, break_down, confidence, difference, pair, tally
+from clinspan.evaluation.attributes import attribute_scores
 
 SHOWN = (Rule.STRICT, Rule.RELAXED, Rule.TYPE, Rule.BOUNDARY)
 """The rules whose scores over all are always given."""
@@ -78,6 +79,7 @@ def evaluate(
         confidence=confidence(pairing, resamples=resamples, seed=seed),
         compared=compared,
         passed_over=passed,
+        attributes=attribute_scores(pairing),
         signature=_signature(scores[rule], names, passed, lenient=lenient, resamples=resamples, seed=seed),
     )
     console = Console(stderr=True, highlight=False)

@@ -25,6 +25,7 @@ from clinspan.evaluation import (
     Score,
     ScoreIntervals,
 )
+from clinspan.evaluation.attributes import AttributeScore
 
 _WIDEST = 76
 _SPACE = re.compile(r"\s+")
@@ -49,6 +50,7 @@ class Findings:
     compared: Difference | None
     passed_over: Mapping[str, Sequence[ClinspanError]]
     signature: str
+    attributes: Sequence[AttributeScore] = ()
 
 
 def as_json(found: Findings) -> dict[str, object]:
@@ -61,6 +63,8 @@ def as_json(found: Findings) -> dict[str, object]:
         "labels": {label: dict(counts) for label, counts in found.errors.by_label.items()},
         "examples": [_mistake(one) for one in found.errors.examples],
     }
+    if found.attributes:
+        data["attributes"] = {one.name: _attribute(one) for one in found.attributes}
     sure = found.confidence
     if sure is not None:
         data["calibration"] = {
@@ -82,6 +86,18 @@ def as_json(found: Findings) -> dict[str, object]:
             "problems": [{"in": side, "problem": str(problem)} for side, problem in problems],
         }
     return data
+
+
+def _attribute(one: AttributeScore) -> dict[str, object]:
+    return {
+        "accuracy": one.accuracy,
+        "matched": one.matched,
+        "together_f1": one.together_f1,
+        "values": {value: one.f1(value) for value in one.values},
+        "confusion": [
+            {"gold": gold, "predicted": mine, "count": count} for (gold, mine), count in sorted(one.confusion.items())
+        ],
+    }
 
 
 def _score(score: Score, sure: ScoreIntervals) -> dict[str, object]:
@@ -124,6 +140,8 @@ def show(found: Findings) -> None:
     console = Console(highlight=False)
     console.print(_by_label(found.scores[found.rule], found.intervals[found.rule]))
     console.print(_by_rule(found))
+    for one in found.attributes:
+        _show_attribute(console, one)
     _show_errors(console, found.errors)
     if found.confidence is not None:
         _show_confidence(console, found.confidence)
@@ -190,6 +208,18 @@ def _by_rule(found: Findings) -> Table:
             _with_interval(score.macro_f1, sure.macro.f1),
         )
     return table
+
+
+def _show_attribute(console: Console, one: AttributeScore) -> None:
+    table = _table(f"{one.name}, of entities that both have", "gold", "F1", "predicted as")
+    for value in one.values:
+        row = [f"{mine} {count}" for (gold, mine), count in sorted(one.confusion.items()) if gold == value]
+        table.add_row(escape(value), f"{one.f1(value):.3f}", escape(", ".join(row)))
+    console.print(table)
+    console.print(
+        f"{escape(one.name)}: accuracy {one.accuracy:.3f} of {one.matched}; "
+        f"F1 with span and label {one.together_f1:.3f}"
+    )
 
 
 def _show_errors(console: Console, errors: Breakdown) -> None:
