@@ -93,3 +93,11 @@ def test_labels_beyond_the_set_get_a_colour_of_their_own() -> None:
     html = render([doc], **ABOUT)
     assert 'data-label="new">a</mark> <mark class="l4' in html
     assert ".l4{" in html
+
+
+def test_absent_problems_are_struck_through_and_can_be_hidden() -> None:
+    absent = Entity(Span(3, 8), "problem", "fever", attributes={"assertion": "absent"})
+    html = render([Document("d", "No fever", (absent,))], **ABOUT)
+    assert re.search(r'<mark class="l\d+ a-absent h0"', html)
+    assert 'data-view="off-a-absent"' in html
+    assert "off-a-" not in render([Document("d", "No fever")], **ABOUT).split("</style>")[1]

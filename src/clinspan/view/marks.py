@@ -10,6 +10,9 @@ from markupsafe import Markup, escape
 
 from clinspan.document import READ_STATES, Document, Span
 
+ASSERTIONS = ("absent", "possible", "conditional", "hypothetical", "associated-with-someone-else", "present")
+"""Values of the attribute `assertion` that the page shows and filters; others stand in the table alone."""
+
 
 @dataclass(slots=True)
 class _Piece:
@@ -64,7 +67,9 @@ def mark_up(document: Document, *, anchor: str, classes: Mapping[str, str]) -> M
             spans.append((window.span, 0, key))
     for number, entity in enumerate(document.entities):
         key = f"{anchor}e{number}"
-        owners[key] = (classes[entity.label], f' data-label="{escape(entity.label)}"')
+        assertion = entity.attribute("assertion")
+        told = f" a-{assertion}" if assertion in ASSERTIONS else ""
+        owners[key] = (classes[entity.label] + told, f' data-label="{escape(entity.label)}"')
         spans += [(part, 1, key) for part in entity.fragments or (entity.span,)]
     events, pieces = _nest(spans)
     return _write(document.text, events, pieces, owners)

@@ -8,21 +8,19 @@
 
   // Filter: a class on the root switches a label off; what is off is no tab stop either.
   function filter() {
-    const off = new Set();
     for (const box of boxes) {
       root.classList.toggle("off-" + box.dataset.label, !box.checked);
-      if (!box.checked) off.add(box.dataset.label);
     }
     let shown = 0;
     for (const mark of stops) {
-      const hidden = off.has(mark.classList[0]);
+      const hidden = isOff(mark);
       mark.tabIndex = hidden ? -1 : 0;
       shown += hidden ? 0 : 1;
     }
     document.getElementById("shown").textContent = `${shown} of ${stops.length} entities shown`;
     hide();
   }
-  const isOff = (mark) => root.classList.contains("off-" + mark.classList[0]);
+  function isOff(mark) { return [...mark.classList].some((name) => root.classList.contains("off-" + name)); }
   boxes.forEach((box) => box.addEventListener("change", filter));
   all("button[data-all]").forEach((button) => button.addEventListener("click", () => {
     boxes.forEach((box) => { box.checked = button.dataset.all !== ""; });
@@ -30,6 +28,7 @@
   }));
   all("input[data-view]").forEach((box) => box.addEventListener("change", () => {
     root.classList.toggle(box.dataset.view, box.checked);
+    filter();
   }));
   all("input[data-find]").forEach((input) => input.addEventListener("input", () => {
     const wanted = input.value.trim().toLowerCase();

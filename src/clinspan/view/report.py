@@ -20,7 +20,7 @@ from clinspan.document import READ_STATES, Document, MatchKind
 from clinspan.errors import OutputError
 from clinspan.files import whole_file
 from clinspan.labels import LabelSet
-from clinspan.view.marks import Lines, mark_up, plain
+from clinspan.view.marks import ASSERTIONS, Lines, mark_up, plain
 
 
 def templates(folder: str) -> Environment:
@@ -95,6 +95,7 @@ class _Body:
         self.not_read: list[_NotRead] = []
         self.states: Counter[str] = Counter()
         self.asked = 0
+        self.assertions: Counter[str] = Counter()
 
     def class_of(self, label: str) -> str:
         """The CSS class of a label; one that the set lacks gets the next number."""
@@ -114,6 +115,7 @@ class _Body:
         self.not_read += [
             _NotRead(document.id, f"{anchor}w{n}", w.state, lines.place(w.span), w.detail or "") for n, w in bad
         ]
+        self.assertions.update(e.attributes["assertion"] for e in document.entities if "assertion" in e.attributes)
         html = self._template.render(
             doc=document,
             anchor=anchor,
@@ -158,6 +160,7 @@ class _Body:
                 }
                 for name, definition in self.definitions.items()
             ],
+            assertions=[(value, self.assertions[value]) for value in ASSERTIONS if self.assertions[value]],
             total=sum(totals.values()),
         )
         return sound(html)
