@@ -36,12 +36,22 @@ def pytest_collection_modifyitems(config, items):
         items[:] = kept
 
 
+def pytest_sessionfinish(session, exitstatus):
+    """Where the last whole run skipped nothing, running none of it is no failure."""
+    config = session.config
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and config.getoption("--left-out"):
+        session.exitstatus = pytest.ExitCode.OK
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter, config):
     """Ends with what was left out, by reason, and keeps it for `--left-out`."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
-    if not config.getoption("--left-out") and hasattr(config, "cache"):
+    whole = (
+        config.args_source is config.ArgsSource.TESTPATHS and not config.option.keyword and not config.option.markexpr
+    )
+    if whole and not config.getoption("--left-out") and hasattr(config, "cache"):
         config.cache.set(LEFT_OUT, sorted({report.nodeid for report in skipped}))
     if reasons:
         terminalreporter.section(f"left out: {len(skipped)}")
