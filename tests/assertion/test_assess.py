@@ -69,13 +69,14 @@ def test_a_class_that_the_set_does_not_declare_is_not_given():
     assert assess(document("Possible pneumonia.", "pneumonia"), labels).entities[0].attribute("assertion") == "present"
 
 
-def test_another_source_wins_but_for_a_sign_at_the_mention():
+def test_a_cue_decides_before_another_source_and_the_source_where_there_is_none():
     def reads(_: Document) -> list[dict[str, str]]:
-        return [{"assertion": "possible"}, {"assertion": "possible", "unheard": "of"}]
+        return [{"assertion": "possible"}, {"assertion": "possible", "unheard": "of"}, {"temporality": "past"}]
 
-    found = assess(document("[ ] fever\nHe denies cough.", "fever", "cough"), PROBLEMS, reads=reads).entities
-    assert [entity.attribute("assertion") for entity in found] == ["absent", "possible"]
-    assert "unheard" not in found[1].attributes
+    found = assess(document("He denies cough.\nFever today. Gout.", "cough", "Fever", "Gout"), PROBLEMS, reads=reads)
+    assert [entity.attribute("assertion") for entity in found.entities] == ["absent", "possible", "present"]
+    assert "unheard" not in found.entities[1].attributes
+    assert found.entities[2].attribute("temporality") == "past"
 
 
 def test_values_that_are_there_may_be_kept():

@@ -41,6 +41,7 @@ def test_what_the_user_names_is_taken(tmp_path):
     assert parts.chosen("openai:m", None, OWN, TANL) == ("openai:m", None)
     assert parts.chosen("auto", tmp_path, OWN, TANL) == ("none", tmp_path)
     assert parts.chosen("embedded", tmp_path, OWN, TANL) == ("embedded", tmp_path)
+    assert parts.chosen("auto", None, OWN, TANL, adapter="mine") == ("embedded", None)
 
 
 def test_labels_that_nothing_can_find_are_refused_before_a_note_is_read():

@@ -35,8 +35,8 @@ def assess(
     """The document with the declared attributes of its entities set.
 
     The rules know the attributes `assertion`, with the values of `lexicon.CLASSES`, and `temporality`, current or past.
-    What `reads` says of an attribute wins, unless a sign at the mention itself (a check box, `(-)`) says otherwise.
-    An attribute that neither knows is left as it is.
+    Where a cue decides the assertion, the rules win; what `reads` says wins everywhere else, since a model sees what no
+    cue says. An attribute that neither knows is left as it is.
 
     Args:
         labels: declare which labels have which attributes.
@@ -58,11 +58,11 @@ def assess(
     for number, one in zip(numbers, said, strict=True):
         entity = document.entities[number]
         values = _by_rules(entity, asked[number], one, words)
-        sign = {ASSERTION} if any(found.distance == 0 and found.sign for found in one) else set()
-        known = {attribute.name: attribute.value_names for attribute in asked[number]}
-        values |= {
-            name: value for name, value in read[number].items() if name not in sign and value in known.get(name, ())
-        }
+        for attribute in asked[number]:
+            seen = read[number].get(attribute.name)
+            decisive = attribute.name == ASSERTION and values.get(ASSERTION, attribute.default) != attribute.default
+            if seen in attribute.value_names and not decisive:
+                values[attribute.name] = seen
         made[number] = replace(
             entity, attributes={**entity.attributes, **values, **(entity.attributes if keep else {})}
         )
@@ -96,3 +96,8 @@ def _by_rules(entity: Entity, attributes: Sequence[Attribute], said: Sequence[Sa
 def _is_past(entity: Entity, said: Sequence[Said], words: Lexicon) -> bool:
     near = by_kind(said).get("past", _PAST_REACH + 1)
     return near <= _PAST_REACH and decided(said, CLASSES) in _TIMED and not words.goes_on(entity.text)
+
+
+def as_told(document: Document) -> Sequence[Mapping[str, str]]:
+    """What the entities say of themselves, as the source that found them did; for `assess(reads=...)`."""
+    return [entity.attributes for entity in document.entities]

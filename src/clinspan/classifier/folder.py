@@ -80,9 +80,11 @@ def shipped() -> tuple[tuple[Path, ClassifierCard], ...]:
 
 
 def for_labels(names: Collection[str]) -> Path | None:
-    """The folder of the classifier that comes with clinspan and marks these labels together; None for none."""
-    fitting = (folder for folder, card in shipped() if any(set(names) <= set(head.labels) for head in card.heads))
-    return next(fitting, None)
+    """The folder of the classifier that comes with clinspan and decides by default where these labels are asked for."""
+    for folder, card in shipped():
+        if any(set(names) == set(known) for known in card.card["default_for"]):
+            return folder
+    return None
 
 
 def calibrations(folder: Path) -> dict[str, str]:

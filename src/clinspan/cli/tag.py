@@ -148,7 +148,7 @@ def _recipe(asked: SimpleNamespace) -> TaggerRecipe:
     wanted = parts.labels(asked.labels)
     of_llm = {setting.key: getattr(asked, setting.key) for setting in SETTINGS.values() if setting.of is Of.LLM}
     # The word may be for the cluster alone.
-    llm, encoder = parts.chosen(asked.llm, asked.encoder, wanted, parts.form(asked.format))
+    llm, encoder = parts.chosen(asked.llm, asked.encoder, wanted, parts.form(asked.format), adapter=asked.adapter)
     of_llm["allow_remote"] &= asked.engine == "local" or spec.takes(str(llm), "allow_remote")
     return TaggerRecipe(
         llm=str(llm),

@@ -77,7 +77,7 @@ class EncoderLLM:
 
             torch.set_num_threads(settings.threads)
         # One that learned to read several sentences together is shown several.
-        profile = "read" if card.card["settings"].get("sentences", 1) > 1 else "tuned"
+        profile = "read" if card.card.get("settings", {}).get("sentences", 1) > 1 else "tuned"
         traits = Traits("encoder", profile, calibrations(Path(folder)))
         return cls(classifier, settings, name=f"encoder:{card.name}:{card.sha256[:12]}", traits=traits)
 

@@ -110,27 +110,37 @@ AUTOMATIC = "auto"
 
 
 def chosen(
-    llm: LLM | str | None, encoder: LLM | str | Path | None, labels: LabelSet, form: Format
+    llm: LLM | str | None,
+    encoder: LLM | str | Path | None,
+    labels: LabelSet,
+    form: Format,
+    *,
+    adapter: str | None = None,
 ) -> tuple[LLM | str | None, LLM | str | Path | None]:
     """LLM and encoder where the user leaves the choice to clinspan; what he names is taken as it is.
 
-    The embedded model decides where an adapter for the labels comes with clinspan, else an encoder that comes with it,
-    else the dictionary alone: a small model that was not tuned for the labels would change nothing.
+    An encoder decides where one comes with clinspan as the default for the labels, else the embedded model with the
+    adapter that comes with clinspan for them, else the dictionary alone: a small model that was not tuned for the
+    labels would change nothing.
 
     Args:
         llm: `auto` for the choice.
         encoder: decides alone where it is given and the LLM is `auto`.
         labels: what will be asked for.
         form: how an LLM would answer.
+        adapter: for the embedded model, where the user names one.
     """
     if llm != AUTOMATIC:
         return llm, encoder
+    if adapter is not None:
+        return "embedded", encoder
     if encoder is not None:
         return "none", encoder
+    reader = for_labels(labels.names) if form.repeats_text else None
+    if reader is not None:
+        return "none", reader
     tuned = adapters.for_labels(labels.names)
-    if tuned is not None and adapters.read(tuned).format == form.name:
-        return "embedded", None
-    return "none", for_labels(labels.names) if form.repeats_text else None
+    return ("embedded" if tuned is not None and adapters.read(tuned).format == form.name else "none"), None
 
 
 def llm(

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from clinspan.assertion.assess import assess
+from clinspan.assertion.assess import as_told, assess
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
@@ -150,7 +150,7 @@ class Tagger:
                 unknown name, an address outside this machine.
         """
         wanted, form = parts.labels(labels), parts.form(format)
-        llm, encoder = parts.chosen(llm, encoder, wanted, form)
+        llm, encoder = parts.chosen(llm, encoder, wanted, form, adapter=adapter)
         chosen, asked, of_encoder = parts.divided(options, llm, encoder)
         opened = parts.llm(llm, wanted, form, adapter=adapter, **asked)
         reader = parts.encoder(encoder, wanted, form, alone=opened is None, **of_encoder)
@@ -256,7 +256,7 @@ class Tagger:
 
     def assess(self, document: Document) -> Document:
         """The document with the attributes of its own entities set by rules, where the label set declares them."""
-        return assess(document, self.labels)
+        return assess(document, self.labels, reads=as_told)
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from clinspan.assertion.assess import as_told, assess
 from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, WindowReport
@@ -154,7 +155,7 @@ class Way:
         ]
         merged = replace(document, entities=entities, windows=tuple(reports))
         underway.times.reading += lap()
-        linked = self.lookup.linked(merged, underway.knowledge)
+        linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told)
         underway.times.dictionary += lap()
         if timed is not None:
             timed(document.id, underway.times)
