@@ -173,11 +173,12 @@ def _show(
     table.add_column(no_wrap=True)
     # The model's name ends in its adapter, which a narrow terminal must not cut off.
     table.add_column(overflow="fold")
+    asked = "read by the encoder" if tagger.model is not None and tagger.llm is None else "asked of the LLM"
     rows = {
         "model": tagger.model.name if tagger.model else "none: the dictionary decides alone",
         "documents": f"{summary.documents} ({summary.words:,} words)",
         "windows": ", ".join(f"{count} {state.value}" for state, count in sorted(summary.states.items())) or "none",
-        "asked of the LLM": f"{summary.asked} of {summary.states.total()} windows",
+        asked: f"{summary.asked} of {summary.states.total()} windows",
         "entities": ", ".join(f"{count} {label}" for label, count in summary.labels.most_common()) or "none",
         "known to the dictionary": f"{summary.linked} of {summary.entities} entities",
         "speed": f"{seconds:.1f} s, {summary.words / seconds * 60 if seconds else 0:,.0f} words a minute",

@@ -110,7 +110,9 @@ class Counts:
         self._before = before._shown if before is not None else None
         self._lock = Lock()
         self._shown: Demonstrations | None = None
-        self.sharing = Sharing(model.count_tokens) if model is not None else None
+        # An encoder reads the window alone: there is no prompt to share.
+        prompted = model is not None and model.traits.kind != "encoder"
+        self.sharing = Sharing(model.count_tokens) if model is not None and prompted else None
 
     def demonstrations(self) -> Demonstrations | None:
         """The examples that the prompts show, looked up when they are first needed; None where they show none.
