@@ -96,7 +96,6 @@ def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
     asked = SimpleNamespace(**given)
     if asked.output is None and not asked.dry_run:
         raise ConfigError("--output is missing", expected="-o FILE, or -o - for standard output")
-    _check_inputs(paths, asked.source)
     keep = Keep.asked(asked)
     files = RunFiles(asked.output or Path("-"), asked.report, force=asked.force or keep.owns_outputs())
     files.check()
@@ -105,7 +104,10 @@ def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
     recipe = _recipe(asked)
     with ExitStack() as stack:
         with opening(asked.quiet):
-            tagger = stack.enter_context(recorded(recipe.make(), asked.record))
+            made = recipe.make()
+            # After the model, which may refuse to send notes away, and before anything is written.
+            _check_inputs(paths, asked.source)
+            tagger = stack.enter_context(recorded(made, asked.record))
             tagger.check()
         documents = inputs.read(
             paths,

@@ -288,6 +288,8 @@ class Tagger:
             for label in self.labels.labels
             if label.terms or (self.dictionary is not None and label.semantic_types)
         }
+        # Annotated documents teach the dictionary the mentions that they have.
+        known |= {entity.label for document in self.taught for entity in document.entities}
         return {name: (*models, *(("the dictionary",) if name in known else ())) for name in self.labels.names}
 
     def remarks(self) -> Iterator[Remark]:
