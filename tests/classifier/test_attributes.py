@@ -43,3 +43,15 @@ def test_a_mention_has_the_value_that_its_words_say_together():
     (found,) = mentions(reading, head, CopyConstraint(text, ("problem",)), [ASSERTION])
     assert (found.text, dict(found.attributes)) == ("chest pain", {"assertion": "absent"})
     assert math.isclose(said[1:, 1].sum(), math.log(0.36))
+
+
+def test_no_mention_runs_over_a_blank_line():
+    text = "chest\n\npain"
+    units = (Unit(Span(0, 5), 0), Unit(Span(7, 11), 1))
+    head = Head(("problem",))
+    tags = np.full((2, 5), -9.0)
+    tags[0, 1] = tags[1, 3] = -0.01  # B E
+    found = mentions(Reading(units, tags), head, CopyConstraint(text, ("problem",)))
+    assert all("\n\n" not in one.text for one in found)
+    wrapped = mentions(Reading(units, tags), head, CopyConstraint("chest\n pain", ("problem",)))
+    assert [one.text for one in wrapped] == ["chest\n pain"]

@@ -13,7 +13,7 @@ from clinspan.document import Span
 
 _LINE_HEADING = regex.compile(
     r"^[ \t]*(?:\#{1,4}[ \t]*|\*{1,2}|(?:\d{1,2}|[A-Z])[.)][ \t]+|[-=]{2,}[ \t]*)?"
-    r"(?P<name>[A-Za-z][A-Za-z/&',. -]{0,48}?)[ \t]*(?:\*{1,2})?[ \t]*"
+    r"(?P<name>[A-Za-z][A-Za-z/&',. -]{0,48}?)[ \t]*(?:\([^()\n]{1,30}\))?[ \t]*(?:\*{1,2})?[ \t]*"
     r"(?P<end>:\**|(?:[-=]{2,})?[ \t]*$|[ \t]+[-–—][ \t])",
     regex.MULTILINE,
 )

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def mentions(
     scored.mentions += constraint.open_bias
     scored.mentions += np.array([constraint.label_bias.get(label, 0.0) for label in head.labels])
     _use_candidates(scored, reading.units, head, constraint)
+    _part_at_blank_lines(scored, reading.units, constraint.text)
     entities = []
     for found in decode(scored):
         label = head.labels[found.label]
@@ -61,6 +63,14 @@ def mentions(
 def _value(reading: Reading, attribute: AttributeHead, found: Found) -> str:
     """The value that the units of a mention say together."""
     return attribute.values[int(reading.values[attribute.name][found.first : found.end].sum(axis=0).argmax())]
+
+
+def _part_at_blank_lines(scored: Lattice, units: Sequence[Unit], text: str) -> None:
+    """Lets no mention run over a blank line: what stands above one and below it is never one phrase."""
+    for number, (before, after) in enumerate(pairwise(units)):
+        if text.count("\n", before.span.end, after.span.start) > 1:
+            for first in range(max(0, number - scored.mentions.shape[1] + 2), number + 1):
+                scored.mentions[first, number + 1 - first :] = -np.inf
 
 
 def _use_candidates(scored: Lattice, units: Sequence[Unit], head: Head, constraint: CopyConstraint) -> None:

@@ -1,0 +1,10 @@
+"""Sections of notes by their headings."""
+
+from clinspan.assertion.sections import section_at, sections
+
+
+def test_a_heading_may_have_a_remark_in_brackets():
+    text = "Allergies:\n* Codeine - nausea\n\nCURRENT MEDICATIONS (taking)\n\n1. Losartan for hypertension.\n"
+    found = sections(text)
+    assert section_at(found, text.index("nausea")) == "allergies"
+    assert section_at(found, text.index("hypertension")) == "medications"
