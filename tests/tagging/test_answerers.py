@@ -48,21 +48,23 @@ def test_labels_that_nothing_can_find_are_refused_before_a_note_is_read():
     known = replace(OWN.labels[0], terms=("asbestos",))
     tagger = Tagger(labels=replace(OWN, labels=(known, OWN.labels[1])))
     with pytest.raises(ConfigError, match=r"nothing here can find 'hobby' of the label set 'own'.*--llm openai:MODEL"):
-        tagger.check()
+        tagger.check_labels()
     assert tagger.answerers() == {"exposure": ("the dictionary",), "hobby": ()}
 
 
 def test_an_llm_that_follows_instructions_can_find_any_label():
     tagger = Tagger(Asked(), labels=OWN)
-    tagger.check()
+    tagger.check_labels()
     assert tagger.answerers() == {"exposure": ("asked",), "hobby": ("asked",)}
 
 
-def test_a_small_model_that_was_not_tuned_for_the_labels_finds_none():
+def test_a_small_model_that_was_not_tuned_for_the_labels_is_asked_where_it_is_named_and_that_is_said():
     small = Asked()
     small.traits = Traits("embedded", "small")
-    with pytest.raises(ConfigError, match="nothing here can find 'exposure', 'hobby'"):
-        Tagger(small, labels=OWN).check()
+    tagger = Tagger(small, labels=OWN)
+    tagger.check_labels()
+    said = {remark.name: remark.value for remark in tagger.remarks()}
+    assert said["will hardly be found"].startswith("exposure, hobby: the model is small")
 
 
 def test_what_the_dictionary_finds_alone_is_said():

@@ -109,6 +109,7 @@ def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
             _check_inputs(paths, asked.source)
             tagger = stack.enter_context(recorded(made, asked.record))
             tagger.check()
+            tagger.check_labels()
         documents = inputs.read(
             paths,
             format=asked.source,
@@ -203,5 +204,5 @@ def demo(
     files.check()
     with opening(quiet=False):
         tagger = Tagger.open(llm, labels=labels)
-        tagger.check()
+        tagger.check_labels()
     raise typer.Exit(run(tagger, samples.load(), files))

@@ -265,6 +265,13 @@ class Tagger:
             ConfigError: naming it.
         """
         _ = self.demonstrations
+
+    def check_labels(self) -> None:
+        """Finds the labels that nothing here can find, before a document is read.
+
+        Raises:
+            ConfigError: naming them.
+        """
         unanswered = [name for name, who in self.answerers().items() if not who]
         if unanswered:
             raise ConfigError(
@@ -276,13 +283,8 @@ class Tagger:
             )
 
     def answerers(self) -> dict[str, tuple[str, ...]]:
-        """For each label the names of what can find it: an LLM, an encoder, the dictionary; nothing where none can.
-
-        A small model in this process that was not tuned for the labels only confirms what the dictionary proposes.
-        """
+        """For each label the names of what can find it: an LLM, an encoder, the dictionary; nothing where none can."""
         models = [model.name for model in (self.llm, self.encoder) if model is not None]
-        if self.llm is not None and self.llm.traits.kind == "embedded" and self.llm.traits.profile == "small":
-            models.remove(self.llm.name)
         known = {
             label.name
             for label in self.labels.labels
@@ -294,7 +296,13 @@ class Tagger:
 
     def remarks(self) -> Iterator[Remark]:
         """What the run so far says of its sources and its prompts."""
-        alone = [name for name, who in self.answerers().items() if who == ("the dictionary",)]
+        who_finds = self.answerers()
+        if self.llm is not None and self.llm.traits.profile == "small":
+            asked = [name for name, who in who_finds.items() if "the dictionary" not in who]
+            if asked:
+                said = f"{', '.join(asked)}: the model is small and was not tuned for the labels"
+                yield Remark("will hardly be found", said, warns=True)
+        alone = [name for name, who in who_finds.items() if who == ("the dictionary",)]
         if alone:
             yield Remark("found by the dictionary alone", ", ".join(alone), warns=True)
         shown = self.demonstrations

@@ -71,7 +71,9 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 def test_the_command_refuses_before_any_work(tmp_path, arguments, said):
     note, out = tmp_path / "note.txt", tmp_path / "out.jsonl"
     note.write_text("Gout.")
-    asked = ["tag", str(note), "-o", str(out), "--llm", "none", "--dictionary", "none", *arguments]
+    # A set with terms, so that something can find its labels.
+    given = ["tag", str(note), "-o", str(out), "--labels", "problem-treatment-test"]
+    asked = [*given, "--llm", "none", "--dictionary", "none", *arguments]
     done = CliRunner().invoke(app, asked)
     assert isinstance(done.exception, ClinspanError)
     assert said in str(done.exception)
