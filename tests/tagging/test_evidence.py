@@ -117,3 +117,32 @@ def test_a_rule_of_ones_own_takes_its_place():
     proposal = Entity(Span(2, 6), "disease", "gout")
     assert [e.text for e in decider.entities([evidence("llm", 0, "gout", 0.5)], [proposal], text)] == ["gout"]
     assert decider.entities([evidence("llm", 0, "gout", 0.5)], [], text) == ()
+
+
+def described(*words):
+    reader = Reader(*words)
+    reader.traits = Traits("encoder", "described")
+    return reader
+
+
+def test_terms_that_the_user_lists_stand_beside_an_encoder_that_was_not_tuned_for_the_labels():
+    labels = LabelSet("s", (Label("disease", "A disease.", terms=("gout", "flu")),))
+    found = Tagger(encoder=described("asthma", "The flu has"), labels=labels).tag(TEXT)
+    # The term within a longer mention of its label adds nothing.
+    assert [e.text for e in found.entities] == ["gout", "asthma", "The flu has"]
+    found = Tagger(encoder=Reader("asthma"), labels=labels).tag(TEXT)
+    assert [e.text for e in found.entities] == ["asthma"]
+
+
+def test_what_overlaps_a_term_with_another_label_gives_way():
+    labels = LabelSet("s", (Label("disease", "A disease."), Label("event", "What happened.", terms=("flu has gone",))))
+    found = Tagger(encoder=described("asthma", "flu"), labels=labels).tag(TEXT)
+    assert [(e.text, e.label) for e in found.entities] == [("asthma", "disease"), ("flu has gone", "event")]
+
+
+def test_what_is_found_by_definitions_is_said_with_hints_on_them():
+    labels = LabelSet("s", (Label("disease", "Disease."),))
+    said = [(remark.name, remark.value) for remark in Tagger(encoder=described("gout"), labels=labels).remarks()]
+    assert said[0][0] == "found by what their definitions say"
+    assert "disease: no model was tuned" in said[0][1]
+    assert "says little more than its name" in said[1][1]

@@ -343,3 +343,39 @@ def test_what_cannot_be_exported_is_refused(tuned, tmp_path):
     encoder_to_onnx(tuned, tmp_path / "onnx", eight_bit=False)
     with pytest.raises(ModelError, match="was exported as ONNX"):
         encoder_to_onnx(tmp_path / "onnx", tmp_path / "again")
+
+
+def test_an_encoder_learns_to_find_what_is_described_and_goes_on_from_its_export(made, tmp_path, monkeypatch):
+    from clinspan.tuning.export import encoder_to_onnx
+    from clinspan.tuning.thaw import thawed
+
+    monkeypatch.setenv("CLINSPAN_CACHE", str(tmp_path / "cache"))
+    settings = replace(SETTINGS, described=True, passes=40)
+    run = made("described", data=[MIXED], settings=settings, held=[MIXED])
+    run.train()
+    card = folder.read_card(tmp_path / "described")
+    assert card.described
+    assert card.card["scores"][0]["strict"]["all"]["f1"] == 1.0
+    (doc,) = MIXED.documents
+    encoder_to_onnx(tmp_path / "described", tmp_path / "int8")
+    for place in ("described", "int8"):
+        with Tagger.open(encoder=tmp_path / place, labels=BOTH, dictionary=None) as tagger:
+            found = tagger.tag(replace(doc, entities=()))
+        assert [(e.text, e.label) for e in found.entities] == [("aspirin", "chemical"), ("gout", "disease")]
+    with pytest.raises(ConfigError, match="was given none"):
+        EncoderLLM.opened(tmp_path / "int8")
+    before = dict(folder.load_torch(tmp_path / "described")[1].model.named_parameters())
+    again = made("again", data=[MIXED], settings=settings, base=thawed(tmp_path / "int8"))
+    for name, weight in again.classifier.model.named_parameters():
+        assert weight.detach().numpy() == pytest.approx(before[name].detach().numpy(), abs=0.02), name
+
+
+def test_a_window_with_its_description_must_fit(made, tmp_path):
+    run = made("described", data=[MIXED], settings=replace(SETTINGS, described=True, passes=1))
+    run.train()
+    llm = EncoderLLM.opened(tmp_path / "described", labels=BOTH)
+    constraint = CopyConstraint("word " * 400, BOTH.names)
+    (answer,) = llm.complete([Request((), constraint=constraint)])
+    assert "does not fit" in str(answer)
+    with pytest.raises(ConfigError, match="no description of 'gene'"):
+        list(llm.complete([Request((), constraint=CopyConstraint("gout", ("gene",)))]))

@@ -43,6 +43,11 @@ class ClassifierCard:
     sha256: str
     card: dict[str, Any]
 
+    @property
+    def described(self) -> bool:
+        """Whether it finds what a description before the text says, rather than labels of its own."""
+        return bool(self.card.get("described", False))
+
 
 def read_card(folder: Path) -> ClassifierCard:
     """The card in `folder`.
@@ -82,9 +87,14 @@ def shipped() -> tuple[tuple[Path, ClassifierCard], ...]:
 def for_labels(names: Collection[str]) -> Path | None:
     """The folder of the classifier that comes with clinspan and decides by default where these labels are asked for."""
     for folder, card in shipped():
-        if any(set(names) == set(known) for known in card.card["default_for"]):
+        if any(set(names) == set(known) for known in card.card.get("default_for", ())):
             return folder
     return None
+
+
+def for_descriptions() -> Path | None:
+    """The folder of the encoder that comes with clinspan and finds what a description says."""
+    return next((folder for folder, card in shipped() if card.described), None)
 
 
 def calibrations(folder: Path) -> dict[str, str]:

@@ -16,8 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clinspan.classifier.scheme import AttributeHead, Floats, Found, Head, Lattice, Unit, decode, lattice, units
-from clinspan.document import Entity, Span
+from clinspan.classifier.scheme import (
+    AttributeHead,
+    Floats,
+    Found,
+    Head,
+    Lattice,
+    Unit,
+    decode,
+    lattice,
+    together,
+    units,
+)
+from clinspan.document import Attributes, Entity, Span
 from clinspan.errors import MissingExtra, ModelError
 from clinspan.messages import CopyConstraint
 
@@ -45,19 +56,44 @@ def mentions(
     """
     if not reading.units:
         return []
-    scored = lattice(reading.tags)
-    scored.mentions += constraint.open_bias
-    scored.mentions += np.array([constraint.label_bias.get(label, 0.0) for label in head.labels])
-    _use_candidates(scored, reading.units, head, constraint)
-    _part_at_blank_lines(scored, reading.units, constraint.text)
     entities = []
-    for found in decode(scored):
+    for found in _decided(lattice(reading.tags), reading.units, head.labels, constraint):
         label = head.labels[found.label]
         if label in constraint.labels:
-            span = Span(reading.units[found.first].span.start, reading.units[found.end - 1].span.end)
             said = {a.name: _value(reading, a, found) for a in attributes if label in a.labels}
-            entities.append(Entity(span, label, span.of(constraint.text), found.score, attributes=said))
+            entities.append(_entity(found, reading.units, label, constraint.text, said))
     return entities
+
+
+def described_mentions(readings: Sequence[Reading], constraint: CopyConstraint) -> list[Entity]:
+    """The mentions of labels that were each read by its description, in text order, with their probabilities.
+
+    The readings are of one window, one for each of the constraint's labels in their order. Each says for itself what is
+    inside and what is outside; the odds of its mentions against its own outside are compared, and the best set of
+    mentions that do not overlap is taken.
+    """
+    found = readings[0].units
+    if not found:
+        return []
+    scored = together([lattice(reading.tags) for reading in readings])
+    return [
+        _entity(one, found, constraint.labels[one.label], constraint.text, {})
+        for one in _decided(scored, found, constraint.labels, constraint)
+    ]
+
+
+def _decided(scored: Lattice, found: Sequence[Unit], labels: Sequence[str], constraint: CopyConstraint) -> list[Found]:
+    """The best mentions of a lattice, under the constraint's biases and candidates."""
+    scored.mentions += constraint.open_bias
+    scored.mentions += np.array([constraint.label_bias.get(label, 0.0) for label in labels])
+    _use_candidates(scored, found, labels, constraint)
+    _part_at_blank_lines(scored, found, constraint.text)
+    return decode(scored)
+
+
+def _entity(one: Found, found: Sequence[Unit], label: str, text: str, said: Mapping[str, str]) -> Entity:
+    span = Span(found[one.first].span.start, found[one.end - 1].span.end)
+    return Entity(span, label, span.of(text), one.score, attributes=Attributes(said))
 
 
 def _value(reading: Reading, attribute: AttributeHead, found: Found) -> str:
@@ -73,7 +109,7 @@ def _part_at_blank_lines(scored: Lattice, units: Sequence[Unit], text: str) -> N
                 scored.mentions[first, number + 1 - first :] = -np.inf
 
 
-def _use_candidates(scored: Lattice, units: Sequence[Unit], head: Head, constraint: CopyConstraint) -> None:
+def _use_candidates(scored: Lattice, units: Sequence[Unit], labels: Sequence[str], constraint: CopyConstraint) -> None:
     if constraint.candidate_mode == "off":
         return
     starts = {unit.span.start: i for i, unit in enumerate(units)}
@@ -88,14 +124,28 @@ def _use_candidates(scored: Lattice, units: Sequence[Unit], head: Head, constrai
         first, last = starts.get(candidate.span.start), ends.get(candidate.span.end)
         if first is not None and last is not None and 0 <= last - first < longest:
             for label in candidate.labels:
-                if label in head.labels:
-                    allowed[first, last - first, head.labels.index(label)] = True
+                if label in labels:
+                    allowed[first, last - first, labels.index(label)] = True
     scored.mentions[~allowed] = -np.inf
     scored.mentions += constraint.candidate_bias
 
 
 Encoded = tuple[list[int], tuple[Unit, ...]]
 """A window as the classifier reads it: the ids of its tokens, and its units."""
+
+
+def after(description: Sequence[int], window: Encoded) -> Encoded:
+    """A window with a description before it, as an encoder that reads descriptions was taught.
+
+    Args:
+        description: its tokens, without special ones.
+        window: encoded alone; its first token stands for the beginning, and its last one separates.
+    """
+    ids, found = window
+    shift = len(description) + 1
+    moved = tuple(unit if unit.token is None else Unit(unit.span, unit.token + shift) for unit in found)
+    return [ids[0], *description, ids[-1], *ids[1:]], moved
+
 
 _PADDED_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "luke"})
 
@@ -124,6 +174,10 @@ class TokenClassifier(ABC):
     @abstractmethod
     def count_tokens(self, text: str) -> int:
         """Tokens of `text`, without those that every window has around it."""
+
+    @abstractmethod
+    def tokens(self, text: str) -> list[int]:
+        """The ids of a text, without special tokens."""
 
     @abstractmethod
     def encode(self, text: str) -> Encoded:
@@ -171,7 +225,11 @@ class TorchClassifier(TokenClassifier):
 
     def count_tokens(self, text: str) -> int:
         """See `TokenClassifier`."""
-        return len(self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+        return len(self.tokens(text))
+
+    def tokens(self, text: str) -> list[int]:
+        """See `TokenClassifier`."""
+        return list(self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
 
     def encode(self, text: str) -> Encoded:
         """See `TokenClassifier`."""
@@ -241,7 +299,11 @@ class OnnxClassifier(TokenClassifier):
 
     def count_tokens(self, text: str) -> int:
         """See `TokenClassifier`."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self.tokens(text))
+
+    def tokens(self, text: str) -> list[int]:
+        """See `TokenClassifier`."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def encode(self, text: str) -> Encoded:
         """See `TokenClassifier`."""

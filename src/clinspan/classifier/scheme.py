@@ -15,6 +15,8 @@ from clinspan.errors import ConfigError
 from clinspan.text.windows import tokens
 
 OUTSIDE = "O"
+ASKED = "asked"
+"""The one label of an encoder that reads descriptions: whatever was described."""
 PARTS = ("B", "I", "E", "S")
 
 
@@ -252,6 +254,22 @@ def lattice(tags: Floats) -> Lattice:
         between = before[k : k + last] - before[1 : 1 + last]
         mentions[:last, k] = begin[:last] + between + end[k:]
     return Lattice(tags[:, 0].copy(), mentions)
+
+
+def together(lattices: Sequence[Lattice]) -> Lattice:
+    """One lattice of several that say of the same units, each for one label, what is inside and what is outside.
+
+    A mention's log-score is that of its tags less that of its units being outside by the same lattice, so that labels
+    which were read apart can be compared; outside itself has the log-score 0.
+    """
+    shape = lattices[0].mentions.shape
+    count, longest = shape[0], shape[1]
+    joint = np.full((count, longest, len(lattices)), -np.inf)
+    stops = np.minimum(np.arange(count)[:, None] + np.arange(1, longest + 1), count)
+    for number, one in enumerate(lattices):
+        outside = np.concatenate([[0.0], np.cumsum(one.outside)])
+        joint[:, :, number] = one.mentions[:, :, 0] - (outside[stops] - outside[:count, None])
+    return Lattice(np.zeros(count), joint)
 
 
 def decode(scored: Lattice) -> list[Found]:

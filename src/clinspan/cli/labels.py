@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clinspan.labels import LabelSet, builtin_names
+from clinspan.labels import LabelSet, builtin_names, hints
 
 app = typer.Typer(help="List, show and check label sets.", no_args_is_help=True)
 
@@ -53,3 +53,5 @@ def check(path: Annotated[Path, typer.Argument(help="A labels.toml of your own."
     """
     labels = LabelSet.from_toml(path)
     typer.echo(f"{path}: {len(labels.labels)} labels ({', '.join(labels.names)}), {len(labels.examples)} examples")
+    for hint in hints(labels):
+        typer.echo(f"  {hint}")

@@ -165,6 +165,9 @@ def tune_encoder(
     sentences: Annotated[
         int, typer.Option(min=1, help="A window has at most so many sentences, the number drawn for each document.")
     ] = 1,
+    described: Annotated[
+        bool, typer.Option("--described", help="Teach it to find what a definition says; for --base open-labels.")
+    ] = False,
     documents: Documents = None,
     patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
@@ -187,6 +190,7 @@ def tune_encoder(
         batch=batch,
         keep_empty=keep_empty,
         sentences=sentences,
+        described=described,
         patience=patience,
         checkpoint_minutes=checkpoint_minutes,
         seed=seed,

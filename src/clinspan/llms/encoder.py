@@ -1,5 +1,7 @@
 """A tuned encoder as an LLM: it answers a request to copy with the copy that its tags mean, brackets put in."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,15 +9,19 @@ from itertools import islice
 from pathlib import Path
 
 from clinspan.classifier.folder import calibrations, load
-from clinspan.classifier.model import TokenClassifier, mentions
-from clinspan.classifier.scheme import head_for
+from clinspan.classifier.model import Encoded, Reading, TokenClassifier, after, described_mentions, mentions
+from clinspan.classifier.scheme import Head, head_for
+from clinspan.document import Entity
 from clinspan.errors import ConfigError, LLMError
 from clinspan.formats.base import Format
 from clinspan.formats.tanl import render
+from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
-from clinspan.messages import Completion, FoundSpan, Request
+from clinspan.messages import Completion, CopyConstraint, FoundSpan, Request
 
 _AHEAD = 4
+_TOGETHER = 64
+"""Windows that go through the encoder in one pass at most, so that many labels need no more memory than few."""
 TUNED = Traits("encoder", "tuned")
 """An encoder that learned to read one sentence at a time."""
 
@@ -65,10 +71,16 @@ class EncoderLLM:
         self.context: int | None = classifier.context
 
     @classmethod
-    def opened(cls, folder: str | Path, settings: EncoderSettings = EncoderSettings()) -> "EncoderLLM":
+    def opened(
+        cls, folder: str | Path, settings: EncoderSettings = EncoderSettings(), *, labels: LabelSet | None = None
+    ) -> "EncoderLLM":
         """The encoder in a folder that `clinspan tune-encoder` made.
 
+        Args:
+            labels: what will be asked for; one that reads descriptions takes them from here.
+
         Raises:
+            ConfigError: when it reads descriptions, and there are none.
             ClinspanError: see `classifier.folder.load`.
         """
         card, classifier = load(Path(folder))
@@ -79,7 +91,13 @@ class EncoderLLM:
         # One that learned to read several sentences together is shown several.
         profile = "read" if card.card.get("settings", {}).get("sentences", 1) > 1 else "tuned"
         traits = Traits("encoder", profile, calibrations(Path(folder)))
-        return cls(classifier, settings, name=f"encoder:{card.name}:{card.sha256[:12]}", traits=traits)
+        name = f"encoder:{card.name}:{card.sha256[:12]}"
+        if not card.described:
+            return cls(classifier, settings, name=name, traits=traits)
+        if labels is None:
+            raise ConfigError(f"{card.name} finds what a description says, and was given none", expected="a label set")
+        traits = Traits("encoder", "described", calibrations(Path(folder)))
+        return DescribedEncoder(classifier, labels, settings, name=name, traits=traits)
 
     def check(self, labels: Sequence[str], form: Format) -> None:
         """See `Particular`."""
@@ -106,37 +124,128 @@ class EncoderLLM:
 
     def _answer(self, requests: Sequence[Request]) -> list[Completion | LLMError]:
         answers: dict[int, Completion | LLMError] = {}
-        encoded = {}
+        asked: dict[int, _Asked] = {}
         for number, request in enumerate(requests):
             if request.constraint is None:
                 answers[number] = LLMError(
                     "an encoder answers only by copying the text", where=self.name, fix="Use the format tanl."
                 )
                 continue
-            head = head_for(self.classifier.heads, request.constraint.labels)
-            ids, units = self.classifier.encode(request.constraint.text)
-            if len(ids) > self.classifier.context:
+            one = self._asked(request.constraint)
+            if one.longest > self.classifier.context:
                 answers[number] = LLMError(
-                    f"the window of {len(ids)} tokens does not fit into the encoder's {self.classifier.context}",
+                    f"the window of {one.longest} tokens does not fit into the encoder's {self.classifier.context}",
                     where=self.name,
-                    fix="Use shorter windows.",
+                    fix=self._too_long,
                 )
                 continue
-            encoded[number] = (request.constraint, head, ids, units)
-        by_length = sorted(encoded, key=lambda number: len(encoded[number][2]))
+            asked[number] = one
+        by_length = sorted(asked, key=lambda number: asked[number].longest)
         for at in range(0, len(by_length), self.settings.batch):
             batch = by_length[at : at + self.settings.batch]
             started = time.perf_counter()
-            windows = [(ids, units) for _, _, ids, units in (encoded[number] for number in batch)]
-            readings = self.classifier.read(windows, [encoded[number][1] for number in batch])
-            for number, reading in zip(batch, readings, strict=True):
-                constraint, head, ids, _ = encoded[number]
-                found = mentions(reading, head, constraint, self.classifier.attributes)
+            readings = iter(self._read([asked[number] for number in batch]))
+            for number in batch:
+                one = asked[number]
+                found = self._mentions([next(readings) for _ in one.windows], one.constraint)
                 answers[number] = Completion(
-                    render(constraint.text, found),
+                    render(one.constraint.text, found),
                     spans=tuple(FoundSpan(e.span, e.label, e.score, e.attributes) for e in found),
                     constrained=True,
-                    prompt_tokens=len(ids),
+                    prompt_tokens=sum(len(ids) for ids, _ in one.windows),
                     seconds=(time.perf_counter() - started) / len(batch),
                 )
         return [answers[number] for number in range(len(requests))]
+
+    _too_long = "Use shorter windows."
+
+    def _read(self, batch: Sequence["_Asked"]) -> list[Reading]:
+        windows = [(window, one.head) for one in batch for window in one.windows]
+        found: list[Reading] = []
+        for at in range(0, len(windows), _TOGETHER):
+            part = windows[at : at + _TOGETHER]
+            found += self.classifier.read([window for window, _ in part], [head for _, head in part])
+        return found
+
+    def _asked(self, constraint: CopyConstraint) -> "_Asked":
+        head = head_for(self.classifier.heads, constraint.labels)
+        return _Asked(constraint, head, [self.classifier.encode(constraint.text)])
+
+    def _mentions(self, readings: Sequence[Reading], constraint: CopyConstraint) -> list[Entity]:
+        (reading,) = readings
+        head = head_for(self.classifier.heads, constraint.labels)
+        return mentions(reading, head, constraint, self.classifier.attributes)
+
+
+class DescribedEncoder(EncoderLLM):
+    """An encoder that finds what a description says: it reads each window once for each label, after its description.
+
+    Args:
+        classifier: has one head with one label, for what was described.
+        labels: what may be asked for; their names, definitions, guidelines and examples are all that it is told.
+    """
+
+    def __init__(
+        self,
+        classifier: TokenClassifier,
+        labels: LabelSet,
+        settings: EncoderSettings = EncoderSettings(),
+        *,
+        name: str = "encoder",
+        traits: Traits = TUNED,
+    ) -> None:
+        told = {label.name: described(label, labels) for label in labels.labels}
+        digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        super().__init__(classifier, settings, name=f"{name}:{digest[:8]}", traits=traits)
+        self._labels = labels
+        self._told = {name: classifier.tokens(text)[:LONGEST_DESCRIPTION] for name, text in told.items()}
+
+    def check(self, labels: Sequence[str], form: Format) -> None:
+        """See `Particular`."""
+        for name in labels:
+            self._labels[name]
+        if not form.repeats_text:
+            raise ConfigError(f"an encoder does not answer in {form.name}", expected="tanl")
+
+    _too_long = "Use shorter windows, or shorter definitions."
+
+    def _asked(self, constraint: CopyConstraint) -> "_Asked":
+        window = self.classifier.encode(constraint.text)
+        unknown = [name for name in constraint.labels if name not in self._told]
+        if unknown:
+            raise ConfigError(f"the encoder was given no description of {unknown[0]!r}", expected=", ".join(self._told))
+        told = [after(self._told[name], window) for name in constraint.labels]
+        return _Asked(constraint, self.classifier.heads[0], told)
+
+    def _mentions(self, readings: Sequence[Reading], constraint: CopyConstraint) -> list[Entity]:
+        return described_mentions(readings, constraint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an encoder reads to answer one request."""
+
+    constraint: CopyConstraint
+    head: Head
+    windows: list[Encoded]
+
+    @property
+    def longest(self) -> int:
+        return max(len(ids) for ids, _ in self.windows)
+
+
+LONGEST_DESCRIPTION = 200
+"""Tokens of a description that are read; what comes after them is not."""
+
+_SHOWN = 8
+
+
+def described(label: Label, labels: LabelSet) -> str:
+    """What an encoder that reads descriptions is told of a label: name, definition, guideline, and some mentions.
+
+    The mentions are those of the label in the set's examples, the first eight of them.
+    """
+    given = (entity.text for example in labels.examples for entity in example.entities if entity.label == label.name)
+    shown = list(dict.fromkeys(given))[:_SHOWN]
+    told = f"{label.name}: {label.definition} {' '.join(label.guideline.split())}".strip()
+    return f"{told} For example: {', '.join(shown)}." if shown else told

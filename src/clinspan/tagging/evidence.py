@@ -90,6 +90,9 @@ class WindowEvidence:
         return [one for one in self.found if self.core.start <= one.span.start < self.core.end]
 
 
+TERM = "term"
+"""The feature of a proposal that is one of its label's own `terms`, which are of the label wherever they stand."""
+
 Rule = Callable[[Sequence[WindowEvidence], Sequence[Evidence]], Sequence[Evidence]]
 """Gets what was found in windows, and what the dictionary proposes in the document; gives what is believed."""
 
@@ -105,7 +108,21 @@ def first_rule(read: Sequence[WindowEvidence], proposals: Sequence[Evidence]) ->
         decided = [window.core for window in llm if window.read]
         taken = [one.span for one in believed]
         believed += [one for one in merged(encoder) if _is_free(one.span, decided, taken)]
-    return believed
+    return believed if llm else with_terms(believed, [one for one in proposals if TERM in one.features])
+
+
+def with_terms(believed: Sequence[Evidence], terms: Sequence[Evidence]) -> list[Evidence]:
+    """What is believed, with the terms that the user lists for a label put in.
+
+    A term within a longer mention of its label adds nothing; all else that overlaps it gives way.
+    """
+    kept = list(believed)
+    for term in terms:
+        if any(one.label == term.label and one.span.contains(term.span) for one in kept):
+            continue
+        kept = [one for one in kept if not one.span.overlaps(term.span)]
+        kept.append(term)
+    return kept
 
 
 def merged(read: Sequence[WindowEvidence]) -> list[Evidence]:
@@ -150,12 +167,14 @@ class Decider:
         source: that one; the scores of others stay as they are.
         scores: whether probabilities are reported that no calibration says the meaning of.
         rule: says what is believed.
+        terms: for each label those of its terms that stand whatever a model says, in lower case.
     """
 
     calibration: Calibration
     source: Source
     scores: bool
     rule: Rule = first_rule
+    terms: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def entities(self, read: Sequence[WindowEvidence], proposals: Sequence[Entity], text: str) -> tuple[Entity, ...]:
         """The entities of a document.
@@ -165,7 +184,11 @@ class Decider:
             proposals: what the dictionary alone would tag.
             text: of the document.
         """
-        return self.learned(self.rule(read, [Evidence(entity, "dictionary") for entity in proposals]), text)
+        return self.learned(self.rule(read, [self._proposed(entity) for entity in proposals]), text)
+
+    def _proposed(self, entity: Entity) -> Evidence:
+        listed = entity.text.casefold() in self.terms.get(entity.label, ())
+        return Evidence(entity, "dictionary", {TERM: 1.0} if listed else {})
 
     def learned(self, believed: Sequence[Evidence], text: str) -> tuple[Entity, ...]:
         """Applies the calibration; of entities that thereby fall together the likelier stays."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clinspan.classifier.folder import for_labels
+from clinspan.classifier.folder import for_descriptions, for_labels
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, LabelError, did_you_mean
@@ -100,7 +100,7 @@ def encoder(
     if not isinstance(given, str | Path):
         return given
     settings = {key: value for key, value in options.items() if value is not None}
-    opened = EncoderLLM.opened(given, EncoderSettings(**settings))
+    opened = EncoderLLM.opened(given, EncoderSettings(**settings), labels=labels)
     opened.check(labels.names, form if alone else by_name("tanl"))
     return opened
 
@@ -120,8 +120,8 @@ def chosen(
     """LLM and encoder where the user leaves the choice to clinspan; what he names is taken as it is.
 
     An encoder decides where one comes with clinspan as the default for the labels, else the embedded model with the
-    adapter that comes with clinspan for them, else the dictionary alone: a small model that was not tuned for the
-    labels would change nothing.
+    adapter that comes with clinspan for them, else the encoder that reads each label's description. A small LLM that
+    was not tuned for the labels would change nothing.
 
     Args:
         llm: `auto` for the choice.
@@ -140,7 +140,9 @@ def chosen(
     if reader is not None:
         return "none", reader
     tuned = adapters.for_labels(labels.names)
-    return ("embedded" if tuned is not None and adapters.read(tuned).format == form.name else "none"), None
+    if tuned is not None and adapters.read(tuned).format == form.name:
+        return "embedded", None
+    return "none", for_descriptions() if form.repeats_text else None
 
 
 def llm(

@@ -104,6 +104,10 @@ links its finds."""
 READ = replace(TUNED, windows=WindowSettings(max_tokens=128, max_sentences=4, overlap_sentences=0))
 """A tuned encoder that learned to read up to four sentences together, as those that come with clinspan do."""
 
+DESCRIBED = replace(READ, scores=False)
+"""An encoder that finds what a label's definition says. It knows no label, so that its scores are of no known meaning
+until they are calibrated on documents with these labels."""
+
 TOLD = replace(TUNED, facts=FactSettings(mode=FactsMode.LABELS, budget=96))
 """The same for an adapter that was tuned with the dictionary's proposals in its prompts."""
 
@@ -111,7 +115,15 @@ SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
 """A larger model behind a server: long windows, facts in the prompt, its own judgement."""
 
 
-NAMED = {"prompted": PROMPTED, "small": SMALL, "tuned": TUNED, "read": READ, "told": TOLD, "served": SERVED}
+NAMED = {
+    "prompted": PROMPTED,
+    "small": SMALL,
+    "tuned": TUNED,
+    "read": READ,
+    "described": DESCRIBED,
+    "told": TOLD,
+    "served": SERVED,
+}
 
 
 def profile_name(llm: LLM) -> str:

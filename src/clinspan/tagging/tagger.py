@@ -12,7 +12,7 @@ from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
-from clinspan.labels import LabelSet
+from clinspan.labels import LabelSet, hints
 from clinspan.llms.base import LLM
 from clinspan.llms.base import closing as closing_llm
 from clinspan.tagging import open as parts
@@ -248,11 +248,17 @@ class Tagger:
             dictionary=self.dictionary,
             settings=self.settings,
             lookup=self._lookup,
-            decider=Decider(self.calibration, source, self.settings.scores),
+            decider=Decider(self.calibration, source, self.settings.scores, terms=self._terms()),
             demonstrations=self.demonstrations,
             sharing=self.sharing,
         )
         return way.walked(_documents(documents), progress, timed)
+
+    def _terms(self) -> dict[str, frozenset[str]]:
+        """The terms that stand whatever the model says: an encoder that was tuned for the labels learned better."""
+        if self.model is None or self.model.traits.profile != "described":
+            return {}
+        return {label.name: frozenset(term.casefold() for term in label.terms) for label in self.labels.labels}
 
     def assess(self, document: Document) -> Document:
         """The document with the attributes of its own entities set by rules, where the label set declares them."""
@@ -302,6 +308,11 @@ class Tagger:
             if asked:
                 said = f"{', '.join(asked)}: the model is small and was not tuned for the labels"
                 yield Remark("will hardly be found", said, warns=True)
+        if self.model is not None and self.model.traits.profile == "described":
+            said = f"{', '.join(who_finds)}: no model was tuned for the labels, so try some notes of yours first"
+            yield Remark("found by what their definitions say", said)
+            for hint in hints(self.labels):
+                yield Remark("definitions", hint, warns=True)
         alone = [name for name, who in who_finds.items() if who == ("the dictionary",)]
         if alone:
             yield Remark("found by the dictionary alone", ", ".join(alone), warns=True)

@@ -5,12 +5,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from clinspan.classifier.folder import shipped
 from clinspan.classifier.model import TorchClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, names_of
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
 from clinspan.llms.chat import HuggingFaceTokenizer
 from clinspan.models.registry import entries, find, path_of, sha256_of
 from clinspan.tuning.export import Shape
+from clinspan.tuning.thaw import thawed
 
 DEFAULT_ENCODER = "all-minilm-l6-v2-torch"
 
@@ -159,8 +161,8 @@ def find_base(where: str) -> EncoderBase:
     """The encoder that a user names.
 
     Args:
-        where: a model of the registry, a folder in Hugging Face's layout, or `hf:NAME` for one that transformers finds
-            or fetches.
+        where: a model of the registry, the name of an encoder that comes with clinspan, a folder in Hugging Face's
+            layout, or `hf:NAME` for one that transformers finds or fetches.
 
     Raises:
         InputError: when nothing is there.
@@ -174,6 +176,9 @@ def find_base(where: str) -> EncoderBase:
         for file in find(where).files:
             path_of(where, file.name)
         return EncoderBase(where, find(where).files[0].sha256, str(find(where).folder))
+    for exported, card in shipped():
+        if where == card.name:
+            return EncoderBase(where, card.sha256, str(thawed(exported)))
     folder = Path(where)
     if not (folder / "config.json").is_file():
         raise InputError(

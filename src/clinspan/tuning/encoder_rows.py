@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 import torch
 
-from clinspan.classifier.model import TorchClassifier
-from clinspan.classifier.scheme import AttributeHead, Head, Unit, head_for, segments
+from clinspan.classifier.model import TorchClassifier, after
+from clinspan.classifier.scheme import ASKED, AttributeHead, Head, Unit, head_for, segments
 from clinspan.document import Document, Entity
 from clinspan.errors import InputError, ModelError
+from clinspan.labels import Label
+from clinspan.llms.encoder import LONGEST_DESCRIPTION
 from clinspan.text.windows import WindowSettings, windows
 from clinspan.tuning.corpora import Gold
 
@@ -96,6 +98,57 @@ def rows(
     if not marked:
         raise InputError("no window with a mention is left to train on", fix="Give annotated documents.")
     return Rows(tuple(made), count, marked, max(0, mentions - marked), too_long)
+
+
+def described_rows(
+    corpora: Sequence[Gold], classifier: TorchClassifier, *, max_tokens: int, seed: int, sentences: int = 1
+) -> Rows:
+    """The rows of all corpora for an encoder that reads descriptions: a window once for each label, after what is told.
+
+    What is told of a label varies: name, definition and guideline, some of them, with a few of its mentions or without.
+    """
+    random = Random(seed)
+    made: list[Row] = []
+    count = mentions = marked = too_long = 0
+    (head,) = classifier.heads
+    for gold in corpora:
+        mentions += gold.mentions
+        shown = {name: _surfaces(gold, name) for name in gold.labels.names}
+        for doc in gold.documents:
+            settings = cut(max_tokens, random.randint(1, sentences))
+            for window in windows(doc.text, settings, count=classifier.count_tokens):
+                count += 1
+                encoded = classifier.encode(window.span.of(doc.text))
+                inside = [e.shift(-window.span.start) for e in doc.entities if window.span.contains(e.span)]
+                for label in gold.labels.labels:
+                    told = classifier.tokens(_told(label, shown[label.name], random))[:LONGEST_DESCRIPTION]
+                    ids, units = after(told, encoded)
+                    if len(ids) > classifier.context:
+                        too_long += 1
+                        continue
+                    found = segments(units, [replace(e, label=ASKED) for e in inside if e.label == label.name])
+                    targets = [[IGNORED] for _ in ids]
+                    for unit, output in zip(units, head.encode(found, len(units)), strict=True):
+                        if unit.token is not None:
+                            targets[unit.token][0] = output
+                    marked += len(found)
+                    made.append({"input_ids": ids, "labels": targets})
+    if not marked:
+        raise InputError("no window with a mention is left to train on", fix="Give annotated documents.")
+    return Rows(tuple(made), count, marked, max(0, mentions - marked), too_long)
+
+
+def _surfaces(gold: Gold, name: str) -> list[str]:
+    return sorted({e.text for doc in gold.documents for e in doc.entities if e.label == name})
+
+
+def _told(label: Label, shown: Sequence[str], random: Random) -> str:
+    parts = [f"{label.name}: {label.definition}"]
+    if label.guideline and random.random() < 0.7:
+        parts.append(" ".join(label.guideline.split()))
+    if shown and random.random() < 0.3:
+        parts.append(f"For example: {', '.join(random.sample(shown, min(len(shown), 6)))}.")
+    return " ".join(parts)
 
 
 def _mark(

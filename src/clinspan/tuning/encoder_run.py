@@ -14,14 +14,14 @@ from safetensors import SafetensorError
 
 from clinspan.classifier import folder as classifier_folder
 from clinspan.classifier.folder import KIND, WEIGHTS_FILE
-from clinspan.classifier.scheme import AttributeHead, attribute_heads, heads
+from clinspan.classifier.scheme import ASKED, AttributeHead, attribute_heads, heads
 from clinspan.errors import InputError, OutputError
 from clinspan.evaluation.score import Score, score
-from clinspan.llms.encoder import EncoderLLM
+from clinspan.llms.encoder import DescribedEncoder, EncoderLLM
 from clinspan.tuning import validate
 from clinspan.tuning.base import EncoderBase, fast_in_bfloat16
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.encoder_rows import HeadLoss, collate, cut, rows
+from clinspan.tuning.encoder_rows import HeadLoss, Rows, collate, cut, described_rows, rows
 from clinspan.tuning.output import CHECKPOINT, LIMITS, LOG_FILE, Card, Log, check_same, data_row, put
 from clinspan.tuning.settings import EncoderRunSettings
 
@@ -75,17 +75,11 @@ class EncoderRun:
     ):
         self.base, self.corpora, self.output, self.settings, self.held = base, corpora, output, settings, held
         self.name = name or output.name
-        asked = heads(gold.labels.names for gold in corpora)
-        told = attribute_heads((head for gold in corpora for head in _assessed(gold)), asked[-1].end)
+        asked = heads([(ASKED,)] if settings.described else (gold.labels.names for gold in corpora))
+        assessed = () if settings.described else (head for gold in corpora for head in _assessed(gold))
+        told = attribute_heads(assessed, asked[-1].end)
         self.classifier = base.classifier(asked, told, seed=settings.seed)
-        self.data = rows(
-            corpora,
-            self.classifier,
-            max_tokens=settings.max_tokens,
-            keep_empty=settings.keep_empty,
-            seed=settings.seed,
-            sentences=settings.sentences,
-        )
+        self.data = self._rows()
         self.log = Log(output)
         self.loss = HeadLoss((*asked, *told))
         self.bfloat16 = fast_in_bfloat16() if settings.bfloat16 is None else settings.bfloat16
@@ -99,6 +93,13 @@ class EncoderRun:
         self._before = max((row["seconds"] for row in self.log.rows), default=0.0)
         self._trainer = self._made_trainer()
         self.chief = bool(self._trainer.is_world_process_zero())
+
+    def _rows(self) -> Rows:
+        settings = self.settings
+        options = {"max_tokens": settings.max_tokens, "seed": settings.seed, "sentences": settings.sentences}
+        if settings.described:
+            return described_rows(self.corpora, self.classifier, **options)
+        return rows(self.corpora, self.classifier, keep_empty=settings.keep_empty, **options)
 
     def _made_trainer(self) -> Any:
         """Transformers' Trainer with a linear schedule; it writes a checkpoint when a callback asks for one."""
@@ -230,12 +231,13 @@ class EncoderRun:
         """The strict scores of the classifier as it is on the held-out documents, by the path that tags."""
         training = self.classifier.model.training
         self.classifier.model.eval()
-        llm = EncoderLLM(self.classifier)
         windows = cut(self.settings.max_tokens, self.settings.sentences)
-        found = [
-            score(gold.documents, validate.tag(llm, validate.Held(gold, windows)), labels=gold.labels.names)
-            for gold in self.held
-        ]
+        found = []
+        for gold in self.held:
+            described = self.settings.described
+            llm = DescribedEncoder(self.classifier, gold.labels) if described else EncoderLLM(self.classifier)
+            mine = validate.tag(llm, validate.Held(gold, windows))
+            found.append(score(gold.documents, mine, labels=gold.labels.names))
         self.classifier.model.train(training)
         return found
 
@@ -282,6 +284,7 @@ class EncoderRun:
             },
             about={
                 "kind": KIND,
+                "described": self.settings.described,
                 "scheme": "BIOES",
                 "parameters": self.classifier.parameters,
                 "attributes": [

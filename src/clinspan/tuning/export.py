@@ -241,6 +241,7 @@ def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> No
             "weights": told,
             "context": classifier.context,
             "precision": "int8" if eight_bit else "fp32",
+            "config": classifier.model.config.to_dict(),
             "exported_from": card.sha256,
         }
         (output / CARD_FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -136,6 +136,7 @@ class EncoderRunSettings:
         sentences: a window has at most so many; how many is drawn for each document, so that the encoder learns to
             read sentences alone and with those before them.
         max_tokens: of a window, by the encoder's own tokenizer.
+        described: it learns to find what a label's definition says, rather than labels of its own.
         bfloat16: compute in bf16, with weights in fp32; where the processor is fast in it when None.
         checkpoint_minutes: between two checkpoints; there is one after each pass too.
         patience: training ends after so many passes without a new best on held-out documents; 0 never.
@@ -150,6 +151,7 @@ class EncoderRunSettings:
     keep_empty: float = 1.0
     sentences: int = 1
     max_tokens: int = 128
+    described: bool = False
     bfloat16: bool | None = None
     checkpoint_minutes: float = 5.0
     patience: int = 0

@@ -1,0 +1,338 @@
+"""The encoder that finds what a label's definition says: `check` its label sets, `train` it, `score` it.
+
+python tools/open_labels.py check
+python tools/open_labels.py train OUT --corpora ../shared/data
+python tools/open_labels.py score FOLDER --corpora ../shared/data [--names] [--test]
+
+A row of training is a label, told in one of several ways, and a passage in which it is marked, another label is, or
+nothing is. Nothing of bionlp13cg, phee and ctp, and nothing of the label sets in `HELD`, is trained on.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from clinspan.classifier.folder import load
+from clinspan.classifier.model import TokenClassifier, after
+from clinspan.classifier.scheme import ASKED, Head, segments
+from clinspan.document import Document, Entity, Span
+from clinspan.evaluation.match import Rule
+from clinspan.evaluation.score import Score, score
+from clinspan.evaluation.significance import intervals
+from clinspan.labels import Label, LabelSet
+from clinspan.llms.encoder import DescribedEncoder
+from clinspan.messages import CopyConstraint, Request
+from clinspan.tuning.base import DEFAULT_ENCODER, EncoderBase, find_base
+from clinspan.tuning.output import Card
+from passages import SETS, Group, Passage, Places, SetError, Wording, everything, own_set, own_sets, wordings
+
+HELD = (
+    "anaesthesia-record",
+    "caregiver-and-household",
+    "infection-exposure-and-travel",
+    "laboratory-methods-and-instruments",
+    "medication-changes",
+    "pain-description",
+    "pathology-report",
+    "social-determinants",
+)
+"""Our label sets that are developed on: drawn over the four writers and over clinical and other fields."""
+_LONGEST_TOLD, _LONGEST_PASSAGE = 72, 160
+_CODES = ("X", "label", "L2", "T7", "class A")
+_IGNORED = -100
+
+Row = tuple[list[int], list[int]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How it is trained."""
+
+    rows: int = 80_000
+    batch: int = 32
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.01
+    seed: int = 11
+
+
+def main() -> int:
+    """The command line; 0 when nothing is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check", help="marks, labels, and what each set holds")
+    for name, told in (("train", "trains and writes the encoder"), ("score", "scores an encoder on what is held out")):
+        command = commands.add_parser(name, help=told)
+        command.add_argument("folder", type=Path)
+        command.add_argument("--corpora", type=Path, required=True, help="where the open corpora lie")
+    commands.choices["train"].add_argument("--rows", type=int, default=Recipe.rows)
+    commands.choices["score"].add_argument("--names", action="store_true", help="tell names alone, no definitions")
+    commands.choices["score"].add_argument("--test", action="store_true", help="the test parts of the held-out corpora")
+    asked = parser.parse_args()
+    if asked.command == "check":
+        return check()
+    if asked.command == "train":
+        train(asked.folder, asked.corpora, Recipe(rows=asked.rows))
+    else:
+        for line in scored(asked.folder, asked.corpora, names=asked.names, test=asked.test):
+            print(line, flush=True)
+    return 0
+
+
+def check() -> int:
+    """Reads every label set and says what is in it; 1 where one has a fault."""
+    total: Counter[str] = Counter()
+    try:
+        for folder in sorted(SETS.iterdir()):
+            group = own_set(folder)
+            marks = {label: sum(len(p.places.get(label, ())) for p in group.passages) for label in group.wordings}
+            empty = sum(not p.places for p in group.passages)
+            print(f"{folder.name}: {len(group.passages)} passages, {empty} without marks; {marks}")
+            total.update(sets=1, passages=len(group.passages), labels=len(marks), marks=sum(marks.values()))
+    except SetError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(", ".join(f"{count} {what}" for what, count in total.items()))
+    return 0
+
+
+def told(wording: Wording, random: Random, shown: Sequence[str]) -> str:
+    """A label in one of the ways in which users put it: with a guideline or without, by its name alone or without."""
+    name, definition, guideline = (
+        random.choice(one) for one in (wording.names, wording.definitions, wording.guidelines)
+    )
+    way = random.random()
+    if way < 0.50:
+        said = f"{name}: {definition}"
+    elif way < 0.76:
+        said = f"{name}: {definition} {guideline}"
+    elif way < 0.80:
+        said = f"{definition} {guideline}"
+    elif way < 0.86:
+        said = definition
+    elif way < 0.92:
+        said = name
+    else:
+        said = f"{random.choice(_CODES)}: {definition} {guideline}"
+    return f"{said} For example: {', '.join(shown)}." if shown and random.random() < 0.15 else said
+
+
+class Rows:
+    """Draws rows from groups of passages."""
+
+    def __init__(self, groups: Sequence[Group], classifier: TokenClassifier, random: Random) -> None:
+        self._groups, self._classifier, self._random = groups, classifier, random
+        self._head = Head((ASKED,))
+        self._encoded: dict[int, Any] = {}
+
+    def drawn(self, count: int) -> list[Row]:
+        """Rows, fewer than `count` by those whose passage is too long."""
+        random, found = self._random, []
+        for group in random.choices(self._groups, [group.weight for group in self._groups], k=count):
+            # A label with many passages is asked for more often, but not as much more.
+            often = [min(400, len(group.holding[label])) ** 0.5 for label in group.labels]
+            (label,) = random.choices(group.labels, often)
+            passage = self._passage(group, label)
+            description = self._classifier.tokens(
+                told(group.wordings[label], random, self._shown(group, label, passage))
+            )
+            row = self._row(description[:_LONGEST_TOLD], passage, label)
+            if row is not None:
+                found.append(row)
+        return found
+
+    def _passage(self, group: Group, label: str) -> Passage:
+        way = self._random.random()
+        if way < 0.62:
+            return group.passages[self._random.choice(group.holding[label])]
+        if way < 0.90 and len(group.labels) > 1:
+            return group.passages[self._random.choice(group.holding[self._random.choice(group.labels)])]
+        return self._random.choice(group.passages)
+
+    def _shown(self, group: Group, label: str, without: Passage) -> list[str]:
+        if self._random.random() >= 0.3:
+            return []
+        holding = group.holding[label]
+        others = [group.passages[i] for i in self._random.sample(holding, min(4, len(holding)))]
+        texts = [p.text[start:end] for p in others if p is not without for start, end in p.places[label][:2]]
+        return list(dict.fromkeys(texts))[:5]
+
+    def _row(self, description: Sequence[int], passage: Passage, label: str) -> Row | None:
+        key = id(passage)
+        if key not in self._encoded:
+            self._encoded[key] = self._classifier.encode(passage.text)
+        window = self._encoded[key]
+        if len(window[0]) > _LONGEST_PASSAGE:
+            return None
+        ids, units = after(description, window)
+        places = passage.places.get(label, ())
+        entities = [Entity(Span(start, end), ASKED, passage.text[start:end]) for start, end in places]
+        targets = [_IGNORED] * len(ids)
+        for unit, output in zip(units, self._head.encode(segments(units, entities), len(units)), strict=True):
+            hidden = any(start < unit.span.end and end > unit.span.start for start, end in passage.masks)
+            if unit.token is not None and (output or not hidden):
+                targets[unit.token] = output
+        return ids, targets
+
+
+def batches(rows: Sequence[Row], size: int, random: Random) -> list[Sequence[Row]]:
+    """Rows of like length together, the batches in random order."""
+    ordered = sorted(rows, key=lambda row: len(row[0]))
+    found: list[Sequence[Row]] = [ordered[at : at + size] for at in range(0, len(ordered), size)]
+    random.shuffle(found)
+    return found
+
+
+def train(output: Path, corpora: Path, recipe: Recipe) -> None:
+    """Trains the encoder and writes its folder, as `clinspan export-encoder` takes it."""
+    import torch
+
+    base = find_base(DEFAULT_ENCODER)
+    random = Random(recipe.seed)
+    groups = everything(corpora, seed=7, held=HELD)
+    classifier = base.classifier((Head((ASKED,)),), seed=recipe.seed)
+    model = classifier.model.train()
+    # Word vectors stay as they are: they hold half of the weights, and rows of few passages would bend them.
+    model.get_input_embeddings().weight.requires_grad = False
+    taught = [weights for weights in model.parameters() if weights.requires_grad]
+    optimizer = torch.optim.AdamW(taught, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    steps, step, started = recipe.rows // recipe.batch, 0, time.monotonic()
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda at: min(1.0, (at + 1) / (steps * 0.06)) * max(0.02, 1 - at / steps)
+    )
+    rows, pad = Rows(groups, classifier, random), classifier.tokenizer.pad_token_id
+    mean = math.nan
+    while step < steps:
+        for batch in batches(rows.drawn(recipe.batch * 200), recipe.batch, random)[: steps - step]:
+            longest = max(len(ids) for ids, _ in batch)
+            ids = torch.tensor([row + [pad] * (longest - len(row)) for row, _ in batch])
+            targets = torch.tensor([row + [_IGNORED] * (longest - len(row)) for _, row in batch])
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(input_ids=ids, attention_mask=(ids != pad).long()).logits
+            loss = torch.nn.functional.cross_entropy(
+                logits.float().flatten(0, 1), targets.flatten(), ignore_index=_IGNORED
+            )
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(taught, 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            step += 1
+            mean = float(loss.detach()) if math.isnan(mean) else 0.99 * mean + 0.01 * float(loss.detach())
+            if step % 100 == 0:
+                print(f"step {step} of {steps}, loss {mean:.4f}, {time.monotonic() - started:.0f} s", flush=True)
+    write(output, classifier, base, groups, recipe, minutes=(time.monotonic() - started) / 60)
+
+
+def write(
+    output: Path, classifier: Any, base: EncoderBase, groups: Sequence[Group], recipe: Recipe, *, minutes: float
+) -> None:
+    """Writes weights, tokenizer and card."""
+    output.mkdir(parents=True, exist_ok=True)
+    classifier.model.save_pretrained(output)
+    classifier.tokenizer.save_pretrained(output)
+    data = [
+        {
+            "name": group.name,
+            "split": "train",
+            "labels": group.labels if len(group.labels) < 40 else [f"{len(group.labels)} labels"],
+            "documents": len(group.passages),
+            "left_out": 0,
+            "mentions": sum(len(p.places.get(label, ())) for p in group.passages for label in group.labels),
+            "sha256": "",
+            "weight": round(group.weight, 3),
+        }
+        for group in groups
+    ]
+    Card(
+        name="open-labels",
+        base={"name": base.name, "sha256": base.sha256},
+        label_sets=[[ASKED]],
+        data=data,
+        settings=asdict(recipe) | {"sentences": 3},
+        progress={"minutes": round(minutes, 1)},
+        about={"kind": "token classifier", "scheme": "BIOES", "described": True, "parameters": classifier.parameters},
+        scores=[],
+        limits=(
+            "It reads English. Each label is read by itself, so many labels take many times the time of one.",
+            "It was taught to read definitions; on labels that it never saw about half of its mentions are right.",
+            "Its scores are of no known meaning until they are calibrated on documents with the labels in question.",
+        ),
+    ).write(output, part="weights", file="model.safetensors")
+
+
+def held_out(corpora: Path, *, test: bool) -> list[Group]:
+    """What the encoder was never taught on: our held-out label sets, and three whole corpora."""
+    groups = [] if test else own_sets(HELD, 1.0)
+    for name, file in (
+        ("phee", f"phee.{'test' if test else 'dev'}.jsonl"),
+        ("bionlp13cg", f"bionlp13cg.{'test' if test else 'dev'}.jsonl"),
+        ("ctp", "ctp.test.jsonl"),
+    ):
+        passages = []
+        for line in (corpora / "open" / file).read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            places: Places = defaultdict(list)
+            for one in record["entities"]:
+                places[one["label"]].append((one["start"], one["end"]))
+            passages.append(Passage(record["text"], dict(places)))
+        # ctp has one file: its first 300 lines are developed on.
+        part = passages[300:1300] if test and name == "ctp" else passages[:1000] if test else passages[:300]
+        groups.append(Group(name, part, wordings(name), 1.0))
+    return groups
+
+
+def scored(folder: Path, corpora: Path, *, names: bool, test: bool) -> Iterator[str]:
+    """A line for each held-out group, then one over our own label sets."""
+    _, classifier = load(folder)
+    own: list[Score] = []
+    for group in held_out(corpora, test=test):
+        found = tagged(classifier, group, names=names)
+        if group.name.startswith("set:"):
+            own.append(found[0])
+        between = intervals(found[0])[0].f1
+        each = ", ".join(f"{name} {figures.f1:.2f}" for name, figures in found[0].by_label.items())
+        strict, relaxed = found[0].micro, found[1].micro
+        said = f"strict {strict.f1:.3f} ({between.low:.3f}-{between.high:.3f}), relaxed {relaxed.f1:.3f}"
+        yield f"{group.name}: {said}; {each}"
+    if own:
+        figures = [one.micro for one in own]
+        given, gold = sum(f.predicted for f in figures), sum(f.gold for f in figures)
+        right = sum(f.precision * f.predicted for f in figures)
+        yield f"our {len(own)} held-out sets together: strict {2 * right / max(1, given + gold):.3f}"
+
+
+def tagged(classifier: TokenClassifier, group: Group, *, names: bool) -> tuple[Score, Score]:
+    """The strict and the relaxed score of the encoder on a group's passages, all labels asked together."""
+    labels = LabelSet(
+        group.name.replace(":", "-"),
+        tuple(
+            Label(name, w.names[0] if names else w.definitions[0], "" if names else w.guidelines[0])
+            for name, w in group.wordings.items()
+        ),
+    )
+    encoder = DescribedEncoder(classifier, labels)
+    gold: list[Document] = []
+    mine: list[Document] = []
+    requests = [Request((), constraint=CopyConstraint(p.text, labels.names)) for p in group.passages]
+    for number, (passage, answer) in enumerate(zip(group.passages, encoder.complete(requests), strict=True)):
+        if not hasattr(answer, "spans") or answer.spans is None:
+            continue
+        wanted = {(s, e, name) for name in labels.names for s, e in passage.places.get(name, ())}
+        found = {(one.span.start, one.span.end, one.label) for one in answer.spans}
+        for into, places in ((gold, wanted), (mine, found)):
+            entities = tuple(Entity(Span(s, e), name, passage.text[s:e]) for s, e, name in sorted(places))
+            into.append(Document(str(number), passage.text, entities))
+    return score(gold, mine, labels=labels.names), score(gold, mine, labels=labels.names, rule=Rule.RELAXED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
