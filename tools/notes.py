@@ -124,9 +124,10 @@ def _coarse(note: Note) -> Iterator[dict[str, object]]:
 def _medication(note: Note) -> Iterator[dict[str, object]]:
     for number, mark in enumerate(note.marks):
         if mark.kind == "drug":
-            yield _entity(note, drug_name(note, mark), "drug", {"number": str(number)})
+            yield {"id": f"e{number + 1}", **_entity(note, drug_name(note, mark), "drug", {})}
         elif mark.of is not None and note.marks[mark.of].kind == "drug":
-            yield _entity(note, (mark.start, mark.end), mark.kind, {"of": str(mark.of)})
+            of = {"of": f"e{mark.of + 1}"}
+            yield {"id": f"e{number + 1}", **_entity(note, (mark.start, mark.end), mark.kind, of)}
 
 
 def _disease(note: Note) -> Iterator[dict[str, object]]:

@@ -116,7 +116,8 @@ def _items(data: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, A
 
 def dump_entity(entity: Entity, *, sparse: bool = False) -> dict[str, object]:
     """The entity as a JSON object. `sparse` leaves out a score that is not known and concepts where there are none."""
-    data: dict[str, object] = {"start": entity.start, "end": entity.end, "text": entity.text, "label": entity.label}
+    data: dict[str, object] = {} if entity.id is None else {"id": entity.id}
+    data |= {"start": entity.start, "end": entity.end, "text": entity.text, "label": entity.label}
     if entity.score is not None or not sparse:
         data["score"] = entity.score
     data["match"] = entity.match.value
@@ -163,11 +164,17 @@ def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
             fragments=tuple(Span(start, end) for start, end in data.get("fragments", ())),
             rules=tuple(data.get("rules", ())),
             attributes=attributes,
+            id=_id(data.get("id")),
         )
     except KeyError as error:
         raise InputError(f"the key {error} is missing", where=where) from None
     except (TypeError, ValueError) as error:
         raise InputError(f"is no entity: {error}", where=where) from None
+
+
+def _id(given: object) -> str | None:
+    """An entity's id. What other tools put there and is neither a string nor a whole number is none."""
+    return str(given) if isinstance(given, str | int) and not isinstance(given, bool) and given != "" else None
 
 
 def dump_rows(entities: Iterable[Entity]) -> str:

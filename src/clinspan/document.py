@@ -111,6 +111,8 @@ class Attributes(Mapping[str, str]):
 
 
 NO_ATTRIBUTES = Attributes()
+OF = "of"
+"""The attribute of a detail, such as a dose: the id of the entity that it belongs to, such as its drug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class Entity:
         fragments: the parts of a discontinuous entity in text order, `span` being their hull; empty when continuous.
         rules: names of the learned rules that moved its boundaries, in the order they were applied.
         attributes: what else is said of it; a plain mapping may be given.
+        id: its name within its document, by which others refer to it; no part of what makes two entities equal.
     """
 
     span: Span
@@ -133,10 +136,13 @@ class Entity:
     fragments: tuple[Span, ...] = ()
     rules: tuple[str, ...] = ()
     attributes: Mapping[str, str] = NO_ATTRIBUTES
+    id: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.attributes, Attributes):
             object.__setattr__(self, "attributes", Attributes(self.attributes))
+        if self.id is not None and not (isinstance(self.id, str) and self.id):
+            raise ValueError(f"an entity's id is a non-empty string, not {self.id!r}")
         if len(self.span) != len(self.text):
             raise ValueError(f"entity text of {len(self.text)} characters on a span of {len(self.span)}")
         if self.score is not None and not 0.0 <= self.score <= 1.0:
@@ -240,6 +246,12 @@ class Document:
         for window in self.windows:
             if window.span.end > len(self.text):
                 raise ValueError(f"document {self.id!r}: a window ends at {window.span.end}, past the text's end")
+
+    def owners(self) -> Mapping[int, "Entity"]:
+        """The entity that each detail belongs to, by the detail's place in `entities`; see `OF`."""
+        by_id = {entity.id: entity for entity in reversed(self.entities) if entity.id is not None}
+        said = ((number, entity.attribute(OF)) for number, entity in enumerate(self.entities))
+        return {number: by_id[id] for number, id in said if id in by_id}
 
     @property
     def complete(self) -> bool:

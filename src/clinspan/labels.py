@@ -2,14 +2,14 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import regex
 
-from clinspan.document import Entity, Span
+from clinspan.document import OF, Entity, Span
 from clinspan.errors import LabelError, did_you_mean
 
 
@@ -59,6 +59,7 @@ class Label:
         semantic_types: names of the UMLS semantic types whose concepts are of this label.
         terms: strings that are of this label wherever they stand as whole words.
         attributes: what is asked of each entity of this label.
+        of: the label of the set whose entities this label gives details of, as a dose of a drug; empty for none.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Label:
     semantic_types: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    of: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.strip() or not self.name.isprintable():
@@ -75,6 +77,8 @@ class Label:
             raise LabelError(f"label {self.name!r} has no definition", expected="one sentence that says what it is")
         if len({attribute.name for attribute in self.attributes}) < len(self.attributes):
             raise LabelError(f"label {self.name!r} has two attributes of one name", fix="Rename one of them.")
+        if self.of and any(attribute.name == OF for attribute in self.attributes):
+            raise LabelError(f"label {self.name!r} is a detail and has an attribute {OF!r} too", fix="Rename it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,13 @@ class LabelSet:
             if label.name.casefold() in seen:
                 raise LabelError(f"two labels have the name {label.name!r}", where=self.name, fix="Rename one of them.")
             seen.add(label.name.casefold())
+        for label in self.labels:
+            if label.of and (label.of == label.name or self[label.of].of):
+                raise LabelError(
+                    f"label {label.name!r} is a detail of {label.of!r}, which is a detail itself",
+                    where=self.name,
+                    expected="`of` with a label of the set that has none",
+                )
         for example in self.examples:
             for entity in example.entities:
                 self[entity.label]
@@ -132,12 +143,18 @@ class LabelSet:
     def only(self, *names: str) -> "LabelSet":
         """The set with some of its labels, and the examples with their entities alone.
 
+        A label whose owner is left out is a detail no more.
+
         Raises:
             LabelError: when there is no such label.
         """
         for name in names:
             self[name]
-        kept = tuple(label for label in self.labels if label.name in names)
+        kept = tuple(
+            label if not label.of or label.of in names else replace(label, of="")
+            for label in self.labels
+            if label.name in names
+        )
         examples = tuple(
             Example(e.text, tuple(entity for entity in e.entities if entity.label in names), e.source)
             for e in self.examples
@@ -248,7 +265,7 @@ def hints(labels: LabelSet) -> Iterator[str]:
 
 
 _SET_KEYS = frozenset({"name", "labels", "examples"})
-_LABEL_KEYS = frozenset({"name", "definition", "guideline", "semantic_types", "terms", "attributes"})
+_LABEL_KEYS = frozenset({"name", "definition", "guideline", "semantic_types", "terms", "attributes", "of"})
 _ATTRIBUTE_KEYS = frozenset({"name", "default", "values"})
 _EXAMPLE_KEYS = frozenset({"text", "entities", "source"})
 _ENTITY_KEYS = frozenset({"text", "label", "start"})
@@ -272,6 +289,7 @@ def _parse(text: str, *, where: str, default_name: str) -> LabelSet:
                     guideline=_string(section, "guideline", place, default=""),
                     semantic_types=_strings(section, "semantic_types", place),
                     terms=_strings(section, "terms", place),
+                    of=_string(section, "of", place, default=""),
                     attributes=tuple(
                         _attribute(item, where=f"{place}, [[labels.attributes]] {count}")
                         for count, item in enumerate(_tables(section, "attributes", place), 1)

@@ -11,6 +11,7 @@ from clinspan.cli.evaluate import say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.gold import Naming, sound
 from clinspan.corpora.gold import read as read_gold
+from clinspan.details import related
 from clinspan.files import refuse_existing, whole_file
 from clinspan.labels import LabelSet
 
@@ -32,7 +33,8 @@ def assess(
 ) -> None:
     """Says of each entity whether it is present, absent, possible, somebody else's, past: whoever found it.
 
-    Rules set the attributes `assertion` and `temporality` where the label set declares them; others stay as they are.
+    Rules set the attributes `assertion` and `temporality` where the label set declares them, and `of` of each detail,
+    such as a dose, to the id of the entity that it belongs to, such as its drug; others stay as they are.
 
     Example: `clinspan assess entities.jsonl -o assessed.jsonl`
     """
@@ -40,7 +42,7 @@ def assess(
     refuse_existing(output, force=force)
     read = read_gold([file], Naming(known=wanted.names), format=source, told=say_recognised)
     done = [
-        assessed(one, wanted, language=language, keep=keep, with_sections=sections)
+        related(assessed(one, wanted, language=language, keep=keep, with_sections=sections), wanted, keep=keep)
         for one in sound(read, None, fix="Or leave it out.")
     ]
     with whole_file(output) as out:

@@ -14,7 +14,7 @@ from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.format import Ruler, Unit
 from clinspan.corpora.gold import sound
-from clinspan.document import Document, Entity
+from clinspan.document import OF, Document, Entity
 from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.files import refuse_existing
 
@@ -130,7 +130,8 @@ def _differences(old: Document, new: Document) -> Iterator[str]:
         yield "white space of texts" if alike else "characters of texts"
     rulers = (None, None) if same else (Ruler(old.text, Unit.NO_SPACE), Ruler(new.text, Unit.NO_SPACE))
     left = [(_place(entity, rulers[1]), entity) for entity in new.entities]
-    for entity in old.entities:
+    owners, of_new = old.owners(), {entity.id: entity for entity in new.entities if entity.id is not None}
+    for number, entity in enumerate(old.entities):
         place = _place(entity, rulers[0])
         found = _nearest(entity, [other for there, other in left if there == place])
         if found is None:
@@ -138,6 +139,10 @@ def _differences(old: Document, new: Document) -> Iterator[str]:
             continue
         left.remove((place, found))
         yield from _details(entity, found, rulers)
+        if number in owners and (id := found.attribute(OF)) is not None:
+            owner = of_new.get(id)
+            if owner is None or _place(owner, rulers[1]) != _place(owners[number], rulers[0]):
+                yield f"attributes {OF!r}"
     if old.windows != new.windows:
         yield "reports of windows"
     for key, value in old.metadata.items():
@@ -175,7 +180,8 @@ def _details(old: Entity, new: Entity, rulers: tuple[Ruler | None, Ruler | None]
     if old.rules != new.rules:
         yield "rules that moved boundaries"
     for name, value in old.attributes.items():
-        if new.attribute(name) != value:
+        # What it belongs to is compared by place, since formats have ids of their own.
+        if new.attribute(name) != value and (name != OF or not new.attribute(OF)):
             yield f"attributes {name!r}"
 
 

@@ -7,7 +7,8 @@ and spaces. What else there is is kept in the metadata, under `bioc`:
     {"infons": {...}, "passages": [[start, end, infons], ...], "ids": [of the entities, in order],
      "annotations": [the infons of each that are no attributes], "relations": [as they stand]}
 
-An annotation's infons are the entity's attributes, but for `type`, `identifier`, `vocabulary` and `score`.
+An annotation's infons are the entity's attributes, but for `type`, `identifier`, `vocabulary` and `score`. The infon
+`of` of a detail is the id of the annotation that it belongs to; where one stands, entities have the ids of annotations.
 
 BioC JSON is the form that both are read into and written from; `clinspan.corpora.bioc_xml` turns XML into it and back.
 """
@@ -20,9 +21,9 @@ from typing import Any
 
 from clinspan import codec
 from clinspan.corpora import bioc_xml
-from clinspan.corpora.format import CorpusFormat, Head, Results, Ruler, Unit, one_file
+from clinspan.corpora.format import CorpusFormat, Head, Results, Ruler, Unit, one_file, with_ids, written_ids
 from clinspan.corpora.text import read_text
-from clinspan.document import Concept, Document, Entity, Span
+from clinspan.document import OF, Concept, Document, Entity, Span
 from clinspan.errors import InputError
 
 COLLECTION = re.compile(r'"(?:passages|documents|PubTator3)"\s*:\s*\[')
@@ -65,6 +66,7 @@ class _Reading:
                 self._annotate(annotation, place)
             except InputError as error:
                 self.errors.append(error)
+        self.entities = list(with_ids(self.entities, self.ids))
 
     def metadata(self) -> dict[str, object]:
         """What to keep beside the entities; nothing where they say it all."""
@@ -74,7 +76,7 @@ class _Reading:
             data["infons"] = self.infons
         if self.passages != whole and self.passages:
             data["passages"] = self.passages
-        if self.ids != [str(n) for n in range(1, len(self.ids) + 1)]:
+        if self.ids not in ([entity.id for entity in self.entities], [str(n) for n in range(1, len(self.ids) + 1)]):
             data["ids"] = self.ids
         if any(self.others):
             data["annotations"] = self.others
@@ -338,7 +340,8 @@ def _entities(document: Document, data: Mapping[str, Any], ruler: Ruler) -> list
     count = len(document.entities)
     ids: Sequence[str] = data.get("ids", ())
     if len(ids) != count:
-        ids = [str(number) for number in range(1, count + 1)]
+        ids = written_ids(document)
+    names = {entity.id: id for id, entity in zip(ids, document.entities, strict=True)}
     others: Sequence[Mapping[str, Any]] = data.get("annotations", ())
     if len(others) != count:
         others = [{}] * count
@@ -346,6 +349,8 @@ def _entities(document: Document, data: Mapping[str, Any], ruler: Ruler) -> list
     for entity, id, other in zip(document.entities, ids, others, strict=True):
         infons: dict[str, Any] = {"type": entity.label, **other}
         infons.update((name, value) for name, value in entity.attributes.items() if name not in _OWN_INFONS)
+        if OF in entity.attributes:
+            infons[OF] = names.get(entity.attributes[OF], entity.attributes[OF])
         if entity.concepts:
             infons["identifier"] = "|".join(concept.id for concept in entity.concepts)
             infons["vocabulary"] = "|".join(concept.source for concept in entity.concepts)

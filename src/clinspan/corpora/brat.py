@@ -1,8 +1,9 @@
 """brat standoff: a text and an `.ann` beside it, also as n2c2 2018 track 2 comes, which parts an entity at line ends.
 
 Offsets count code points. An entity may have several fragments. Normalisations become concepts. Attributes of an entity
-stay its attributes; one without a value gets the value `true`. Relations and all other annotations are kept in the
-metadata, under `standoff`:
+stay its attributes; one without a value gets the value `true`. A relation `of`, or one named after its two labels as
+n2c2's `Dosage-Drug`, becomes the attribute `of`. Relations and all other annotations are kept in the metadata, under
+`standoff`:
 
     {"ids": [of the entities, in order], "attribute_ids": [of their attributes, in order],
      "attributes": [[id, type, target, ...], ...] (of what is no entity), "relations": [[id, type, argument, argument]],
@@ -10,7 +11,7 @@ metadata, under `standoff`:
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -19,7 +20,7 @@ from pathlib import Path
 from clinspan.corpora import pairs
 from clinspan.corpora.format import CorpusFormat, Head, Results, many_files
 from clinspan.corpora.text import read_bytes
-from clinspan.document import Concept, Document, Entity, Span
+from clinspan.document import OF, Concept, Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
 LAYOUT = pairs.Layout("txt", {"ann": (".ann", (pairs.HERE, "ann"))})
@@ -97,7 +98,63 @@ def parse(
             _other(line, where, found)
         except InputError as error:
             errors.append(error)
+    _take_owners(found, named=join_lines)
     return found
+
+
+def _take_owners(found: Annotations, *, named: bool) -> None:
+    """Makes relations that say what a detail belongs to the attribute `of`; keeps those that `write` would not make."""
+    ids = {id: f"e{number}" for number, id in enumerate(found.entities, 1)}
+    owners: dict[str, str] = {}
+    for relation in found.relations:
+        if (ends := _owner(relation, found.entities)) is not None:
+            owners.setdefault(*ends)
+    if not owners:
+        return
+    for id, entity in found.entities.items():
+        of = {OF: ids[owners[id]]} if id in owners else {}
+        found.entities[id] = replace(entity, id=ids[id], attributes={**entity.attributes, **of})
+    made = _owner_relations(list(found.entities), list(found.entities.values()), [], named=named)
+    if found.relations == made:
+        found.relations = []
+
+
+def _owner(relation: Sequence[str], entities: Mapping[str, Entity]) -> tuple[str, str] | None:
+    """The ids of a detail and of what it belongs to, where a relation says that."""
+    _, kind, *arguments = relation
+    detail, owner = (argument.rpartition(":")[2] for argument in arguments)
+    if detail not in entities or owner not in entities or detail == owner:
+        return None
+    return (detail, owner) if kind in (OF, f"{entities[detail].label}-{entities[owner].label}") else None
+
+
+def _owner_relations(
+    ids: Sequence[str], entities: Sequence[Entity], kept: Sequence[Sequence[str]], *, named: bool
+) -> list[list[str]]:
+    """The relations that say what details belong to, and those that are kept and say nothing else of a detail.
+
+    Args:
+        ids: of the entities, in order.
+        entities: whose attributes are written.
+        kept: relations that were read.
+        named: whether relations are named after their labels, as n2c2 does.
+    """
+    known = dict(zip(ids, entities, strict=True))
+    by_id = {entity.id: id for id, entity in reversed(known.items()) if entity.id is not None}
+    owners = {id: by_id[of] for id, entity in known.items() if (of := entity.attribute(OF)) in by_id}
+    said = [_owner(relation, known) for relation in kept]
+    told = {ends[0] for ends in said if ends is not None and owners.get(ends[0]) == ends[1]}
+    relations = [
+        list(relation)
+        for relation, ends in zip(kept, said, strict=True)
+        if ends is None or ends[0] in told or ends[0] not in owners
+    ]
+    free = (id for n in range(1, len(kept) + len(owners) + 1) if (id := f"R{n}") not in {one[0] for one in relations})
+    for detail, owner in owners.items():
+        if detail not in told:
+            kind = f"{known[detail].label}-{known[owner].label}" if named else OF
+            relations.append([next(free), kind, f"Arg1:{detail}", f"Arg2:{owner}"])
+    return relations
 
 
 def _entity(line: str, text: str, where: str, *, join_lines: bool) -> tuple[str, Entity]:
@@ -202,9 +259,9 @@ def write(documents: Iterable[Document], *, split_lines: bool = False) -> Iterat
 
 
 def _lines(document: Document, split_lines: bool) -> Iterator[str]:
-    ids, marks, others = _kept(document)
-    number = 0
-    for id, entity in zip(ids, document.entities, strict=True):
+    ids, marks, relations, others = _kept(document)
+    number, owned = 0, document.owners()
+    for at, (id, entity) in enumerate(zip(ids, document.entities, strict=True)):
         if re.search(r"\s", entity.label) or not entity.label:
             raise OutputError(
                 f"the label {entity.label!r} has a space",
@@ -221,12 +278,19 @@ def _lines(document: Document, split_lines: bool) -> Iterator[str]:
                 )
             name = _LINE_END.sub(" ", concept.name).replace("\t", " ")
             yield f"N{number}\tReference {id} {concept.source}:{concept.bare_id}\t{name}"
-        for name, value in entity.attributes.items():
+        for name, value in _written(entity, owned=at in owned).items():
             if re.search(r"\s", name):
                 raise OutputError(f"the attribute {name!r} has a space", where=f"document {document.id!r}")
             value = "" if value == _SET else " " + _LINE_END.sub(" ", value)
             yield f"{next(marks)}\t{name} {id}{value}"
+    for id, *rest in _owner_relations(ids, document.entities, relations, named=split_lines):
+        yield f"{id}\t{' '.join(rest)}"
     yield from others
+
+
+def _written(entity: Entity, *, owned: bool) -> Mapping[str, str]:
+    """The attributes but for an `of` that a relation says."""
+    return {name: value for name, value in entity.attributes.items() if name != OF or not owned}
 
 
 def place(entity: Entity, text: str, *, split_lines: bool = False) -> str:
@@ -248,19 +312,27 @@ def _split(span: Span, text: str) -> Iterator[Span]:
     yield Span(start, span.end)
 
 
-def _kept(document: Document) -> tuple[list[str], Iterator[str], list[str]]:
-    """Ids for the entities and their attributes, and the lines of what else the metadata keeps, where it still fits."""
+def _kept(document: Document) -> tuple[list[str], Iterator[str], list[list[str]], list[str]]:
+    """Ids of entities and attributes; relations and lines of what else the metadata keeps, where they fit."""
     data = document.metadata.get("standoff")
+    owned = document.owners()
     made = [f"T{n}" for n in range(1, len(document.entities) + 1)]
-    marks = [f"A{n}" for n in range(1, sum(len(entity.attributes) for entity in document.entities) + 1)]
+    count = sum(len(_written(entity, owned=at in owned)) for at, entity in enumerate(document.entities))
+    marks = [f"A{n}" for n in range(1, count + 1)]
     if not isinstance(data, Mapping):
-        return made, iter(marks), []
+        return made, iter(marks), [], []
     ids = [str(id) for id in data.get("ids", made)]
     if len(ids) != len(made) or len(set(ids)) != len(ids):
-        return made, iter(marks), []
+        return made, iter(marks), [], []
     known = [str(id) for id in data.get("attribute_ids", marks)]
-    lines = [f"{id}\t{' '.join(rest)}" for key in ("attributes", "relations") for id, *rest in data.get(key, ())]
-    return ids, iter(known if len(known) == len(marks) else marks), [*lines, *map(str, data.get("lines", ()))]
+    lines = [f"{id}\t{' '.join(rest)}" for id, *rest in data.get("attributes", ())]
+    relations = [list(map(str, relation)) for relation in data.get("relations", ()) if len(relation) == 4]
+    return (
+        ids,
+        iter(known if len(known) == len(marks) else marks),
+        relations,
+        [*lines, *map(str, data.get("lines", ()))],
+    )
 
 
 def _is_track(lines: Iterable[str]) -> bool:

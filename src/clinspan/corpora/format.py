@@ -7,15 +7,15 @@ names a `CorpusFormat`.
 import csv
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from clinspan.document import Document
+from clinspan.document import OF, Document, Entity
 from clinspan.errors import InputError
 
 LOOKED_AT = 1 << 16
@@ -168,6 +168,21 @@ def many_files(write: Callable[[Iterable[Document]], Iterator[tuple[str, str]]])
             target.write_text(content, encoding="utf-8", newline="")
 
     return to
+
+
+def with_ids(entities: Sequence[Entity], ids: Sequence[str]) -> tuple[Entity, ...]:
+    """The entities with these ids where one of them names another by its own; else as they are, since none matters."""
+    if len(set(ids)) < len(ids) or not any(entity.attribute(OF) in ids for entity in entities):
+        return tuple(entities)
+    return tuple(replace(entity, id=id) for entity, id in zip(entities, ids, strict=True))
+
+
+def written_ids(document: Document) -> list[str]:
+    """The ids under which entities are written: their own where all have one and a detail names one, else numbers."""
+    own = [entity.id for entity in document.entities if entity.id is not None]
+    if document.owners() and len(set(own)) == len(document.entities):
+        return own
+    return [str(number) for number in range(1, len(document.entities) + 1)]
 
 
 class Unit(StrEnum):

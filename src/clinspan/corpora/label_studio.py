@@ -1,8 +1,9 @@
 """Label Studio's JSON: tasks with a text and regions, whose offsets count UTF-16 units, as its browser does.
 
 Of several annotations of a task the first that was not cancelled is read, else the first prediction. One choice for a
-region is an attribute of its entities, named as the setup names the choices. A task's other data are metadata; all else
-beside its regions is kept in the metadata under `label_studio`:
+region is an attribute of its entities, named as the setup names the choices. A relation `of` from a detail's region is
+its attribute `of`. A task's other data are metadata; all else beside its regions is kept in the metadata under
+`label_studio`:
 
     {"ids": [of the regions, in order], "results": [that are no region, such as relations]}
 """
@@ -17,14 +18,15 @@ from typing import Any
 
 from clinspan import codec
 from clinspan.corpora.bioc import COLLECTION
-from clinspan.corpora.format import CorpusFormat, Head, Results, Ruler, Unit, checked, one_file
+from clinspan.corpora.format import CorpusFormat, Head, Results, Ruler, Unit, checked, one_file, with_ids, written_ids
 from clinspan.corpora.text import read_text
-from clinspan.document import Document, Entity, Span
+from clinspan.document import OF, Document, Entity, Span
 from clinspan.errors import InputError
 
 _TASK = re.compile(r'"data"\s*:\s*\{')
 _OWN = "label_studio"
 _CHOICES = "choices"
+_RELATION = "relation"
 
 
 def read(path: str | Path, *, lenient: bool = False) -> Results:
@@ -70,8 +72,9 @@ def _document(task: object, made_id: str, where: str, errors: list[InputError]) 
                 ids.append(str(result.get("id", number)))
         except InputError as error:
             errors.append(error)
+    entities = list(with_ids(entities, ids))
     kept: dict[str, object] = {"results": others} if others else {}
-    if others or ids != [str(n) for n in range(1, len(ids) + 1)]:
+    if others or ids not in ([e.id for e in entities], [str(n) for n in range(1, len(ids) + 1)]):
         kept["ids"] = ids
     own = {_OWN: kept} if kept else {}
     return Document(str(id), text, tuple(entities), metadata={**metadata, **own}, place=where)
@@ -89,6 +92,11 @@ def _attributes(results: Sequence[dict[str, Any]]) -> tuple[dict[str, dict[str, 
     others = []
     for result in results:
         if _is_region(result):
+            continue
+        known = found.setdefault(str(result.get("from_id")), {})
+        ends = {str(result.get("from_id")), str(result.get("to_id"))}
+        if result.get("type") == _RELATION and result.get("labels") == [OF] and ends <= regions and OF not in known:
+            known[OF] = str(result.get("to_id"))
             continue
         id, name, value = str(result.get("id")), result.get("from_name"), result.get("value")
         chosen = value.get(_CHOICES) if result.get("type") == _CHOICES and isinstance(value, dict) else None
@@ -141,9 +149,9 @@ def _entity(
 def write(documents: Iterable[Document]) -> Iterator[str]:
     """The documents as tasks, for a setup with `<Labels name="label" toName="text">` and `<Text name="text">`.
 
-    An attribute becomes a choice for the region, as `<Choices name="NAME" toName="text" perRegion="true">` makes it. A
-    discontinuous entity is written as its hull; concepts and how an entity was matched are left out. Metadata become
-    data of the task.
+    What a detail belongs to becomes a relation `of` between two regions. Another attribute becomes a choice for the
+    region, as `<Choices name="NAME" toName="text" perRegion="true">` makes it. A discontinuous entity is written as its
+    hull; concepts and how an entity was matched are left out. Metadata become data of the task.
 
     Raises:
         TypeError: when the metadata hold what JSON cannot say.
@@ -152,9 +160,12 @@ def write(documents: Iterable[Document]) -> Iterator[str]:
     for number, document in enumerate(documents):
         ruler = Ruler(document.text, Unit.UTF16)
         kept = document.metadata.get(_OWN)
-        ids, others = _kept(kept if isinstance(kept, dict) else {}, len(document.entities))
+        ids, others = _kept(kept if isinstance(kept, dict) else {}, document)
+        names = {entity.id: id for id, entity in zip(ids, document.entities, strict=True) if entity.id is not None}
         results = [
-            part for id, entity in zip(ids, document.entities, strict=True) for part in _region(id, entity, ruler)
+            part
+            for id, entity in zip(ids, document.entities, strict=True)
+            for part in _region(id, entity, ruler, names)
         ]
         data = {key: value for key, value in document.metadata.items() if key not in (_OWN, "text", "id")}
         task = {
@@ -166,20 +177,26 @@ def write(documents: Iterable[Document]) -> Iterator[str]:
     yield "\n]\n"
 
 
-def _region(id: str, entity: Entity, ruler: Ruler) -> Iterator[dict[str, object]]:
-    """The results for one entity: its region, and a choice for each attribute."""
+def _region(id: str, entity: Entity, ruler: Ruler, names: Mapping[str, str]) -> Iterator[dict[str, object]]:
+    """The results for one entity: its region, a choice for each attribute, and a relation to what it belongs to.
+
+    `names` gives the region of each entity by the entity's id.
+    """
     place = {"start": ruler.units(entity.start), "end": ruler.units(entity.end), "text": entity.text}
     region = {"id": id, "from_name": "label", "to_name": "text", "type": "labels"}
     score = {} if entity.score is None else {"score": entity.score}
     yield {**region, "value": {**place, "labels": [entity.label]}, **score}
     for name, value in entity.attributes.items():
+        if name == OF and value in names:
+            yield {"type": _RELATION, "from_id": id, "to_id": names[value], "direction": "right", "labels": [OF]}
+            continue
         yield {**region, "from_name": name, "type": _CHOICES, "value": {**place, _CHOICES: [value]}}
 
 
-def _kept(kept: Mapping[str, Any], count: int) -> tuple[list[str], list[object]]:
-    made = [str(number) for number in range(1, count + 1)]
+def _kept(kept: Mapping[str, Any], document: Document) -> tuple[list[str], list[object]]:
+    made = written_ids(document)
     ids = kept.get("ids", made)
-    return (list(ids), list(kept.get("results", ()))) if len(ids) == count else (made, [])
+    return (list(ids), list(kept.get("results", ()))) if len(ids) == len(made) else (made, [])
 
 
 def _sign(head: Head) -> str | None:

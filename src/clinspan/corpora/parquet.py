@@ -118,6 +118,7 @@ def _schema(arrow: Any) -> Any:
     string, whole, real = arrow.string(), arrow.int64(), arrow.float64()
     concept = {"id": string, "name": string, "source": string, "types": arrow.list_(string), "score": real}
     entity = {
+        "id": string,
         "start": whole,
         "end": whole,
         "text": string,

@@ -1,14 +1,16 @@
 """Attributes of entities that both sides have: accuracy, F1 of each value, and what is taken for what."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from clinspan.document import Entity
+from clinspan.document import OF, Entity
 from clinspan.evaluation.match import Pairing, parts
 
 MISSING = "(none)"
 """Stands for a value that the prediction does not give."""
+SAME, ANOTHER = "the same", "another"
+"""Stand for the values of `of`, whose ids say nothing by themselves: whether both sides name the same entity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def attribute_scores(pairing: Pairing) -> tuple[AttributeScore, ...]:
     gold: Counter[str] = Counter()
     predicted: Counter[str] = Counter()
     for one in pairing.pairs:
+        gold_owners, owners = _owners(one.gold), _owners(one.predicted)
         theirs = {(parts(e), e.label): e for e in one.gold if e.label in pairing.labels}
         ours: dict[object, Entity] = {(parts(e), e.label): e for e in one.predicted if e.label in pairing.labels}
         predicted.update(name for entity in ours.values() for name in entity.attributes)
@@ -71,8 +74,24 @@ def attribute_scores(pairing: Pairing) -> tuple[AttributeScore, ...]:
             gold.update(entity.attributes.keys())
             for name, value in entity.attributes.items():
                 table = confusion.setdefault(name, Counter())
-                if place in ours:
+                if place in ours and name == OF:
+                    owner = owners.get(place)
+                    told = MISSING if owner is None else SAME if _meet(owner, gold_owners.get(place)) else ANOTHER
+                    table[SAME, told] += 1
+                elif place in ours:
                     table[value, ours[place].attributes.get(name, MISSING)] += 1
     return tuple(
         AttributeScore(name, dict(table), gold[name], predicted[name]) for name, table in sorted(confusion.items())
     )
+
+
+def _owners(entities: Iterable[Entity]) -> dict[object, Entity]:
+    """What each detail belongs to, by the detail's place and label."""
+    listed = tuple(entities)
+    by_id = {entity.id: entity for entity in listed if entity.id is not None}
+    said = ((entity, by_id.get(entity.attribute(OF) or "")) for entity in listed)
+    return {(parts(entity), entity.label): owner for entity, owner in said if owner is not None}
+
+
+def _meet(one: Entity, other: Entity | None) -> bool:
+    return other is not None and one.label == other.label and one.span.overlaps(other.span)

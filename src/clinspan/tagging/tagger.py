@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from clinspan.assertion.assess import as_told, assess
+from clinspan.details import related
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
@@ -261,8 +262,11 @@ class Tagger:
         return {label.name: frozenset(term.casefold() for term in label.terms) for label in self.labels.labels}
 
     def assess(self, document: Document) -> Document:
-        """The document with the attributes of its own entities set by rules, where the label set declares them."""
-        return assess(document, self.labels, reads=as_told)
+        """The document with the attributes of its own entities set by rules, where the label set declares them.
+
+        Details get the attribute `of`; see `clinspan.details`.
+        """
+        return related(assess(document, self.labels, reads=as_told), self.labels)
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from clinspan.assertion.assess import as_told, assess
+from clinspan.details import related
 from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, WindowReport
@@ -156,6 +157,7 @@ class Way:
         merged = replace(document, entities=entities, windows=tuple(reports))
         underway.times.reading += lap()
         linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told)
+        linked = related(linked, self.labels)
         underway.times.dictionary += lap()
         if timed is not None:
             timed(document.id, underway.times)

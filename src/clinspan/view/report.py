@@ -125,6 +125,9 @@ class _Body:
             not_read=self.not_read[len(self.not_read) - len(bad) :],
             remarks=[w for w in document.windows if w.unread or w.repairs],
             matches=_MATCHES,
+            owners={
+                number: (document.entities.index(owner), owner.text) for number, owner in document.owners().items()
+            },
             metadata={
                 key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
                 for key, value in document.metadata.items()
