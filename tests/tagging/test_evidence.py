@@ -1,5 +1,6 @@
 """What becomes of evidence: the LLM where it is asked, the encoder elsewhere, the dictionary where there is neither."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 
 from clinspan.document import Entity, Span
 from clinspan.errors import LLMError
+from clinspan.formats.catalogue import by_name
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, FoundSpan, Request
@@ -146,3 +148,21 @@ def test_what_is_found_by_definitions_is_said_with_hints_on_them():
     assert said[0][0] == "found by what their definitions say"
     assert "disease: no model was tuned" in said[0][1]
     assert "says little more than its name" in said[1][1]
+
+
+@pytest.mark.parametrize("source", ["llm", "encoder", "dictionary"])
+def test_placeholders_are_no_entities_whoever_finds_them(scripted, source):
+    labels = LabelSet("s", (Label("disease", "A disease.", terms=("name", "hospital1", "pain", "fracture")),))
+    text = "[**Name**] has pain at [**Hospital1**]. A fracture of the ___ femur."
+    wanted = ["Name", "pain at [**Hospital1", "fracture of the ___ femur"]
+
+    def answer(window: str) -> str:
+        return json.dumps([{"text": word, "label": "disease"} for word in wanted if word in window])
+
+    tagger = {
+        "llm": lambda: Tagger(scripted(answer), labels=labels, format=by_name("json")),
+        "encoder": lambda: Tagger(encoder=Reader(*wanted), labels=labels),
+        "dictionary": lambda: Tagger(labels=labels),
+    }[source]()
+    last = "fracture" if source == "dictionary" else wanted[-1]
+    assert [entity.text for entity in tagger.tag(text).entities] == ["pain", last]

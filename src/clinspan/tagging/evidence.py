@@ -20,6 +20,7 @@ from clinspan.messages import CopyConstraint, Request
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.read import Question, read_answer
 from clinspan.tagging.settings import NAMED, profile_name
+from clinspan.text.placeholders import outside
 from clinspan.text.windows import Window, windows
 
 Source = Literal["dictionary", "encoder", "llm"]
@@ -191,10 +192,11 @@ class Decider:
         return Evidence(entity, "dictionary", {TERM: 1.0} if listed else {})
 
     def learned(self, believed: Sequence[Evidence], text: str) -> tuple[Entity, ...]:
-        """Applies the calibration; of entities that thereby fall together the likelier stays."""
+        """Applies the calibration, keeps placeholders out; of entities that then fall together the likelier stays."""
         kept: dict[tuple[Span, str], Entity] = {}
         for one in believed:
-            learned = self._calibrated(one, text)
+            calibrated = self._calibrated(one, text)
+            learned = outside(calibrated, text) if calibrated is not None else None
             if learned is None:
                 continue
             place = (learned.span, learned.label)
