@@ -132,6 +132,8 @@ def dump_entity(entity: Entity, *, sparse: bool = False) -> dict[str, object]:
         data["rules"] = list(entity.rules)
     if entity.attributes:
         data["attributes"] = dict(entity.attributes)
+    if entity.attribute_scores:
+        data["attribute_scores"] = dict(entity.attribute_scores)
     return data
 
 
@@ -151,6 +153,9 @@ def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
         attributes = data.get("attributes", {})
         if not isinstance(attributes, dict):
             raise TypeError("'attributes' is not an object of names and values")
+        scores = data.get("attribute_scores", {})
+        if not isinstance(scores, dict):
+            raise TypeError("'attribute_scores' is not an object of names and numbers")
         return Entity(
             span,
             data["label"],
@@ -165,6 +170,7 @@ def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
             rules=tuple(data.get("rules", ())),
             attributes=attributes,
             id=_id(data.get("id")),
+            attribute_scores=tuple(scores.items()),
         )
     except KeyError as error:
         raise InputError(f"the key {error} is missing", where=where) from None

@@ -115,6 +115,17 @@ OF = "of"
 """The attribute of a detail, such as a dose: the id of the entity that it belongs to, such as its drug."""
 
 
+def check_attribute_scores(scores: Iterable[tuple[str, float]], attributes: Mapping[str, str]) -> None:
+    """Makes sure that scores are probabilities of attributes that are there.
+
+    Raises:
+        ValueError: naming the one that is not.
+    """
+    for name, score in scores:
+        if name not in attributes or not 0.0 <= score <= 1.0:
+            raise ValueError(f"{score} is no probability of an attribute that is there, {name!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Entity:
     """A verified entity: `text` is what stands at `span` of its document.
@@ -125,6 +136,8 @@ class Entity:
         rules: names of the learned rules that moved its boundaries, in the order they were applied.
         attributes: what else is said of it; a plain mapping may be given.
         id: its name within its document, by which others refer to it; no part of what makes two entities equal.
+        attribute_scores: the model's probability of an attribute's value among those declared, by the attribute's name;
+            only of values that the model chose and whose probability is known.
     """
 
     span: Span
@@ -137,12 +150,14 @@ class Entity:
     rules: tuple[str, ...] = ()
     attributes: Mapping[str, str] = NO_ATTRIBUTES
     id: str | None = field(default=None, compare=False)
+    attribute_scores: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.attributes, Attributes):
             object.__setattr__(self, "attributes", Attributes(self.attributes))
         if self.id is not None and not (isinstance(self.id, str) and self.id):
             raise ValueError(f"an entity's id is a non-empty string, not {self.id!r}")
+        check_attribute_scores(self.attribute_scores, self.attributes)
         if len(self.span) != len(self.text):
             raise ValueError(f"entity text of {len(self.text)} characters on a span of {len(self.span)}")
         if self.score is not None and not 0.0 <= self.score <= 1.0:
@@ -166,6 +181,10 @@ class Entity:
     def attribute(self, name: str) -> str | None:
         """The value of an attribute; None when it is not set."""
         return self.attributes.get(name)
+
+    def attribute_score(self, name: str) -> float | None:
+        """The probability of an attribute's value; None where none is known."""
+        return dict(self.attribute_scores).get(name)
 
     def shift(self, by: int) -> "Entity":
         """The same entity `by` code points further on."""

@@ -28,6 +28,8 @@ class Attribute:
 
     def __post_init__(self) -> None:
         names = self.value_names
+        if "=" in self.name:
+            raise LabelError(f"{self.name!r} cannot name an attribute", expected="a name without =, as in name=value")
         for name in (self.name, *names):
             if not name or name != name.strip() or not name.isprintable():
                 raise LabelError(f"{name!r} cannot name an attribute or a value", expected="printable text")
@@ -161,6 +163,12 @@ class LabelSet:
         )
         return LabelSet(f"{self.name}/{'+'.join(label.name for label in kept)}", kept, examples)
 
+    def without_attributes(self) -> "LabelSet":
+        """The set where nothing is asked of entities beside their labels; itself where nothing is asked anyway."""
+        if not any(label.attributes for label in self.labels):
+            return self
+        return replace(self, labels=tuple(replace(label, attributes=()) for label in self.labels))
+
     @classmethod
     def from_toml(cls, path: str | Path) -> "LabelSet":
         """Reads a label set from a TOML file, described in docs/reference/labels.md.
@@ -268,7 +276,7 @@ _SET_KEYS = frozenset({"name", "labels", "examples"})
 _LABEL_KEYS = frozenset({"name", "definition", "guideline", "semantic_types", "terms", "attributes", "of"})
 _ATTRIBUTE_KEYS = frozenset({"name", "default", "values"})
 _EXAMPLE_KEYS = frozenset({"text", "entities", "source"})
-_ENTITY_KEYS = frozenset({"text", "label", "start"})
+_ENTITY_KEYS = frozenset({"text", "label", "start", "attributes"})
 
 
 def _parse(text: str, *, where: str, default_name: str) -> LabelSet:
@@ -298,9 +306,8 @@ def _parse(text: str, *, where: str, default_name: str) -> LabelSet:
             )
         except LabelError as error:
             raise error if error.where else LabelError(error.what, where=place, expected=error.expected) from None
-    names = [label.name for label in labels]
     examples = [
-        _example(section, names, where=f"{where}, [[examples]] {number}")
+        _example(section, labels, where=f"{where}, [[examples]] {number}")
         for number, section in enumerate(_tables(data, "examples", where), 1)
     ]
     try:
@@ -324,17 +331,18 @@ def _attribute(section: Mapping[str, Any], *, where: str) -> Attribute:
         raise LabelError(error.what, where=error.where or where, expected=error.expected, fix=error.fix) from None
 
 
-def _example(section: Mapping[str, Any], names: Sequence[str], *, where: str) -> Example:
+def _example(section: Mapping[str, Any], labels: Sequence[Label], *, where: str) -> Example:
     _check_keys(section, _EXAMPLE_KEYS, where=where)
     text = _string(section, "text", where)
     entities: list[Entity] = []
+    known = {label.name: label for label in labels}
     for number, item in enumerate(_tables(section, "entities", where), 1):
         place = f"{where}, entity {number}"
         _check_keys(item, _ENTITY_KEYS, where=place)
         label, mention = _string(item, "label", place), _string(item, "text", place)
-        if label not in names:
+        if label not in known:
             raise LabelError(
-                f"uses the label {label!r}, which the set lacks", where=place, fix=did_you_mean(label, names)
+                f"uses the label {label!r}, which the set lacks", where=place, fix=did_you_mean(label, known)
             )
         start = _place(text, mention, item.get("start"), [e for e in entities if e.label == label])
         if start is None:
@@ -344,9 +352,34 @@ def _example(section: Mapping[str, Any], names: Sequence[str], *, where: str) ->
                 where=place,
                 expected="a mention copied from `text`, once for each time it occurs",
             )
-        entities.append(Entity(Span(start, start + len(mention)), label, mention))
+        said = _said(item, known[label], place)
+        entities.append(Entity(Span(start, start + len(mention)), label, mention, attributes=said))
     entities.sort(key=lambda e: (e.start, -e.end))
     return Example(text, tuple(entities), _string(section, "source", where, default=""))
+
+
+def _said(item: Mapping[str, Any], label: Label, where: str) -> Mapping[str, str]:
+    """What an example says of an entity, by attribute.
+
+    Raises:
+        LabelError: when the label has no such attribute, or the attribute no such value.
+    """
+    said = item.get("attributes", {})
+    if not isinstance(said, dict):
+        raise LabelError("'attributes' is no table", where=where, expected='attributes = { NAME = "VALUE" }')
+    declared = {attribute.name: attribute for attribute in label.attributes}
+    for name, value in said.items():
+        if name not in declared:
+            fix = did_you_mean(name, declared)
+            raise LabelError(f"the label {label.name!r} has no attribute {name!r}", where=where, fix=fix)
+        if value not in declared[name].value_names:
+            raise LabelError(
+                f"{value!r} is no value of {name!r}",
+                where=where,
+                expected=", ".join(declared[name].value_names),
+                fix=did_you_mean(str(value), declared[name].value_names),
+            )
+    return said
 
 
 def _place(text: str, mention: str, start: object, taken: Sequence[Entity]) -> int | None:

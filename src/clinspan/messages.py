@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 
-from clinspan.document import NO_ATTRIBUTES, Attributes, Span
+from clinspan.document import NO_ATTRIBUTES, Attributes, Span, check_attribute_scores
 from clinspan.errors import LLMError
 
 Role = Literal["system", "user", "assistant"]
@@ -27,6 +27,14 @@ class Candidate:
     labels: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AskedAttribute:
+    """An attribute that an answer may say of a mention: each of its values, and how an answer writes it."""
+
+    name: str
+    values: tuple[tuple[str, str], ...]
+
+
 CandidateMode = Literal["off", "prefer", "only"]
 
 
@@ -43,6 +51,7 @@ class CopyConstraint:
         open_bias: added to the log-odds of opening a bracket everywhere (the recall dial).
         label_bias: added to the log-odds of a label, by name.
         candidate_bias: added to the log-odds of opening where a candidate starts.
+        attributes: what is asked of the mentions of a label, by its name, in the order in which an answer writes it.
     """
 
     text: str
@@ -52,6 +61,7 @@ class CopyConstraint:
     open_bias: float = 0.0
     label_bias: Mapping[str, float] = field(default_factory=dict)
     candidate_bias: float = 0.0
+    attributes: Mapping[str, tuple[AskedAttribute, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +108,21 @@ class FoundSpan:
         span: in the text of the request's constraint.
         score: its probability, where known.
         attributes: what else is said of it.
+        attribute_scores: probabilities of attributes' values, where known; see `Entity`.
     """
 
     span: Span
     label: str
     score: float | None = None
     attributes: Mapping[str, str] = NO_ATTRIBUTES
+    attribute_scores: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.score is not None and not 0.0 <= self.score <= 1.0:
             raise ValueError(f"a score is a probability in [0, 1], not {self.score}")
         if not isinstance(self.attributes, Attributes):
             object.__setattr__(self, "attributes", Attributes(self.attributes))
+        check_attribute_scores(self.attribute_scores, self.attributes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +151,12 @@ class Completion:
 
 
 def dump_spans(spans: Sequence[FoundSpan]) -> list[list[Any]]:
-    """The spans as JSON: start, end, label, score and attributes of each."""
-    return [[f.span.start, f.span.end, f.label, f.score, dict(f.attributes)] for f in spans]
+    """The spans as JSON: start, end, label, score and attributes of each, and the attributes' scores where known."""
+    return [
+        [f.span.start, f.span.end, f.label, f.score, dict(f.attributes)]
+        + ([dict(f.attribute_scores)] if f.attribute_scores else [])
+        for f in spans
+    ]
 
 
 def load_spans(data: Sequence[Sequence[Any]]) -> tuple[FoundSpan, ...]:
@@ -148,7 +165,10 @@ def load_spans(data: Sequence[Sequence[Any]]) -> tuple[FoundSpan, ...]:
     Raises:
         ValueError, TypeError: when the data are something else.
     """
-    return tuple(FoundSpan(Span(start, end), label, score, Attributes(said)) for start, end, label, score, said in data)
+    return tuple(
+        FoundSpan(Span(start, end), label, score, Attributes(said), tuple(scores[0].items()) if scores else ())
+        for start, end, label, score, said, *scores in data
+    )
 
 
 def dump_result(result: Completion | LLMError) -> dict[str, Any]:

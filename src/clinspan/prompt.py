@@ -36,10 +36,16 @@ class PromptSettings:
             `brief` names the labels only, for models tuned on it (every token saved there is speed).
         examples_as: `turns` shows each example as a question and its answer; `message` puts them all into the system
             message, for servers whose chat template allows no alternation.
+        attributes: `model` asks for the attributes that labels declare; `rules` leaves them to what reads the answer.
     """
 
     style: Literal["full", "brief"] = "full"
     examples_as: Literal["turns", "message"] = "turns"
+    attributes: Literal["rules", "model"] = "rules"
+
+    def asked(self, labels: LabelSet) -> LabelSet:
+        """The labels with the attributes that are asked for."""
+        return labels if self.attributes == "model" else labels.without_attributes()
 
 
 def build(
@@ -73,6 +79,7 @@ def _before(
     labels: LabelSet, form: Format, examples: tuple[Example, ...], settings: PromptSettings
 ) -> tuple[Message, ...]:
     """All that comes before the question."""
+    labels = settings.asked(labels)
     shown = [demonstration(example, labels=labels, form=form, settings=settings) for example in examples]
     as_message = settings.examples_as == "message"
     system = template(f"system_{settings.style}").render(
@@ -95,4 +102,4 @@ def demonstration(
         LabelError: when it has a label that is not in the set.
     """
     asked = template(f"question_{settings.style}").render(text=example.text, facts=())
-    return asked, form.render(example.text, example.entities, labels)
+    return asked, form.render(example.text, example.entities, settings.asked(labels))

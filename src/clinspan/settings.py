@@ -225,6 +225,9 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("style", Literal["full", "brief"], at="prompt.style",
                 help="`full` gives definitions and instructions; `brief` names the labels only, for models tuned "
                      "on it."),
+        Setting("attributes", Literal["rules", "model"], at="prompt.attributes",
+                help="Who says the attributes that labels declare: `model` asks the LLM and lets rules complete it; "
+                     "`rules` does not ask it, as is the default for one that is small or was tuned without them."),
         Setting("ask", Literal["always", "candidates"], at="ask",
                 help="Ask about every window, or only where the dictionary proposes something."),
         Setting("candidates", CandidateMode, at="candidates",

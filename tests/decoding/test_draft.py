@@ -12,7 +12,7 @@ from clinspan.decoding.greedy import decode_greedily
 from clinspan.decoding.plan import answer_pieces, compile_plan, fork, words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.messages import Candidate, CopyConstraint
+from clinspan.messages import AskedAttribute, Candidate, CopyConstraint
 
 PROMPT = [7, 8, 9]
 TEXT = st.lists(
@@ -20,6 +20,16 @@ TEXT = st.lists(
     max_size=25,
 ).map("".join)
 LABELS = st.sampled_from([("disease",), ("drug", "drug dose", "test"), ("a", "b"), ("a|b", "a")])
+ASKED = st.lists(
+    st.sampled_from(
+        [
+            AskedAttribute("assertion", (("absent", "absent"), ("a|b", "a|b"), ("ab", "ab"))),
+            AskedAttribute("course", (("new", "course=new"), ("old", "old"))),
+        ]
+    ),
+    max_size=2,
+    unique=True,
+).map(tuple)
 MODEL = st.builds(FakeModel, st.integers(0, 10**6), st.floats(-4, 4), st.floats(-3, 3))
 DRAFT = st.builds(DraftSettings, st.integers(1, 20), st.integers(20, 40), st.integers(1, 5))
 
@@ -44,11 +54,12 @@ def constraints(draw):
         draw(st.floats(-3, 3)),
         {labels[0]: draw(st.floats(-2, 2))},
         draw(st.floats(0, 4)),
+        {label: draw(ASKED) for label in labels},
     )
 
 
 def entities_of(constraint, decoded):
-    return [Entity(d.span, d.label, d.span.of(constraint.text), d.score) for d in decoded]
+    return [Entity(d.span, d.label, d.span.of(constraint.text), d.score, attributes=d.attributes) for d in decoded]
 
 
 @given(constraints(), MODEL, DRAFT)
@@ -56,7 +67,8 @@ def test_greedy_ends_decide_as_decoding_token_by_token(constraint, model, draft)
     plan = compile_plan(constraint, model.tokenize)
     drafted = decode(model, PROMPT, plan, settings=DraftSettings(draft.draft_tokens, 40, draft.mention_words, "greedy"))
     stepwise = decode_greedily(model, PROMPT, plan)
-    assert [(d.span, d.label) for d in drafted] == [(d.span, d.label) for d in stepwise]
+    assert [(d.span, d.label, d.attributes) for d in drafted] == [(d.span, d.label, d.attributes) for d in stepwise]
+    assert [dict(d.attribute_scores) for d in drafted] == [pytest.approx(dict(d.attribute_scores)) for d in stepwise]
     assert [d.score for d in drafted] == pytest.approx([d.score for d in stepwise])
 
 
@@ -102,7 +114,34 @@ def test_the_end_and_label_are_the_likeliest_together(constraint, model, draft):
         ids += [*plan.slots[first].open, *plan.slots[first].first]
         for at in range(first + 1, word):
             ids += plan.path_after(at)
-        ids += [*plan.bar, *plan.label_ids[mention.label], *plan.close]
+        check_values(model, plan, ids, mention)
+        ids += plan.closed(mention.label, mention.attributes)
+
+
+def check_values(model, plan, ids, mention):
+    """Each attribute has its likeliest value given all before it, and that value's probability, by brute force."""
+    ids = [*ids, *plan.bar, *plan.label_ids[mention.label]]
+    declared = plan.values.get(mention.label, ())
+    assert [name for name, _ in mention.attribute_scores] == [name for name, _ in declared]
+    for number, (name, values) in enumerate(declared):
+        ids += plan.bar
+        chances = among(model, ids, plan.value_paths(mention.label, number))
+        assert chances[mention.attributes[name]] == pytest.approx(max(chances.values()))
+        assert dict(mention.attribute_scores)[name] == pytest.approx(max(chances.values()))
+        ids += values[mention.attributes[name]]
+
+
+def among(model, ids, paths):
+    """The probability of each path, its tokens chosen among those of the paths that are alike so far."""
+    chances = {}
+    for name, path in paths.items():
+        chances[name] = 1.0
+        for i, token in enumerate(path):
+            prefix = [*ids, *path[:i]]
+            others = {other[i] for other in paths.values() if other[:i] == path[:i]}
+            total = sum(math.exp(model.logit(prefix, other)) for other in others)
+            chances[name] *= math.exp(model.logit(prefix, token)) / total
+    return chances
 
 
 def sigmoid(odds):
@@ -129,15 +168,11 @@ def joint_probabilities(model, plan, ids, first):
         close = 1.0 if end == slot.ends[-1] else choice(model, ids, plan.bar, plan.path_after(end))
         weights = {}
         for label in labels:
-            path = (*plan.label_ids[label], *plan.close)
+            path = plan.label_path(label)
             weight = math.exp(plan.constraint.label_bias.get(label, 0.0)) if len(labels) > 1 else 1.0
             for i, token in enumerate(path):
                 prefix = [*ids, *plan.bar, *path[:i]]
-                others = {
-                    (*plan.label_ids[o], *plan.close)[i]
-                    for o in labels
-                    if (*plan.label_ids[o], *plan.close)[:i] == path[:i]
-                }
+                others = {plan.label_path(o)[i] for o in labels if plan.label_path(o)[:i] == path[:i]}
                 total = sum(math.exp(model.logit(prefix, other)) for other in others)
                 weight *= math.exp(model.logit(prefix, token)) / total
             weights[label] = weight
@@ -149,7 +184,8 @@ def joint_probabilities(model, plan, ids, first):
 
 @given(constraints(), MODEL)
 def test_log_odds_along_the_decoded_answer_are_those_it_was_decoded_by(constraint, model):
-    constraint = CopyConstraint(constraint.text, constraint.labels, open_bias=constraint.open_bias)
+    asked = constraint.attributes
+    constraint = CopyConstraint(constraint.text, constraint.labels, open_bias=constraint.open_bias, attributes=asked)
     decoded = decode(model, PROMPT, compile_plan(constraint, model.tokenize))
     boundaries = open_log_odds(model, PROMPT, constraint, entities_of(constraint, decoded))
     assert {b.at for b in boundaries if b.log_odds + constraint.open_bias > 0} == {d.span.start for d in decoded}
@@ -157,10 +193,14 @@ def test_log_odds_along_the_decoded_answer_are_those_it_was_decoded_by(constrain
 
 @given(constraints(), MODEL)
 def test_answers_are_read_in_the_pieces_that_tuning_trains_on(constraint, model):
-    constraint = CopyConstraint(constraint.text, constraint.labels)
+    constraint = CopyConstraint(constraint.text, constraint.labels, attributes=constraint.attributes)
     decoded = entities_of(constraint, decode(model, PROMPT, compile_plan(constraint, model.tokenize)))
     open_log_odds(model, PROMPT, constraint, decoded)
-    trained = [token for piece in answer_pieces(constraint.text, decoded) for token in model.tokenize(piece)]
+    trained = [
+        token
+        for piece in answer_pieces(constraint.text, decoded, constraint.attributes)
+        for token in model.tokenize(piece)
+    ]
     if constraint.text.strip():
         read = list(model.read[-1])
         assert read == [*PROMPT, *trained][: len(read)]

@@ -14,7 +14,7 @@ from clinspan.errors import ConfigError
 from clinspan.formats.tanl import render
 from clinspan.llms import llama_api
 from clinspan.llms.llama import Llama
-from clinspan.messages import Candidate, CopyConstraint
+from clinspan.messages import AskedAttribute, Candidate, CopyConstraint
 
 TEXT = st.text(st.sampled_from([*'ab1 .\n\t[|]\\"é漢😀\u0301\u2028-']), max_size=30)
 
@@ -118,6 +118,31 @@ def test_candidates_alone_open_and_close_with_their_labels(reader):
         "[ renal failure now | test ]": False,
     }.items():
         assert reader.accepts(grammar, answer) == right, answer
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("mode", ["off", "only"])
+def test_values_follow_their_label_in_order(reader, mode):
+    asked = (
+        AskedAttribute("assertion", (("absent", "absent"), ("[x]", "[x]"))),
+        AskedAttribute("course", (("new", "course=new"), ("old", "old"))),
+    )
+    places = (Candidate(Span(3, 7), ()),)
+    constraint = CopyConstraint("No pain", ("problem", "test"), places, mode, attributes={"problem": asked})
+    grammar = answer_grammar(constraint)
+    for closed, right in {
+        "problem": True,
+        "problem | absent": True,
+        "problem | absent | course=new": True,
+        r"problem | \[x\] | old": True,
+        "problem | old": True,
+        "test": True,
+        "problem | old | absent": False,
+        "problem | absent | absent": False,
+        "problem | new": False,
+        "test | absent": False,
+    }.items():
+        assert reader.accepts(grammar, f"No [ pain | {closed} ]") == right, closed
 
 
 @pytest.mark.model

@@ -142,7 +142,7 @@ class Results:
 
 
 FACTORS: Mapping[str, Sequence[str]] = {
-    "prompt": ("format", "style"),
+    "prompt": ("format", "style", "attributes"),
     "examples": (*(key for key in KEYS if key.startswith(("select", "examples-")) and key != "select-seed"), "k"),
     "knowledge": ("facts", "facts-from", "facts-budget", "dictionary", "candidates", "candidate-bias", "ask"),
 }

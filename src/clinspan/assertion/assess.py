@@ -63,9 +63,10 @@ def assess(
             decisive = attribute.name == ASSERTION and values.get(ASSERTION, attribute.default) != attribute.default
             if seen in attribute.value_names and not decisive:
                 values[attribute.name] = seen
-        made[number] = replace(
-            entity, attributes={**entity.attributes, **values, **(entity.attributes if keep else {})}
-        )
+        now = {**entity.attributes, **values, **(entity.attributes if keep else {})}
+        # The probability of a value that a rule replaced says nothing of the new one.
+        kept = tuple((name, p) for name, p in entity.attribute_scores if now[name] == entity.attributes[name])
+        made[number] = replace(entity, attributes=now, attribute_scores=kept)
     if not with_sections:
         return replace(document, entities=tuple(made)) if numbers else document
     parts = sections(document.text)

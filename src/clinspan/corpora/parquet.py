@@ -48,8 +48,9 @@ def _document(row: dict[str, Any], where: str, made_id: str) -> Document:
         data.setdefault("text", "")
     for entity in data.get("entities") or ():
         # Arrow gives a map as a list of pairs.
-        if isinstance(entity, dict) and isinstance(entity.get("attributes"), list):
-            entity["attributes"] = dict(entity["attributes"])
+        for key in ("attributes", "attribute_scores"):
+            if isinstance(entity, dict) and isinstance(entity.get(key), list):
+                entity[key] = dict(entity[key])
     for key in _AS_JSON:
         if isinstance(data.get(key), str):
             data[key] = codec.load(data[key], where=f"{where}, column {key!r}")
@@ -129,6 +130,7 @@ def _schema(arrow: Any) -> Any:
         "fragments": arrow.list_(arrow.list_(whole)),
         "rules": arrow.list_(string),
         "attributes": arrow.map_(string, string),
+        "attribute_scores": arrow.map_(string, real),
     }
     entities = arrow.list_(arrow.struct(list(entity.items())))
     return arrow.schema({"id": string, "text": string, "entities": entities, "metadata": string, "windows": string})

@@ -3,7 +3,8 @@
 A constrained answer is the text with brackets put in, so nearly all of it is known beforehand. The decoder drafts a
 stretch of plain copy, has the model score every word boundary of it in one pass, and stops at the first where opening a
 bracket is likelier than copying on. There it drafts the words of a mention and takes the end, among all that are
-allowed, whose joint probability with its label is highest; then it goes on after the bracket. What was drafted past a
+allowed, whose joint probability with its label is highest. Where the label has attributes that are asked for, it then
+chooses among the values of each, one after the other; then it goes on after the bracket. What was drafted past a
 bracket is cut out of the context again.
 
 All probabilities are those of the constrained choice: at a boundary only two tokens can follow, so the difference of
@@ -92,7 +93,8 @@ def decode(
 ) -> tuple[FoundSpan, ...]:
     """The mentions of the plan's window, in text order.
 
-    A mention's score is the probability of opening it, of its end and of its label, multiplied.
+    A mention's score is the probability of opening it, of its end and of its label, multiplied. The score of an
+    attribute is that of its value among those declared, given all before it; each attribute that is asked for has one.
 
     Args:
         model: reads the prompt and every draft.
@@ -192,9 +194,10 @@ class _Run:
             label = max(log_ps, key=lambda name: log_ps[name])
             best = max(best, (end.log_p + log_ps[label], end, label), key=lambda found: found[0])
         log_p, end, label = best
-        self._ids = [*ids[: end.place], *plan.bar, *plan.label_ids[label], *plan.close]
+        said, scores = chosen_values(self._model, ids[: end.place], plan, label)
+        self._ids = [*ids[: end.place], *plan.closed(label, said)]
         score = math.exp(log_p + log_sigmoids(odds)[0])
-        return FoundSpan(plan.span(first, end.word), label, min(score, 1.0)), end.word
+        return FoundSpan(plan.span(first, end.word), label, min(score, 1.0), said, scores), end.word
 
     def _ends(self, first: int) -> tuple[list[int], list[_End]]:
         """The ids of a mention that opens at word `first`, as far as needed, and its ends, likeliest first."""
@@ -254,7 +257,7 @@ def label_log_probabilities(
     """
     if len(labels) == 1:
         return {labels[0]: 0.0}
-    paths = {label: (*plan.label_ids[label], *plan.close) for label in labels}
+    paths = {label: plan.label_path(label) for label in labels}
     biases = plan.constraint.label_bias
     found = {
         label: log_p + biases.get(label, 0.0)
@@ -262,6 +265,24 @@ def label_log_probabilities(
     }
     total = _log_sum(found.values())
     return {label: log_p - total for label, log_p in found.items()}
+
+
+def chosen_values(
+    model: CausalModel, ids: Sequence[int], plan: Plan, label: str
+) -> tuple[dict[str, str], tuple[tuple[str, float], ...]]:
+    """The likeliest value of each attribute of a mention whose words end `ids`, one after the other, with its
+    probability among the values declared.
+    """
+    said: dict[str, str] = {}
+    scores: list[tuple[str, float]] = []
+    ids = [*ids, *plan.bar, *plan.label_ids[label]]
+    for number, (name, values) in enumerate(plan.values.get(label, ())):
+        ids += plan.bar
+        log_ps = _branches(model, ids, plan.value_paths(label, number), depth=0)
+        said[name] = max(log_ps, key=lambda value: log_ps[value])
+        scores.append((name, min(1.0, math.exp(log_ps[said[name]]))))
+        ids += values[said[name]]
+    return said, tuple(scores)
 
 
 def _branches(model: CausalModel, ids: list[int], paths: Mapping[str, Ids], *, depth: int) -> dict[str, float]:
@@ -320,7 +341,7 @@ def open_log_odds(
     Args:
         model: reads the prompt and the answer.
         prompt: ids up to where the answer begins, at least one.
-        constraint: its text and labels count; its biases and candidates do not.
+        constraint: its text, labels and attributes count; its biases and candidates do not.
         entities: the answer's; of nested ones the outermost.
 
     Raises:
@@ -335,7 +356,7 @@ def open_log_odds(
             outer[entity.start] = entity
             end = entity.end
     edges = frozenset(edge for entity in outer.values() for edge in (entity.start, entity.end))
-    free = CopyConstraint(constraint.text, constraint.labels)
+    free = CopyConstraint(constraint.text, constraint.labels, attributes=constraint.attributes)
     plan = compile_plan(free, model.tokenize, cuts=edges)
     ids = list(prompt)
     asks: list[Ask] = []
@@ -352,7 +373,7 @@ def open_log_odds(
             inside = outer.get(slot.word.start)
             ids += slot.copy if inside is None else (*slot.open, *slot.first)
         if inside is not None and slot.word.end == inside.end:
-            ids += (*plan.bar, *plan.label_ids[inside.label], *plan.close)
+            ids += plan.closed(inside.label, inside.attributes)
             inside = None
     rows = model.evaluate(ids, asks) if asks else ()
     return tuple(Boundary(at, opening - copying) for at, (opening, copying) in zip(places, rows, strict=True))

@@ -11,7 +11,7 @@ same notation, of which both understand all that is used here.
 from collections.abc import Iterator, Sequence
 
 from clinspan.decoding.plan import Word, candidate_ends, ends_paragraph, window_words
-from clinspan.formats.tanl import closing, opening
+from clinspan.formats.tanl import BAR, CLOSE, closing, escape, opening
 from clinspan.messages import CopyConstraint
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -36,6 +36,9 @@ Rule = tuple[str, list[str]]
 def _rules(constraint: CopyConstraint) -> Iterator[Rule]:
     found, rest = window_words(constraint)
     yield "root", ["o0"]
+    for i, label in enumerate(constraint.labels):
+        for j, asked in enumerate(constraint.attributes.get(label, ())):
+            yield f"v{i}-{j}", ['""', *(quote(f" {BAR} {escape(form)}") for _, form in asked.values)]
     if constraint.candidate_mode == "only":
         yield from _at_candidates(constraint, found)
     else:
@@ -44,7 +47,7 @@ def _rules(constraint: CopyConstraint) -> Iterator[Rule]:
 
 
 def _anywhere(constraint: CopyConstraint, found: Sequence[Word]) -> Iterator[Rule]:
-    yield "l", [quote(closing(label)) for label in constraint.labels]
+    yield "l", [_closing(constraint, label) for label in constraint.labels]
     for i, word in enumerate(found):
         yield f"o{i}", [f"{_copy(word)} o{i + 1}", f"{_open(word)} i{i + 1}"]
     for i in range(1, len(found) + 1):
@@ -62,10 +65,20 @@ def _at_candidates(constraint: CopyConstraint, found: Sequence[Word]) -> Iterato
         yield f"o{i}", ways
         last = max(ends, default=i)
         for at in range(i + 1, last + 1):
-            inside = [f"{quote(closing(label))} o{at}" for label in ends.get(at, ())]
+            inside = [f"{_closing(constraint, label)} o{at}" for label in ends.get(at, ())]
             if at < last:
                 inside.append(f"{_copy(found[at])} c{i}-{at + 1}")
             yield f"c{i}-{at}", inside
+
+
+def _closing(constraint: CopyConstraint, label: str) -> str:
+    """What closes a mention of `label`; each attribute that is asked for may be left out."""
+    attributes = constraint.attributes.get(label, ())
+    if not attributes:
+        return quote(closing(label))
+    number = constraint.labels.index(label)
+    values = " ".join(f"v{number}-{j}" for j in range(len(attributes)))
+    return f"{quote(f' {BAR} {escape(label)}')} {values} {quote(f' {CLOSE}')}"
 
 
 def _copy(word: Word) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from clinspan.decoding.draft import Ask, CausalModel, label_log_probabilities, log_sigmoids
+from clinspan.decoding.draft import Ask, CausalModel, chosen_values, label_log_probabilities, log_sigmoids
 from clinspan.decoding.plan import Ids, Plan, fork
 from clinspan.messages import FoundSpan
 
@@ -43,8 +43,10 @@ def decode_greedily(model: CausalModel, prompt: Sequence[int], plan: Plan) -> tu
         labels = slot.labels[slot.ends.index(word)]
         log_ps = label_log_probabilities(model, walk.ids, plan, labels)
         label = max(log_ps, key=lambda name: log_ps[name])
-        walk.write((*plan.bar, *plan.label_ids[label], *plan.close))
-        mentions.append(FoundSpan(plan.span(first, word), label, min(1.0, math.exp(log_p + log_ps[label]))))
+        said, scores = chosen_values(model, walk.ids, plan, label)
+        walk.write(plan.closed(label, said))
+        score = min(1.0, math.exp(log_p + log_ps[label]))
+        mentions.append(FoundSpan(plan.span(first, word), label, score, said, scores))
     return tuple(mentions)
 
 

@@ -1,12 +1,13 @@
 """What a copy constraint allows, word by word, in the model's own tokens."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.formats.tanl import BAR, CLOSE, OPEN, Mark, escape, marks
+from clinspan.formats.attributes import Asked
+from clinspan.formats.tanl import BAR, CLOSE, NOTHING_ASKED, OPEN, Mark, escape, marks
 from clinspan.messages import CopyConstraint
 from clinspan.text.windows import tokens
 
@@ -55,24 +56,24 @@ def spaced(gap: str, written: str) -> tuple[str, ...]:
     return (gap, written) if gap else (written,)
 
 
-def closing_pieces(label: str) -> tuple[str, ...]:
-    """The pieces that close a mention of `label` after its last word."""
-    return (f" {BAR}", f" {escape(label)}", f" {CLOSE}")
+def closing_pieces(label: str, said: Sequence[str] = ()) -> tuple[str, ...]:
+    """The pieces that close a mention of `label`, of which `said` is written, after its last word."""
+    return (*(piece for part in (label, *said) for piece in (f" {BAR}", f" {escape(part)}")), f" {CLOSE}")
 
 
-def answer_pieces(text: str, entities: Sequence[Entity]) -> tuple[str, ...]:
-    """The pieces of the right answer for `text`; joined, they are `formats.tanl.render(text, entities)`.
+def answer_pieces(text: str, entities: Sequence[Entity], asked: Asked = NOTHING_ASKED) -> tuple[str, ...]:
+    """The pieces of the right answer for `text`; joined, they are `formats.tanl.render(text, entities, asked)`.
 
     Tokens of the text are pieces (see `clinspan.text.windows`), cut further where a mention begins or ends inside one.
     An open bracket is a piece and takes the one space before it; the first word after it then has a space of its own.
-    A close is three pieces: bar, label, bracket.
+    A close is three pieces: bar, label, bracket; a bar and a value more for each attribute that is said.
 
     Raises:
         ConfigError: when brackets cannot show the entities (they cross, or one is discontinuous).
     """
     pieces: list[str] = []
     gap = ""
-    for written in _stretches(text, marks(entities)):
+    for written in _stretches(text, marks(entities, asked)):
         if written.isspace():
             gap += written
         else:
@@ -91,7 +92,7 @@ def _stretches(text: str, marks: Sequence[Mark]) -> Iterator[str]:
             yield OPEN
             yield " "
         else:
-            for piece in closing_pieces(mark.label):
+            for piece in closing_pieces(mark.label, mark.said):
                 yield " "
                 yield piece[1:]
     yield from _words_and_gaps(text[at:])
@@ -197,6 +198,7 @@ class Plan:
         bar: ids of the bar that ends a mention.
         label_ids: ids of each label.
         close: ids of the close bracket.
+        values: for each label that has attributes these in order: the name, and the ids of each value.
     """
 
     constraint: CopyConstraint
@@ -205,6 +207,22 @@ class Plan:
     bar: Ids
     label_ids: dict[str, Ids]
     close: Ids
+    values: Mapping[str, tuple[tuple[str, Mapping[str, Ids]], ...]] = field(default_factory=dict)
+
+    def label_path(self, label: str) -> Ids:
+        """The ids of a label and of what tells its end: the bracket, or the bar before its first attribute."""
+        return (*self.label_ids[label], *(self.bar if self.values.get(label) else self.close))
+
+    def value_paths(self, label: str, number: int) -> dict[str, Ids]:
+        """The ids of each value of a label's attribute and of what tells its end."""
+        attributes = self.values[label]
+        end = self.bar if number + 1 < len(attributes) else self.close
+        return {value: (*ids, *end) for value, ids in attributes[number][1].items()}
+
+    def closed(self, label: str, said: Mapping[str, str]) -> Ids:
+        """The ids that close a mention of `label` of which `said` is said."""
+        told = [ids[said[name]] for name, ids in self.values.get(label, ()) if name in said]
+        return (*(token for ids in (self.label_ids[label], *told) for token in (*self.bar, *ids)), *self.close)
 
     def span(self, first: int, end: int) -> Span:
         """The span of the words `first` up to `end`, which is not included."""
@@ -266,6 +284,14 @@ def compile_plan(
         bar=tokenize(f" {BAR}"),
         label_ids={label: tokenize(closing_pieces(label)[1]) for label in constraint.labels},
         close=tokenize(f" {CLOSE}"),
+        values={
+            label: tuple(
+                (asked.name, {value: tokenize(f" {escape(form)}") for value, form in asked.values})
+                for asked in attributes
+            )
+            for label, attributes in constraint.attributes.items()
+            if label in constraint.labels
+        },
     )
 
 

@@ -7,9 +7,10 @@ from typing import Protocol, runtime_checkable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from clinspan.document import Entity, Span
+from clinspan.document import NO_ATTRIBUTES, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.labels import LabelSet
+from clinspan.messages import AskedAttribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Mention:
         position: where it stands in the reading's `copy`, for formats that repeat the text.
         score: the probability the LLM gave it, where known.
         parts: the parts of a discontinuous mention, in order; empty when continuous.
+        attributes: what the answer says of it beside the label; what it leaves out is not known.
     """
 
     label: str
@@ -29,6 +31,7 @@ class Mention:
     position: Span | None = None
     score: float | None = None
     parts: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = NO_ATTRIBUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class Unread:
     """A part of an answer that was not understood: `answer[start:end]`, and why.
 
     Attributes:
-        harmless: True for words around the answer proper (a preamble, a comment, a fence), where no mention is lost.
+        harmless: True where no mention is lost: words around the answer proper (a preamble, a comment, a fence), and an
+            attribute's value that is not known.
     """
 
     text: str
@@ -78,6 +82,8 @@ class Format(Protocol):
     `parse(render(text, entities, labels), labels)` gives back the entities that went in, for any text and label names.
     Neither raises on any answer, and both take time linear in their input. A format can be hashed, as plain objects
     can: what it writes for a label set is kept.
+
+    Where labels of the set declare attributes, answers say them; `LabelSet.without_attributes` asks for none.
     """
 
     name: str
@@ -140,6 +146,6 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters["tojson_plain"] = lambda value: json.dumps(value, ensure_ascii=False)
 
 
-def template(template: str, labels: LabelSet, **values: object) -> str:
-    """The instructions in `template`.jinja for this label set."""
-    return _TEMPLATES.get_template(f"{template}.jinja").render(labels=labels.labels, **values)
+def template(template: str, labels: LabelSet, asked: Mapping[str, Sequence[AskedAttribute]]) -> str:
+    """The instructions in `template`.jinja for this label set and what is asked of its mentions."""
+    return _TEMPLATES.get_template(f"{template}.jinja").render(labels=labels.labels, asked=asked)

@@ -1,5 +1,6 @@
 """DICE: the answer goes type by type: a sentence that names it, one that defines it, and its mentions.
 
+Where attributes are asked for, their values follow a mention, each after a bar: `chest pain | absent`.
 Says nested, overlapping and discontinuous mentions, in the order of the text within each type.
 Source of the format: "DICE: Data-Efficient Clinical Event Extraction with Generative Models" (arXiv 2208.07989).
 """
@@ -8,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import regex
 
-from clinspan.document import Entity
+from clinspan.document import Attributes, Entity
 from clinspan.formats import prose
+from clinspan.formats.attributes import Asked, AttributeNames, asked_of, written
 from clinspan.formats.base import Mention, Reading, Repair, Unread, fragment_texts, in_order, template
 from clinspan.formats.label_names import LabelNames
 from clinspan.labels import LabelSet
@@ -21,22 +23,26 @@ NONE_WORDS = frozenset({NOTHING, "none", "n/a", "none.", "null", "nothing", "-"}
 
 # A bracket that ends a mention like the beginning of a separator is escaped too: an answer may be cut off in one.
 _OWN = regex.compile(r"\\|\[(?=\s*sep\s*\]|\.\.\.\]|(?:s(?:ep?)?)?$)|\n|\r", regex.IGNORECASE)
+_OWN_AND_BARS = regex.compile(rf"\||{_OWN.pattern}", regex.IGNORECASE)
 _SPELLED = {"\n": r"\n", "\r": r"\r"}
 _ESCAPE = regex.compile(r"\\(?:([\\\[<])|([nr])|u([0-9a-fA-F]{4}))")
+_ESCAPE_AND_BARS = regex.compile(_ESCAPE.pattern.replace(r"\[<]", r"\[<|]"))
+_CUT_AT_BARS = regex.compile(r"\\[\\\[<|]|(\[\s*sep\s*\])|(\[\.\.\.\])|(\|)", regex.IGNORECASE)
 _CUT = regex.compile(r"\\[\\\[<]|(\[\s*sep\s*\])|(\[\.\.\.\])", regex.IGNORECASE)
 
 
-def escape(mention: str) -> str:
-    """`mention`, or a part of one, as it is written."""
+def escape(mention: str, *, bars: bool = False) -> str:
+    """`mention`, or a part of one, as it is written; `bars` where bars part it from the values of attributes."""
+    own = _OWN_AND_BARS if bars else _OWN
     if mention.casefold() in NONE_WORDS:
         return _code(mention[0]) + mention[1:]
     lead = len(mention) - len(mention.lstrip())
     tail = max(lead, len(mention.rstrip()))
-    inner = _OWN.sub(lambda found: _SPELLED.get(found.group(), "\\" + found.group()), mention[lead:tail])
+    inner = own.sub(lambda found: _SPELLED.get(found.group(), "\\" + found.group()), mention[lead:tail])
     return "".join(map(_code, mention[:lead])) + inner + "".join(map(_code, mention[tail:]))
 
 
-def unescape(written: str) -> str:
+def unescape(written: str, *, bars: bool = False) -> str:
     """The mention that `written` spells; a backslash that escapes nothing is itself."""
 
     def plain(found: regex.Match[str]) -> str:
@@ -45,21 +51,27 @@ def unescape(written: str) -> str:
             return chr(int(code, 16))
         return str(own) if own else "\n" if line == "n" else "\r"
 
-    return _ESCAPE.sub(plain, written)
+    return (_ESCAPE_AND_BARS if bars else _ESCAPE).sub(plain, written)
 
 
-def pieces(written: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """For each mention of a line its offset in it and its parts, still escaped, without white space around them."""
+def pieces(written: str, *, bars: bool = False) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+    """For each mention of a line its offset in it, its parts and what stands after its bars, escaped and stripped."""
     start = at = 0
     parts: list[str] = []
-    for found in _CUT.finditer(written):
-        if found.group(1) or found.group(2):
-            parts.append(written[at : found.start()].strip())
+    said: list[str] = []
+    behind = False
+    for found in (_CUT_AT_BARS if bars else _CUT).finditer(written):
+        separator, gap = found.group(1), found.group(2)
+        bar = bars and found.group(3)
+        if separator or bar or (gap and not behind):
+            (said if behind else parts).append(written[at : found.start()].strip())
             at = found.end()
-        if found.group(1):
-            yield start, tuple(parts)
-            start, parts = at, []
-    yield start, (*parts, written[at:].strip())
+            behind = behind or bool(bar)
+        if separator:
+            yield start, tuple(parts), tuple(said)
+            start, parts, said, behind = at, [], [], False
+    (said if behind else parts).append(written[at:].strip())
+    yield start, tuple(parts), tuple(said)
 
 
 def _code(char: str) -> str:
@@ -83,7 +95,7 @@ class Dice:
 
     def instructions(self, labels: LabelSet) -> str:
         """The part of the prompt that says how to answer."""
-        return template("dice", labels)
+        return template("dice", labels, asked_of(labels))
 
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
         """None: the answer is not JSON."""
@@ -97,9 +109,10 @@ class Dice:
             LabelError: when an entity's label is not in the set.
         """
         ordered = in_order(text, entities, labels)
+        asked = asked_of(labels)
         blocks: list[str] = []
         for label in labels.labels:
-            said = [_written(entity) for entity in ordered if entity.label == label.name] or [NOTHING]
+            said = [_written(entity, asked) for entity in ordered if entity.label == label.name] or [NOTHING]
             meaning = " ".join(label.definition.split())
             mentions = f" {SEPARATOR} ".join(said)
             blocks.append(f"{_TYPE}{label.name}.\n{_MEANING}{meaning}\n{_MENTIONS} {mentions}")
@@ -117,9 +130,11 @@ class Dice:
         return reader.reading()
 
 
-def _written(entity: Entity) -> str:
+def _written(entity: Entity, asked: Asked) -> str:
     parts = fragment_texts(entity) or (entity.text,)
-    return f" {GAP} ".join(map(escape, parts))
+    mention = f" {GAP} ".join(escape(part, bars=bool(asked)) for part in parts)
+    said = written(entity.label, entity.attributes, asked)
+    return " | ".join((mention, *(escape(value, bars=True) for value in said)))
 
 
 class _DiceReader:
@@ -129,6 +144,7 @@ class _DiceReader:
         self.answer = answer
         self.labels = labels
         self.names = LabelNames(labels)
+        self.attributes = AttributeNames(labels)
         self.label: str | None = labels.names[0] if len(labels.names) == 1 else None
         self.named = False
         self.asked: set[str] = set()
@@ -214,18 +230,30 @@ class _DiceReader:
             self._repair("the answer ends inside a separator", at + cut.start())
             written = written[: cut.start()]
         said: list[Mention] = []
-        for offset, parts in pieces(written):
-            given = tuple(unescape(part) for part in parts if part)
+        bars = bool(self.attributes)
+        for offset, parts, behind in pieces(written, bars=bars):
+            given = tuple(unescape(part, bars=bars) for part in parts if part)
             if not given or (len(given) == 1 and parts[0].casefold() in NONE_WORDS):
                 if given and parts[0] != NOTHING:
                     self._repair("words read as no mention", at + offset)
                 continue
-            said.append(Mention(self.label, " ".join(given), parts=given if len(given) > 1 else ()))
+            told = self._told([unescape(value, bars=bars) for value in behind if value], at + offset)
+            said.append(Mention(self.label, " ".join(given), parts=given if len(given) > 1 else (), attributes=told))
         if not goes_on and said and said == self._last.get(self.label):
             self._repair("the same answer again", at)
             return
         self._last[self.label] = said
         self.mentions += said
+
+    def _told(self, values: Sequence[str], at: int) -> Mapping[str, str]:
+        """The attributes that stand behind a mention, which begins at the offset `at`."""
+        heard = self.attributes.read(self.label or "", [(None, value) for value in values])
+        for number, reason in heard.unknown:
+            start = max(at, self.answer.find(values[number], at))
+            self._unread(start, start + len(values[number]), reason, harmless=True)
+        for _, what in heard.mended:
+            self._repair(what, at)
+        return Attributes(heard.attributes)
 
     def _before_colon(self, bare: str) -> str | None:
         before, colon, _ = bare.partition(":")

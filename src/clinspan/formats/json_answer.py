@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import regex
 
-from clinspan.document import Entity
+from clinspan.document import Attributes, Entity
 from clinspan.errors import ConfigError
 from clinspan.formats import loose_json, prose
+from clinspan.formats.attributes import AttributeNames, asked_of, values_of, written
 from clinspan.formats.base import Mention, Reading, Repair, Unread, fragment_texts, in_order, template
 from clinspan.formats.label_names import LabelNames
 from clinspan.formats.loose_json import Node
@@ -57,6 +59,7 @@ class _JsonAnswerReader:
     def __init__(self, answer: str, labels: LabelSet, names: LabelNames, *, as_mapping: bool):
         self.answer = answer
         self.names = names
+        self.attributes = AttributeNames(labels)
         self.only = labels.names[0] if len(labels.names) == 1 else None
         self.as_mapping = as_mapping
         self.mentions: list[Mention] = []
@@ -130,7 +133,7 @@ class _JsonAnswerReader:
     def _object(self, node: Node, label: str | None) -> None:
         if self.as_mapping and label is None and self._is_mapping(node.pairs):
             for key, value in node.pairs:
-                self._mention(key.text, value.text if value else "", key)
+                self._mapped(key, value)
             return
         for record in _records(node.pairs):
             text, kind = _get(record, _TEXT_KEYS), _get(record, _LABEL_KEYS)
@@ -146,7 +149,50 @@ class _JsonAnswerReader:
                     self._entry(key, value, label)
 
     def _is_mapping(self, pairs: Sequence[Pair]) -> bool:
-        return all(value is not None and value.text in self.names.exact for _, value in pairs)
+        return all(value is not None and self._is_kind(value) for _, value in pairs)
+
+    def _is_kind(self, value: Node) -> bool:
+        """A label letter for letter, alone or, where attributes are asked for, with values of it in an array."""
+        if value.kind != "array" or not self.attributes:
+            return value.text in self.names.exact
+        if not value.items or any(item.kind != "string" for item in value.items):
+            return False
+        first, *rest = value.items
+        return first.text in self.names.exact and all(self.attributes.find(first.text, item.text) for item in rest)
+
+    def _mapped(self, key: Node, value: Node | None) -> None:
+        """A mention with its label, or with its label and values in an array."""
+        if value is None or value.kind != "array":
+            self._mention(key.text, value.text if value else "", key)
+            return
+        first, *rest = value.items
+        label = self._label(first) or ""
+        before = len(self.mentions)
+        self._mention(key.text, label, key)
+        self._tell(before, label, [(None, item) for item in rest])
+
+    def _tell(self, since: int, label: str, given: Sequence[tuple[str | None, Node]]) -> None:
+        """Sets what an answer says of the mentions from number `since` on."""
+        given = [(name, node) for name, node in given if node.text.casefold() not in _NOTHING or node.kind == "string"]
+        heard = self.attributes.read(label, [(name, node.text if node.whole else "") for name, node in given])
+        for number, reason in heard.unknown:
+            node = given[number][1]
+            self._unread(node.start, node.end, reason, harmless=True)
+        for number, what in heard.mended:
+            self._repair(what, given[number][1].start)
+        said = Attributes(heard.attributes)
+        self.mentions[since:] = [replace(mention, attributes=said) for mention in self.mentions[since:]]
+
+    def _values(self, key: Node, value: Node | None, label: str | None) -> list[tuple[str | None, Node]]:
+        """What one key of a record says of attributes; nothing where it says nothing of them."""
+        if not self.attributes or value is None or label is None:
+            return []
+        if key.text.strip().casefold() in ("attributes", "attribute"):
+            if value.kind == "object":
+                return [(name.text, said) for name, said in value.pairs if said is not None]
+            return [(None, item) for item in (value.items if value.kind == "array" else [value])]
+        names = {attribute.name.casefold() for attribute in self.attributes.asked.get(label, ())}
+        return [(key.text, value)] if key.text.strip().casefold() in names else []
 
     def _record(
         self, record: Sequence[Pair], text: Pair | None, kind: Pair | None, parts: Pair | None, outer: str | None
@@ -154,11 +200,17 @@ class _JsonAnswerReader:
         """An object with a text and a label under names of their own."""
         start = record[0][0].start
         end = max((value or key).end for key, value in record)
-        for key, _ in record:
-            if all(pair is None or key is not pair[0] for pair in (text, kind, parts)):
-                self._repair(f"key {key.text!r} passed over", key.start)
         named = kind[1] if kind else None
         label = self._label(named) if named else outer or self.only
+        told: list[tuple[str | None, Node]] = []
+        for key, value in record:
+            if any(pair is not None and key is pair[0] for pair in (text, kind, parts)):
+                continue
+            found = self._values(key, value, label)
+            told += found
+            if not found and not (self.attributes and key.text == "attributes"):
+                self._repair(f"key {key.text!r} passed over", key.start)
+        before = len(self.mentions)
         if kind is None:
             self._repair(f"no label given, read as {label!r}", start)
         pieces = _strings(parts[1]) if parts and parts[1] else ()
@@ -174,6 +226,8 @@ class _JsonAnswerReader:
             self._mention(said.text, label, said)
         else:
             self._value(said, label)
+        if told and label is not None:
+            self._tell(before, label, told)
 
     def _entry(self, key: Node, value: Node | None, outer: str | None) -> None:
         """A key with its value outside of records: mention to label, label to mentions, or a wrapper."""
@@ -197,6 +251,8 @@ class _JsonAnswerReader:
             self._value(value, label)
         elif key.text.strip().casefold() in _WRAPPERS:
             self._value(value, outer)
+        elif self._has_values(value):
+            self._mapped(key, value)
         elif (kinds := list(self._kinds(value))) and None not in kinds:
             for label in kinds:
                 self._mention(key.text, label or "", key)
@@ -205,6 +261,15 @@ class _JsonAnswerReader:
         else:
             said = f"{value.text!r} is not a label that was asked for" if value.text else "not a mention with a label"
             self._unread(key.start, value.end, said)
+
+    def _has_values(self, value: Node) -> bool:
+        """True for a label and at least one thing that is no label, in an array, where attributes are asked for."""
+        if not self.attributes or value.kind != "array" or len(value.items) < 2:
+            return False
+        if any(item.kind not in ("string", "word") for item in value.items):
+            return False
+        first, *rest = (self.names.find(item.text) for item in value.items)
+        return first is not None and None in rest
 
     def _kinds(self, value: Node) -> Iterator[str | None]:
         """The labels in `{"fever": ["disease"]}` or `{"fever": {"type": "disease"}}`."""
@@ -267,15 +332,26 @@ class JsonList:
 
     def instructions(self, labels: LabelSet) -> str:
         """The part of the prompt that says how to answer."""
-        return template("json_list", labels)
+        return template("json_list", labels, asked_of(labels))
 
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
-        """An array of objects with `text`, `label` and, for what is discontinuous, `parts`."""
-        properties = {
+        """An array of objects with `text`, `label`, and where they have them `parts` and `attributes`."""
+        properties: dict[str, object] = {
             "text": {"type": "string", "minLength": 1},
             "label": {"type": "string", "enum": list(labels.names)},
             "parts": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2},
         }
+        allowed: dict[str, list[str]] = {}
+        for attributes in asked_of(labels).values():
+            for one in attributes:
+                known = allowed.setdefault(one.name, [])
+                known += [value for value, _ in one.values if value not in known]
+        if allowed:
+            properties["attributes"] = {
+                "type": "object",
+                "properties": {name: {"type": "string", "enum": values} for name, values in allowed.items()},
+                "additionalProperties": False,
+            }
         item = {
             "type": "object",
             "properties": properties,
@@ -291,11 +367,16 @@ class JsonList:
             ConfigError: when an entity does not stand in the text.
             LabelError: when an entity's label is not in the set.
         """
+        asked = asked_of(labels)
         items: list[dict[str, object]] = []
         for entity in in_order(text, entities, labels):
             parts = fragment_texts(entity)
             item: dict[str, object] = {"text": " ".join(parts) or entity.text, "label": entity.label}
-            items.append(item | {"parts": list(parts)} if parts else item)
+            if parts:
+                item["parts"] = list(parts)
+            if said := values_of(entity.label, entity.attributes, asked):
+                item["attributes"] = said
+            items.append(item)
         return json.dumps(items, ensure_ascii=False)
 
     def parse(self, answer: str, labels: LabelSet) -> Reading:
@@ -311,11 +392,17 @@ class MentionMapping:
 
     def instructions(self, labels: LabelSet) -> str:
         """The part of the prompt that says how to answer."""
-        return template("mapping", labels)
+        return template("mapping", labels, asked_of(labels))
 
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
-        """An object whose values are labels."""
-        return {"type": "object", "additionalProperties": {"type": "string", "enum": list(labels.names)}}
+        """An object whose values are labels, or arrays of a label and what is asked of its mentions."""
+        label: dict[str, object] = {"type": "string", "enum": list(labels.names)}
+        forms = [form for attributes in asked_of(labels).values() for a in attributes for _, form in a.values]
+        if not forms:
+            return {"type": "object", "additionalProperties": label}
+        item = {"type": "string", "enum": list(dict.fromkeys((*labels.names, *forms)))}
+        array = {"type": "array", "items": item, "minItems": 2}
+        return {"type": "object", "additionalProperties": {"anyOf": [label, array]}}
 
     def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
         """The object, on one line.
@@ -324,6 +411,7 @@ class MentionMapping:
             ConfigError: when an entity is discontinuous or does not stand in the text.
             LabelError: when an entity's label is not in the set.
         """
+        asked = asked_of(labels)
         pairs: list[str] = []
         for entity in in_order(text, entities, labels):
             if entity.fragments:
@@ -332,9 +420,9 @@ class MentionMapping:
                     f"{entity.start}-{entity.end}",
                     fix="Use the format 'json' or 'dice'.",
                 )
-            pairs.append(
-                f"{json.dumps(entity.text, ensure_ascii=False)}: {json.dumps(entity.label, ensure_ascii=False)}"
-            )
+            said = written(entity.label, entity.attributes, asked)
+            kind = [entity.label, *said] if said else entity.label
+            pairs.append(f"{json.dumps(entity.text, ensure_ascii=False)}: {json.dumps(kind, ensure_ascii=False)}")
         return "{" + ", ".join(pairs) + "}"
 
     def parse(self, answer: str, labels: LabelSet) -> Reading:

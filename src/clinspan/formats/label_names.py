@@ -53,22 +53,22 @@ class LabelNames:
         return found.group(1) if found else None
 
     def _nearest(self, written: str) -> str | None:
-        folded = _fold(written)
-        if not folded:
+        plain = folded(written)
+        if not plain:
             return None
-        if folded in self._folded:
-            return self._folded[folded]
-        singular = _singular(folded)
+        if plain in self._folded:
+            return self._folded[plain]
+        singular = _singular(plain)
         if singular in self._singular:
             return self._singular[singular]
-        allowed = 0 if len(folded) < 5 else 1 if len(folded) < 9 else 2
-        digits = _DIGITS.findall(folded)
+        allowed = 0 if len(plain) < 5 else 1 if len(plain) < 9 else 2
+        digits = _DIGITS.findall(plain)
         near = [
             name
             for known, name in self._folded.items()
             if name is not None
             and _DIGITS.findall(known) == digits
-            and OSA.distance(known, folded, score_cutoff=allowed) <= allowed
+            and OSA.distance(known, plain, score_cutoff=allowed) <= allowed
         ]
         return near[0] if len(near) == 1 else None
 
@@ -89,22 +89,23 @@ def _forms(names: tuple[str, ...]) -> _Forms:
     listed = "|".join(map(regex.escape, sorted(names, key=len, reverse=True)))
     return _Forms(
         frozenset(names),
-        _unique((_fold(name), name) for name in names),
-        _unique((_singular(_fold(name)), name) for name in names),
+        _unique((folded(name), name) for name in names),
+        _unique((_singular(folded(name)), name) for name in names),
         regex.compile(rf"\s*({listed})(?!\w)"),
     )
 
 
-def _fold(name: str) -> str:
+def folded(name: str) -> str:
+    """The name but for case, white space, hyphens and underscores, and quotes or punctuation around it."""
     return _JOINT.sub(" ", _OUTER.sub("", name)).strip().casefold()
 
 
-def _singular(folded: str) -> str:
-    if folded.endswith("ies") and len(folded) > 4:
-        return folded[:-3] + "y"
-    if folded.endswith(("sses", "xes", "ches", "shes")):
-        return folded[:-2]
-    return folded[:-1] if folded.endswith("s") and not folded.endswith(("ss", "is", "us")) else folded
+def _singular(name: str) -> str:
+    if name.endswith("ies") and len(name) > 4:
+        return name[:-3] + "y"
+    if name.endswith(("sses", "xes", "ches", "shes")):
+        return name[:-2]
+    return name[:-1] if name.endswith("s") and not name.endswith(("ss", "is", "us")) else name
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str | None]:

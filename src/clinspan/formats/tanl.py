@@ -1,5 +1,7 @@
 r"""TANL: the answer repeats the text and marks each mention as `[ mention | label ]`.
 
+Where attributes are asked for, their values follow: `[ chest pain | problem | absent ]`, in the declared order.
+
 Says nested mentions; neither overlapping nor discontinuous ones. Since the answer repeats the text, each mention has
 a position in the copy. What surrounds the copy (a fence, a preamble, a comment) stays in it: only a comparison with
 the text can tell it apart, which `fidelity` makes.
@@ -8,13 +10,15 @@ Source of the format: "Structured Prediction as Translation between Augmented Na
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import regex
 
-from clinspan.document import Entity, Span
+from clinspan.document import Attributes, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.formats import prose
+from clinspan.formats.attributes import Asked, AttributeNames, asked_of, written
 from clinspan.formats.base import Mention, Reading, Repair, Unread, in_order, template
 from clinspan.formats.label_names import LabelNames
 from clinspan.labels import LabelSet
@@ -58,35 +62,47 @@ def opening() -> str:
     return f"{OPEN} "
 
 
-def closing(label: str) -> str:
-    """What is put directly after a mention of `label`."""
-    return f" {BAR} {escape(label)} {CLOSE}"
+def closing(label: str, said: Sequence[str] = ()) -> str:
+    """What is put directly after a mention of `label` of which `said` is written."""
+    return "".join(f" {BAR} {escape(part)}" for part in (label, *said)) + f" {CLOSE}"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A bracket to be put into the text at code point `at`: it opens when `label` is None, else closes that label."""
+    """A bracket to be put into the text at code point `at`: it opens when `label` is None, else closes that label.
+
+    Attributes:
+        said: the values of attributes, as they are written.
+    """
 
     at: int
     label: str | None
+    said: tuple[str, ...] = ()
 
     @property
     def written(self) -> str:
         """The mark as the answer spells it."""
-        return opening() if self.label is None else closing(self.label)
+        return opening() if self.label is None else closing(self.label, self.said)
 
 
-def marks(entities: Sequence[Entity]) -> tuple[Mark, ...]:
-    """The brackets that show `entities`, in the order in which an answer writes them.
+NOTHING_ASKED: Asked = {}
+
+
+def marks(entities: Sequence[Entity], asked: Asked = NOTHING_ASKED) -> tuple[Mark, ...]:
+    """The brackets that show `entities` and what is asked of them, in the order in which an answer writes them.
 
     The longer of two mentions that start together is the outer one; of two on the same span, the first given is.
 
     Raises:
         ConfigError: when two mentions cross, or one is discontinuous: brackets cannot show either; or when more than
-            32 are nested.
+            32 are nested; or when an attribute's value is not declared.
     """
-    written: list[Mark] = []
+    found: list[Mark] = []
     around: list[Entity] = []
+
+    def closes(entity: Entity) -> Mark:
+        return Mark(entity.end, entity.label, written(entity.label, entity.attributes, asked))
+
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if entity.fragments:
             raise ConfigError(
@@ -95,8 +111,7 @@ def marks(entities: Sequence[Entity]) -> tuple[Mark, ...]:
                 fix="Give its hull instead, or use a format that lists mentions.",
             )
         while around and around[-1].end <= entity.start:
-            inner = around.pop()
-            written.append(Mark(inner.end, inner.label))
+            found.append(closes(around.pop()))
         if around and not around[-1].span.contains(entity.span):
             raise ConfigError(
                 f"TANL cannot show mentions that cross, {_named(around[-1])} and {_named(entity)}",
@@ -105,25 +120,24 @@ def marks(entities: Sequence[Entity]) -> tuple[Mark, ...]:
             )
         if len(around) == DEEPEST:
             raise ConfigError(f"TANL shows at most {DEEPEST} nested mentions, and {_named(entity)} lies deeper")
-        written.append(Mark(entity.start, None))
+        found.append(Mark(entity.start, None))
         around.append(entity)
-    written += [Mark(entity.end, entity.label) for entity in reversed(around)]
-    return tuple(written)
+    return (*found, *map(closes, reversed(around)))
 
 
 def _named(entity: Entity) -> str:
     return f"{entity.label} {entity.text!r} at {entity.start}-{entity.end}"
 
 
-def render(text: str, entities: Sequence[Entity]) -> str:
-    """`text` with its entities in brackets.
+def render(text: str, entities: Sequence[Entity], asked: Asked = NOTHING_ASKED) -> str:
+    """`text` with its entities in brackets, and what is asked of them.
 
     Raises:
         ConfigError: see `marks`.
     """
     parts: list[str] = []
     at = 0
-    for mark in marks(entities):
+    for mark in marks(entities, asked):
         parts += [escape(text[at : mark.at]), mark.written]
         at = mark.at
     parts.append(escape(text[at:]))
@@ -143,7 +157,7 @@ class Tanl:
 
     def instructions(self, labels: LabelSet) -> str:
         """The part of the prompt that says how to answer."""
-        return template("tanl", labels)
+        return template("tanl", labels, asked_of(labels))
 
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
         """None: the answer is not JSON."""
@@ -156,11 +170,11 @@ class Tanl:
             ConfigError: when two entities overlap without nesting, one is discontinuous, or more than 32 are nested.
             LabelError: when an entity's label is not in the set.
         """
-        return render(text, in_order(text, entities, labels))
+        return render(text, in_order(text, entities, labels), asked_of(labels))
 
     def parse(self, answer: str, labels: LabelSet) -> Reading:
         """The mentions in the order in which their marks open, and the copy without its marks."""
-        reader = _TanlReader(answer, LabelNames(labels))
+        reader = _TanlReader(answer, LabelNames(labels), AttributeNames(labels))
         reading = reader.read()
         if not reading.mentions and prose.refuses(answer):
             return Reading(unread=reading.unread, repairs=reading.repairs, copy=reading.copy, refused=True)
@@ -169,20 +183,29 @@ class Tanl:
 
 @dataclass(slots=True)
 class _Mark:
-    """A bracket that is open: indices into the reader's pieces, offsets into the answer."""
+    """A bracket that is open: indices into the reader's pieces, offsets into the answer.
+
+    Attributes:
+        bar: the last one in it, then the one before its label.
+        before: the bars before that one, where attributes are asked for.
+        attributes: what it says of its mention.
+    """
 
     piece: int
     offset: int
     bar: int = -1
     bar_offset: int = -1
+    before: list[tuple[int, int]] = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 class _TanlReader:
     """One pass over the answer; a mark's own pieces are blanked when it turns out to be one."""
 
-    def __init__(self, answer: str, names: LabelNames):
+    def __init__(self, answer: str, names: LabelNames, attributes: AttributeNames):
         self.answer = answer
         self.names = names
+        self.attributes = attributes
         self.pieces: list[str] = []
         self.open: deque[_Mark] = deque()
         self.found: list[tuple[_Mark, str]] = []
@@ -213,8 +236,10 @@ class _TanlReader:
             if self._lacks_close(mark):
                 self.open.pop()
             else:
-                self._repair("unescaped '|' kept as text", mark.bar_offset)
+                for _, bar in (*mark.before, (mark.bar, mark.bar_offset)):
+                    self._repair("unescaped '|' kept as text", bar)
                 mark.bar = -1
+                mark.before.clear()
         if len(self.open) == DEEPEST:
             dropped = self.open.popleft()
             self._unread(dropped.offset, dropped.offset + 1, "marks are nested too deep")
@@ -226,7 +251,9 @@ class _TanlReader:
             self._repair("unescaped '|' kept as text", offset)
         else:
             mark = self.open[-1]
-            if mark.bar >= 0:
+            if mark.bar >= 0 and self.attributes:
+                mark.before.append((mark.bar, mark.bar_offset))
+            elif mark.bar >= 0:
                 self._repair("unescaped '|' kept as text", mark.bar_offset)
             mark.bar, mark.bar_offset = len(self.pieces), offset
         self.pieces.append("|")
@@ -243,6 +270,8 @@ class _TanlReader:
             else:
                 self._repair("unescaped '[' and ']' kept as text", mark.offset)
             return
+        if mark.before and self._says(mark, offset):
+            return
         written = ""
         if offset - mark.bar_offset <= self.names.longest:
             written = "".join(self.pieces[mark.bar + 1 : -1])
@@ -252,6 +281,8 @@ class _TanlReader:
                 del self.pieces[mark.bar :]
                 return
             label = self.names.at_start(written)
+            if label is not None and self._says_behind(mark, label, written):
+                return
             if label is not None:
                 self._unread(mark.bar_offset, offset + 1, f"more than the label {label!r} in a mark")
                 self._blank(mark)
@@ -262,6 +293,53 @@ class _TanlReader:
             self._repair("unescaped ']' kept as text", offset)
             return
         self._unknown(mark, offset, written)
+
+    def _says(self, mark: _Mark, end: int) -> bool:
+        """Reads `[ mention | label | value ]`, whose bars are known, up to the answer's offset `end`.
+
+        False where no part is a label; the mark then has its first bar alone.
+        """
+        bars = [*mark.before, (mark.bar, mark.bar_offset)]
+        stops = [*(piece for piece, _ in bars[1:]), len(self.pieces) - self.answer.startswith(CLOSE, end)]
+        parts = ["".join(self.pieces[bar + 1 : stop]) for (bar, _), stop in zip(bars, stops, strict=True)]
+        exact = (i for i, part in enumerate(parts) if part.strip() in self.names.exact)
+        at = next(exact, None)
+        if at is None:
+            at = next((i for i, part in enumerate(parts) if self.names.find(part.strip()) is not None), None)
+        mark.bar, mark.bar_offset = bars[at or 0]
+        for _, offset in bars[: at or 0] if at is not None else bars[1:]:
+            self._repair("unescaped '|' kept as text", offset)
+        mark.before.clear()
+        if at is None:
+            return False
+        label = self.names.find(parts[at].strip()) or ""
+        values = [part.strip() for part in parts[at + 1 :]]
+        heard = self.attributes.read(label, [(None, value) for value in values])
+        starts = [offset for _, offset in bars[at + 1 :]]
+        for number, reason in heard.unknown:
+            until = starts[number + 1] if number + 1 < len(starts) else end
+            self._unread(starts[number], until, reason, harmless=True)
+        for number, what in heard.mended:
+            self._repair(what, starts[number])
+        mark.attributes = heard.attributes
+        even = all(part == f" {part.strip()} " for part in parts[at + 1 :])
+        self._mention(mark, label, parts[at] if even else parts[at].strip())
+        del self.pieces[mark.bar :]
+        return True
+
+    def _says_behind(self, mark: _Mark, label: str, written: str) -> bool:
+        """Reads `[ mention | label, value ]`; False where what stands behind the label is no value of it."""
+        rest = written[written.index(label) + len(label) :]
+        parts = [part.strip(" ,;:/()") for part in regex.split("[,;/]", rest) if part.strip(" ,;:/()")]
+        heard = self.attributes.read(label, [(None, part) for part in parts])
+        if not parts or heard.unknown:
+            return False
+        self._repair("values without a bar before them", mark.bar_offset)
+        mark.attributes = heard.attributes
+        self._blank(mark)
+        self.found.append((mark, label))
+        del self.pieces[mark.bar :]
+        return True
 
     def _unknown(self, mark: _Mark, offset: int, written: str) -> None:
         """Takes the marks of a mention with an unknown label away, unless they look like the text's own brackets."""
@@ -283,6 +361,8 @@ class _TanlReader:
 
     def _lacks_close(self, mark: _Mark) -> bool:
         """Reads `[ mention | label` without its bracket as a mention, when a label's full name stands there."""
+        if mark.before:
+            return self._lacks_close_after_values(mark)
         if mark.bar + 1 >= len(self.pieces):
             return False
         after = self.pieces[mark.bar + 1]
@@ -296,10 +376,42 @@ class _TanlReader:
         self.found.append((mark, name))
         return True
 
+    def _lacks_close_after_values(self, mark: _Mark) -> bool:
+        """The same of `[ mention | label | value`: what follows the last value is text again."""
+        bars = [*mark.before, (mark.bar, mark.bar_offset)]
+        parts = ["".join(self.pieces[bar + 1 : stop]) for (bar, _), (stop, _) in pairwise(bars)]
+        at = next((i for i, part in enumerate(parts) if part.strip() in self.names.exact), None)
+        if at is None:
+            return False
+        label = parts[at].strip()
+        last = "".join(self.pieces[mark.bar + 1 :])
+        found = self.attributes.at_start(label, last)
+        if found is None:
+            return False
+        values = [*(part.strip() for part in parts[at + 1 :]), found[0]]
+        heard = self.attributes.read(label, [(None, value) for value in values])
+        if heard.unknown:
+            return False
+        for _, offset in bars[:at]:
+            self._repair("unescaped '|' kept as text", offset)
+        self._repair("a mark without its closing bracket", mark.offset)
+        mark.bar, mark.bar_offset = bars[at]
+        mark.before.clear()
+        mark.attributes = heard.attributes
+        self._blank(mark)
+        # Later marks may count on where their pieces are, so that these stay, empty.
+        emptied = len(self.pieces) - mark.bar - 1
+        self.pieces[mark.bar :] = [""] * emptied + [last[found[1] :]]
+        self.found.append((mark, label))
+        return True
+
     def _ends(self, mark: _Mark) -> None:
         """The answer stops with this mark open."""
         if mark.bar >= 0:
             if self._lacks_close(mark):
+                return
+            if mark.before and self._says(mark, len(self.answer)):
+                self._unread(mark.bar_offset, len(self.answer), "the answer ends inside a mark")
                 return
             if len(self.answer) - mark.bar_offset <= self.names.longest:
                 self._unread(mark.offset, len(self.answer), "the answer ends inside a mark")
@@ -326,8 +438,8 @@ class _TanlReader:
     def _repair(self, what: str, offset: int) -> None:
         self.repairs.append(Repair(what, offset))
 
-    def _unread(self, start: int, end: int, reason: str) -> None:
-        self.unread.append(Unread(self.answer[start:end], start, end, reason))
+    def _unread(self, start: int, end: int, reason: str, *, harmless: bool = False) -> None:
+        self.unread.append(Unread(self.answer[start:end], start, end, reason, harmless))
 
     def _reading(self) -> Reading:
         starts = [0]
@@ -338,7 +450,9 @@ class _TanlReader:
         for mark, label in sorted(self.found, key=lambda item: item[0].offset):
             start, end = starts[mark.piece], starts[mark.bar]
             if start < end:
-                mentions.append(Mention(label, copy[start:end], Span(start, end)))
+                mentions.append(
+                    Mention(label, copy[start:end], Span(start, end), attributes=Attributes(mark.attributes))
+                )
             else:
                 self._unread(mark.offset, mark.bar_offset + 1, "a mark around nothing")
         return Reading(

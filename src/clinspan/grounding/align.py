@@ -160,7 +160,10 @@ class _Grounding:
         match = place.match
         if match is MatchKind.EXACT and not fragments and text != mention.text:
             match = MatchKind.NORMALISED
-        self._entities.append(Entity(span, mention.label, text, score=mention.score, match=match, fragments=fragments))
+        said = mention.attributes
+        self._entities.append(
+            Entity(span, mention.label, text, score=mention.score, match=match, fragments=fragments, attributes=said)
+        )
 
     def _expected(self, groups: dict[str, list[int]]) -> dict[int, tuple[int, int]]:
         """Where the answer's order puts each mention: between those neighbours of its label that stand only once.

@@ -31,11 +31,13 @@ class Traits:
         profile: name of the settings that suit it, see `tagging.settings.NAMED`.
         calibrations: what its scores mean, where it was tuned: a calibration's TOML for each set of labels, by their
             sorted names with `+` in between.
+        attributes: whether it was tuned to say the attributes that labels declare.
     """
 
     kind: Kind = "other"
     profile: str = "served"
     calibrations: Mapping[str, str] = field(default_factory=dict)
+    attributes: bool = False
 
     def calibration(self, labels: Iterable[str]) -> str | None:
         """The TOML of the calibration for these labels; None where the LLM brings none."""

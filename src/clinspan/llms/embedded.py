@@ -245,9 +245,10 @@ class EmbeddedLLM:
     def _copy(self, model: Llama, prompt: Sequence[int], plan: Plan) -> tuple[str, int, tuple[FoundSpan, ...]]:
         text = plan.constraint.text
         found = decode(model, prompt, plan, settings=self._settings.draft)
-        entities = [Entity(mention.span, mention.label, mention.span.of(text), mention.score) for mention in found]
-        count = sum(len(self._tokenize(piece)) for piece in answer_pieces(text, entities))
-        return render(text, entities), count, found
+        entities = [Entity(m.span, m.label, m.span.of(text), m.score, attributes=m.attributes) for m in found]
+        asked = plan.constraint.attributes
+        count = sum(len(self._tokenize(piece)) for piece in answer_pieces(text, entities, asked))
+        return render(text, entities, asked), count, found
 
     def _check_room(self, prompt: int, plan: Plan) -> None:
         """Refuses a window that cannot fit before any of it is evaluated."""
@@ -282,4 +283,5 @@ def _traits(adapter: Path | None, *, small: bool) -> Traits:
     known = adapters.beside(adapter)
     if known is None:
         return Traits("embedded", "tuned")
-    return Traits("embedded", "told" if known.facts else "tuned", known.calibrations())
+    profile = "told" if known.facts else "tuned"
+    return Traits("embedded", profile, known.calibrations(), attributes=known.attributes)

@@ -34,6 +34,7 @@ class Adapter:
         format: the prompt format it answers in.
         prompt_style: the style of prompt it knows (see `clinspan.prompt.PromptSettings`).
         facts: whether it was tuned with prompts that tell what the dictionary would tag.
+        attributes: whether it was tuned to say the attributes that labels declare.
         card: all that its card says.
     """
 
@@ -46,6 +47,7 @@ class Adapter:
     format: str
     prompt_style: str
     facts: bool
+    attributes: bool
     card: dict[str, Any]
 
     def covers(self, names: Collection[str]) -> bool:
@@ -113,6 +115,7 @@ def read(folder: Path) -> Adapter:
             format=card["format"],
             prompt_style=card["prompt_style"],
             facts=card["facts"],
+            attributes=bool(card.get("attributes", False)),
             card=card,
         )
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import Any, Self, cast
 from clinspan.errors import LLMError
 from clinspan.files import cache_folder
 from clinspan.llms.base import LLM
-from clinspan.messages import Completion, FinishReason, Request, dump_spans, load_spans
+from clinspan.messages import Completion, CopyConstraint, FinishReason, Request, dump_spans, load_spans
 from clinspan.runs.database import Change, Database, Value
 
 SCHEMA = """
@@ -185,7 +185,7 @@ def content_key(llm: LLM, request: Request) -> bytes:
         "messages": [(message.role, len(message.content)) for message in request.messages],
         "max_tokens": request.max_tokens,
         # Sent or not, each changes nothing for an LLM that does not heed it but the key.
-        "constraint": asdict(request.constraint) if request.constraint is not None and llm.constrains else None,
+        "constraint": _demands(request.constraint) if request.constraint is not None and llm.constrains else None,
         "json_schema": request.json_schema,
     }
     # ASCII keeps halves of surrogate pairs, which UTF-8 has no bytes for.
@@ -252,3 +252,11 @@ class Cache(Answers):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _demands(constraint: CopyConstraint) -> dict[str, object]:
+    """The constraint as it is hashed: without attributes where none are asked for, as in answers kept before."""
+    demands = asdict(constraint)
+    if not constraint.attributes:
+        del demands["attributes"]
+    return demands

@@ -7,6 +7,7 @@ from threading import Lock
 from clinspan.examples.near import Near
 from clinspan.examples.pool import Pool
 from clinspan.formats import catalogue
+from clinspan.formats.attributes import asked_of
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet
 from clinspan.llms.base import LLM
@@ -105,7 +106,7 @@ class Counts:
         examples: Pool | None,
         before: "Counts | None" = None,
     ):
-        self._model, self._labels, self._form = model, labels, form
+        self._model, self._labels, self._form = model, settings.prompt.asked(labels), form
         self._settings, self._examples = settings, examples
         self._before = before._shown if before is not None else None
         self._lock = Lock()
@@ -140,6 +141,8 @@ class Counts:
 
 
 _LEAST_ANSWER = 64
+_ANSWER_WITH_ATTRIBUTES = 2
+"""How much longer an answer may be that says attributes too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +151,7 @@ class Asker:
 
     Attributes:
         llm: will be asked; counts tokens here.
-        labels: what is asked for.
+        labels: what is asked for, with the attributes that are.
         form: how it is to answer.
         settings: how the stages work together.
         open_bias: the settings' own with what was learned.
@@ -200,7 +203,8 @@ class Asker:
         times: Times,
     ) -> Request:
         lap = Stopwatch()
-        room = _LEAST_ANSWER + round(self.settings.answer_tokens * self.llm.count_tokens(text))
+        share = self.settings.answer_tokens * (_ANSWER_WITH_ATTRIBUTES if asked_of(labels) else 1)
+        room = _LEAST_ANSWER + round(share * self.llm.count_tokens(text))
         if self.demonstrations is None:
             messages = self._chat(text, labels, facts)
         else:
@@ -221,6 +225,7 @@ class Asker:
                 candidate_mode=self.settings.candidates,
                 open_bias=self.open_bias,
                 candidate_bias=self.settings.candidate_bias,
+                attributes=asked_of(labels),
             )
         request = Request(messages, room, constraint, self.form.json_schema(labels))
         times.prompt += lap()

@@ -101,7 +101,9 @@ def _found(text: str, question: Question, answer: Completion, spans: Sequence[Fo
         elif label not in question.labels:
             unread.append(f"not a label that was asked for: {label!r}")
         else:
-            entities.append(Entity(span, label, span.of(text), found.score, attributes=found.attributes))
+            said, scores = found.attributes, found.attribute_scores
+            entity = Entity(span, label, span.of(text), found.score, attributes=said, attribute_scores=scores)
+            entities.append(entity)
     state, detail = _ended(answer) or _whole(unread, bool(entities))
     return Outcome(state, tuple(entities), detail, unread=tuple(unread))
 

@@ -85,6 +85,7 @@ PROMPTED = TagSettings(
     candidate_bias=20.0,
     facts=NO_FACTS,
     scores=False,
+    prompt=PromptSettings(attributes="model"),
 )
 """A small model in this process that was not tuned: the dictionary proposes, and the model rejects what it is very sure
 of. With less bias it rejects right and wrong proposals alike (docs/results.md), and its scores say nothing."""
@@ -111,7 +112,7 @@ until they are calibrated on documents with these labels."""
 TOLD = replace(TUNED, facts=FactSettings(mode=FactsMode.LABELS, budget=96))
 """The same for an adapter that was tuned with the dictionary's proposals in its prompts."""
 
-SERVED = TagSettings(windows=WindowSettings(max_tokens=600))
+SERVED = TagSettings(windows=WindowSettings(max_tokens=600), prompt=PromptSettings(attributes="model"))
 """A larger model behind a server: long windows, facts in the prompt, its own judgement."""
 
 
@@ -142,10 +143,12 @@ def profile(llm: LLM | None, *, proposals: bool) -> TagSettings:
     if llm is None:
         return NO_LLM
     chosen = NAMED[profile_name(llm)]
-    if chosen is SERVED or proposals:
+    if llm.traits.attributes:
+        chosen = replace(chosen, prompt=replace(chosen.prompt, attributes="model"))
+    if profile_name(llm) == "served" or proposals:
         return chosen
     # A small model that decides alone needs the definitions after all.
-    chosen = PROMPTED if chosen is SMALL else chosen
+    chosen = replace(PROMPTED, prompt=PromptSettings()) if chosen is SMALL else chosen
     return replace(chosen, ask="always", candidates="off", candidate_bias=0.0)
 
 

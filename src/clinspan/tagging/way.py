@@ -66,7 +66,7 @@ class Way:
             return
         asker = Asker(
             llm=model,
-            labels=self.labels,
+            labels=self.settings.prompt.asked(self.labels),
             form=self.format,
             settings=self.settings,
             open_bias=self.settings.open_bias + self.decider.calibration.open_bias,
@@ -156,7 +156,9 @@ class Way:
         ]
         merged = replace(document, entities=entities, windows=tuple(reports))
         underway.times.reading += lap()
-        linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told)
+        # A model that was asked for attributes decides what it says; the rules say the rest.
+        asked = self.model is not None and self.settings.prompt.attributes == "model"
+        linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told, keep=asked)
         linked = related(linked, self.labels)
         underway.times.dictionary += lap()
         if timed is not None:

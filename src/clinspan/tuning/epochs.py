@@ -161,7 +161,7 @@ class Epochs:
         messages = build(text, labels=replace(labels, examples=()), form=self._form, facts=facts, settings=PROMPT)
         if self._form.name == "tanl":
             return choice_pair(text, entities, labels=labels, messages=messages)
-        return Pair(messages, (self._form.render(text, entities, labels),))
+        return Pair(messages, (self._form.render(text, entities, labels.without_attributes()),))
 
 
 _HEADINGS = (

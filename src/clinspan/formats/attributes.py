@@ -1,0 +1,158 @@
+"""How answers write the attributes of a mention, and which value they mean by what they write.
+
+A value stands by itself, `absent`. Where two attributes of one label share a value, it stands with its attribute's
+name, `severity=mild`. What was not assessed is left out, and what an answer leaves out is not known: never the default.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import regex
+
+from clinspan.errors import ConfigError, did_you_mean
+from clinspan.formats.label_names import folded
+from clinspan.labels import Attribute, LabelSet
+from clinspan.messages import AskedAttribute
+
+Asked = Mapping[str, tuple[AskedAttribute, ...]]
+"""What is asked of the mentions of each label that has attributes, by its name, in the declared order."""
+
+_EQUALS = regex.compile(r"\s*[=:]\s*")
+
+
+def asked_of(labels: LabelSet) -> Asked:
+    """What a label set asks of its mentions; empty where it declares no attribute."""
+    return {label.name: _asked(label.attributes) for label in labels.labels if label.attributes}
+
+
+# The same for every answer of a run.
+@lru_cache(maxsize=64)
+def _asked(attributes: tuple[Attribute, ...]) -> tuple[AskedAttribute, ...]:
+    pairs = [(attribute.name, value) for attribute in attributes for value in attribute.value_names]
+    # A value may look like another attribute's name and value.
+    taken = Counter(_fold(value) for _, value in pairs) + Counter({_fold(f"{n}={v}") for n, v in pairs})
+    return tuple(
+        AskedAttribute(
+            attribute.name,
+            tuple(
+                (value, value if _fold(value) and taken[_fold(value)] == 1 else f"{attribute.name}={value}")
+                for value in attribute.value_names
+            ),
+        )
+        for attribute in attributes
+    )
+
+
+def _fold(written: str) -> str:
+    return _EQUALS.sub("=", folded(written))
+
+
+def values_of(label: str, attributes: Mapping[str, str], asked: Asked) -> dict[str, str]:
+    """The attributes of an entity that are asked for, in the declared order, with their values.
+
+    Raises:
+        ConfigError: when a value is not declared.
+    """
+    said = {}
+    for attribute in asked.get(label, ()):
+        value = attributes.get(attribute.name)
+        known = [name for name, _ in attribute.values]
+        if value is not None and value not in known:
+            raise ConfigError(
+                f"{attribute.name} {value!r} of a {label} is not declared in the label set",
+                expected=", ".join(known),
+                fix=did_you_mean(value, known),
+            )
+        if value is not None:
+            said[attribute.name] = value
+    return said
+
+
+def written(label: str, attributes: Mapping[str, str], asked: Asked) -> tuple[str, ...]:
+    """What an answer writes of an entity's attributes.
+
+    Raises:
+        ConfigError: when a value is not declared.
+    """
+    said = values_of(label, attributes, asked)
+    return tuple(dict(a.values)[said[a.name]] for a in asked.get(label, ()) if a.name in said)
+
+
+@dataclass(slots=True)
+class Heard:
+    """What an answer says of a mention.
+
+    Attributes:
+        unknown: numbers of the parts that are no value of the label, with the reason.
+        mended: numbers of the parts that are written in another way, with what they were read as.
+    """
+
+    attributes: dict[str, str] = field(default_factory=dict)
+    unknown: list[tuple[int, str]] = field(default_factory=list)
+    mended: list[tuple[int, str]] = field(default_factory=list)
+
+
+class AttributeNames:
+    """Finds the attribute and value that a written part means: letter for letter, else but for case, white space,
+    hyphens, and quotes or punctuation around it. A near miss is no value: "atypical" is not "typical".
+
+    Attributes:
+        asked: what is asked for.
+        longest: nothing longer than this is taken for a value.
+    """
+
+    def __init__(self, labels: LabelSet):
+        self.asked = asked_of(labels)
+        forms = [form for attributes in self.asked.values() for a in attributes for _, form in a.values]
+        names = [a.name for attributes in self.asked.values() for a in attributes]
+        self.longest = 2 * max(map(len, (*forms, *names)), default=0) + 16
+
+    def __bool__(self) -> bool:
+        return bool(self.asked)
+
+    def read(self, label: str, parts: Sequence[tuple[str | None, str]]) -> Heard:
+        """What the parts say of a mention of `label`: each an attribute's name, where it stands apart, and a value."""
+        heard = Heard()
+        for number, (name, value) in enumerate(parts):
+            found = self.find(label, value, name)
+            if found is None:
+                what = value if name is None else f"{name}={value}"
+                has = (
+                    "is no value that was asked for" if label in self.asked else f"stands at {label!r}, asked for none"
+                )
+                heard.unknown.append((number, f"{what!r} {has}"))
+                continue
+            attribute, meant, form = found
+            if heard.attributes.setdefault(attribute, meant) != meant:
+                heard.unknown.append((number, f"a second value of {attribute!r}"))
+            elif name is None and value != form:
+                heard.mended.append((number, f"value {value!r} read as {form!r}"))
+            elif name is not None and (name, value) != (attribute, meant):
+                heard.mended.append((number, f"value {name}={value!r} read as {attribute}={meant!r}"))
+        return heard
+
+    def find(self, label: str, value: str, name: str | None = None) -> tuple[str, str, str] | None:
+        """Attribute and value that are meant, and how they are written; None where nothing or several fit."""
+        if len(value) > self.longest:
+            return None
+        known = [(a.name, v, form) for a in self.asked.get(label, ()) for v, form in a.values]
+        if name is not None:
+            known = [one for one in known if one[0] == name] or [one for one in known if _fold(one[0]) == _fold(name)]
+            exact = [one for one in known if one[1] == value]
+            near = [one for one in known if _fold(one[1]) == _fold(value)]
+        else:
+            exact = [one for one in known if one[2] == value]
+            near = [one for one in known if _fold(value) in (_fold(one[1]), _fold(f"{one[0]}={one[1]}"))]
+        if exact:
+            return exact[0]
+        return near[0] if len(near) == 1 and _fold(value) else None
+
+    def at_start(self, label: str, said: str) -> tuple[str, int] | None:
+        """The longest value that `said` begins with after white space, as whole words, and where it ends there."""
+        rest = said.lstrip()
+        forms = (form for a in self.asked.get(label, ()) for _, form in a.values)
+        fits = [form for form in forms if rest.startswith(form) and not rest[len(form) : len(form) + 1].isalnum()]
+        longest = max(fits, key=len, default=None)
+        return (longest, len(said) - len(rest) + len(longest)) if longest is not None else None
