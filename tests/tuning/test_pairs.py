@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from clinspan.decoding.plan import compile_plan
 from clinspan.document import Entity, Span
 from clinspan.formats.tanl import Tanl
+from clinspan.labels import Attribute, Label, LabelSet
 from clinspan.messages import CopyConstraint
 from clinspan.tuning.pairs import choice_pair, markable
 from tuning.sample import BOTH, DISEASE, document
@@ -77,3 +78,20 @@ def test_every_word_outside_a_mention_is_a_choice(text, data):
     pair = choice_pair(text, (), labels=DISEASE, messages=())
     plan = compile_plan(CopyConstraint(text, ("disease",)), lambda piece: (piece,))
     assert len(pair.choices) == len(plan.slots)
+
+
+def test_the_value_of_an_attribute_is_a_choice_among_those_declared():
+    values = (("present", "It is there."), ("absent", "It is not."))
+    labels = LabelSet(
+        "own",
+        (Label("problem", "A problem.", attributes=(Attribute("assertion", values, "present"),)), Label("drug", ".")),
+    )
+    told = Entity(Span(3, 7), "problem", "pain", attributes={"assertion": "absent"})
+    pair = choice_pair("no pain now", [told], labels=labels, messages=())
+    assert "".join(pair.pieces) == "no [ pain | problem | absent ] now"
+    found = {pair.pieces[choice.piece]: choice.others for choice in pair.choices}
+    assert found[" absent"] == (" present",)
+    assert found[" problem"] == (" drug",)
+    assert found[" |"] == (" now",)
+    plain = choice_pair("no pain now", [told], labels=labels.without_attributes(), messages=())
+    assert "".join(plain.pieces) == "no [ pain | problem ] now"

@@ -56,6 +56,9 @@ def tune(
     facts: Annotated[
         float, typer.Option(help="Share of the prompts that tell what the dictionary would tag; 0: none do.")
     ] = 0.0,
+    attributes: Annotated[
+        bool, typer.Option("--attributes", help="Learn the attributes that labels declare, as the documents have them.")
+    ] = False,
     dictionary: Annotated[str, typer.Option(help="Whose proposals those are: `open`, or a folder.")] = "open",
     documents: Documents = None,
     dev_documents: Annotated[
@@ -99,7 +102,7 @@ def tune(
         lora=LoraSettings(
             rank=rank, alpha=2 * rank, loss=_one_of("loss", kind, "choices", "answer"), batch=batch, seed=seed
         ),
-        epochs=EpochSettings(keep_empty=keep_empty, facts=facts),
+        epochs=EpochSettings(keep_empty=keep_empty, facts=facts, attributes=attributes),
         learning_rate=learning_rate,
         minutes=60.0 if minutes is None and epochs is None else minutes,
         passes=epochs,

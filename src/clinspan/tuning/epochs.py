@@ -23,6 +23,11 @@ PROMPT = PromptSettings(style="brief")
 """How a tuned model is asked, in training and afterwards."""
 
 
+def prompt(*, attributes: bool) -> PromptSettings:
+    """The same, asking for attributes or not."""
+    return replace(PROMPT, attributes="model" if attributes else "rules")
+
+
 @dataclass(frozen=True, slots=True)
 class EpochSettings:
     """How documents become pairs.
@@ -34,6 +39,7 @@ class EpochSettings:
         notes: the share of windows laid out as a note's lines.
         facts: the share of windows whose prompt has facts, where there is a dictionary.
         max_tokens: a pair with more tokens is left out.
+        attributes: whether prompts ask for the attributes that labels declare, and answers say the gold's.
     """
 
     sizes: tuple[float, ...] = (0.5, 0.3, 0.2)
@@ -42,6 +48,7 @@ class EpochSettings:
     notes: float = 0.15
     facts: float = 0.0
     max_tokens: int = 420
+    attributes: bool = False
     seed: int = 1000
 
     def __post_init__(self) -> None:
@@ -158,10 +165,12 @@ class Epochs:
         Raises:
             ConfigError: when the format cannot show the entities.
         """
-        messages = build(text, labels=replace(labels, examples=()), form=self._form, facts=facts, settings=PROMPT)
+        settings = prompt(attributes=self._settings.attributes)
+        labels = settings.asked(replace(labels, examples=()))
+        messages = build(text, labels=labels, form=self._form, facts=facts, settings=settings)
         if self._form.name == "tanl":
             return choice_pair(text, entities, labels=labels, messages=messages)
-        return Pair(messages, (self._form.render(text, entities, labels.without_attributes()),))
+        return Pair(messages, (self._form.render(text, entities, labels),))
 
 
 _HEADINGS = (

@@ -77,6 +77,7 @@ class Run:
             "rank": lora.rank,
             "alpha": lora.alpha,
             "format": self.form.name,
+            "attributes": self.settings.epochs.attributes,
             "data": [gold.sha256 for gold in self.corpora],
             "documents": [len(gold.documents) for gold in self.corpora],
         }
@@ -208,6 +209,7 @@ class Run:
                 "format": self.form.name,
                 "prompt_style": PROMPT.style,
                 "facts": self.settings.epochs.facts > 0,
+                "attributes": self.settings.epochs.attributes,
             },
             scores=scores,
             limits=(_LIMIT, *LIMITS),
@@ -257,7 +259,7 @@ def open_run(
     loaded = load_base(where, name=DEFAULT_MODEL if base == "embedded" else None, four_bit=four_bit)
     facts = Facts(dictionary, lambda text: len(loaded.tokenizer.piece(text))) if dictionary is not None else None
     if held is not None:
-        held = replace(held, facts=facts)
+        held = replace(held, facts=facts, attributes=settings.epochs.attributes)
     run = Run(
         loaded, corpora, form=form, output=output, settings=settings, held=held, gguf=gguf, facts=facts, name=name
     )

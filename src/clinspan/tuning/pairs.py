@@ -1,8 +1,9 @@
 """Pairs to tune on: a window's prompt, the pieces of its right answer, and where in them something is decided.
 
 The constrained decoder leaves a model few choices: to open a bracket or to go on copying, to close one or to go on,
-and which label closes it. Everything else in an answer is forced. A pair therefore names, for each piece in whose place
-the decoder could have written another, what that other piece is; the loss can then be taken over those choices alone.
+which label closes it, and which value each attribute has that is asked for. Everything else in an answer is forced.
+A pair therefore names, for each piece in whose place the decoder could have written another, what that other piece is;
+the loss can then be taken over those choices alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,8 @@ from typing import Protocol
 
 from clinspan.decoding.plan import answer_pieces, words
 from clinspan.document import Entity, Span
-from clinspan.formats.tanl import BAR, CLOSE, OPEN, escape
+from clinspan.formats.attributes import Asked, asked_of
+from clinspan.formats.tanl import BAR, CLOSE, NOTHING_ASKED, OPEN, escape
 from clinspan.labels import LabelSet
 from clinspan.messages import Message
 
@@ -56,7 +58,7 @@ def markable(text: str, entities: Sequence[Entity], labels: LabelSet) -> tuple[E
         covered = [word for word in found if word.start < entity.end and entity.start < word.end]
         if entity.label in labels and covered:
             span = Span(covered[0].start, covered[-1].end)
-            widened.append(Entity(span, entity.label, span.of(text)))
+            widened.append(Entity(span, entity.label, span.of(text), attributes=entity.attributes))
     kept: list[Entity] = []
     for entity in sorted(widened, key=lambda e: (-len(e.span), e.start)):
         if not any(entity.span.overlaps(other.span) for other in kept):
@@ -65,36 +67,52 @@ def markable(text: str, entities: Sequence[Entity], labels: LabelSet) -> tuple[E
 
 
 def choice_pair(text: str, entities: Sequence[Entity], *, labels: LabelSet, messages: tuple[Message, ...]) -> Pair:
-    """The pair for one window answered in TANL by the constrained decoder."""
-    pieces = answer_pieces(text, markable(text, entities, labels))
-    return Pair(messages, pieces, tuple(choices(pieces, labels.names)))
+    """The pair for one window answered in TANL by the constrained decoder, with the attributes that labels declare."""
+    asked = asked_of(labels)
+    pieces = answer_pieces(text, markable(text, entities, labels), asked)
+    return Pair(messages, pieces, tuple(choices(pieces, labels.names, asked)))
 
 
-def choices(pieces: Sequence[str], labels: Sequence[str]) -> Iterator[Choice]:
-    """Where the decoder decides in an answer without nested marks; `labels` are those that may close a bracket."""
+def choices(pieces: Sequence[str], labels: Sequence[str], asked: Asked = NOTHING_ASKED) -> Iterator[Choice]:
+    """Where the decoder decides in an answer without nested marks; `labels` are those that may close a bracket.
+
+    Which value an attribute has is decided; that it is said at all is not.
+    """
     closings = tuple(f" {escape(label)}" for label in labels)
     inside = False
+    label = -1  # where the label of the mark that closes stands
     forced = False  # the first piece inside a bracket, and the word after a gap that was decided on
     for at, piece in enumerate(pieces):
         bare = piece.strip()
         if bare == OPEN:
             yield Choice(at, (piece.replace(OPEN, pieces[at + 1][1:]),))
             inside = forced = True
-        elif bare == BAR:
-            going_on = _going_on(pieces, at + 3)
+        elif bare == BAR and label < 0:
+            label = at + 1
+            going_on = _going_on(pieces, pieces.index(f" {CLOSE}", at) + 1)
             if going_on is not None:
                 yield Choice(at, (going_on,))
-        elif at and pieces[at - 1].strip() == BAR:
+        elif at == label:
             if len(closings) > 1:
                 yield Choice(at, tuple(c for c in closings if c != piece))
         elif bare == CLOSE:
-            inside = forced = False
+            inside, forced, label = False, False, -1
+        elif label >= 0:
+            if bare != BAR:
+                yield Choice(at, _other_values(piece, pieces[label], asked))
         elif inside:
             if not forced:
                 yield Choice(at, (f" {BAR}",))
             forced = not bare
         elif bare:
             yield Choice(at, (f" {OPEN}" if piece.startswith(" ") else OPEN,))
+
+
+def _other_values(piece: str, label: str, asked: Asked) -> tuple[str, ...]:
+    """What could stand in place of a value, both as pieces."""
+    attributes = next(known for name, known in asked.items() if f" {escape(name)}" == label)
+    listed = ([f" {escape(form)}" for _, form in attribute.values] for attribute in attributes)
+    return tuple(form for forms in listed if piece in forms for form in forms if form != piece)
 
 
 def _going_on(pieces: Sequence[str], after: int) -> str | None:

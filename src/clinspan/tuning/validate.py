@@ -9,6 +9,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import LLMError
 from clinspan.evaluation.score import Score, score
 from clinspan.evaluation.significance import intervals
+from clinspan.formats.attributes import asked_of
 from clinspan.formats.tanl import Tanl
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
@@ -16,7 +17,7 @@ from clinspan.messages import CopyConstraint, Request
 from clinspan.prompt import build
 from clinspan.text.windows import WindowSettings, windows
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.epochs import PROMPT, FactsOf
+from clinspan.tuning.epochs import FactsOf, prompt
 
 SENTENCES = WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0)
 """One sentence a window, each asked about once."""
@@ -24,11 +25,16 @@ SENTENCES = WindowSettings(max_tokens=128, max_sentences=1, overlap_sentences=0)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Held-out documents to be scored on, how they are cut, and the facts that the model is told; None for none."""
+    """Held-out documents to be scored on, how they are cut, and the facts that the model is told; None for none.
+
+    Attributes:
+        attributes: whether the model is asked for them; they are not scored.
+    """
 
     gold: Gold
     windows: WindowSettings = SENTENCES
     facts: FactsOf | None = None
+    attributes: bool = False
 
 
 def tag(llm: LLM, held: Held) -> list[Document]:
@@ -38,15 +44,16 @@ def tag(llm: LLM, held: Held) -> list[Document]:
         LLMError: when a request fails.
     """
     form = Tanl()
-    asked = replace(held.gold.labels, examples=())
+    settings = prompt(attributes=held.attributes)
+    asked = settings.asked(replace(held.gold.labels, examples=()))
     found: list[Document] = []
     for doc in held.gold.documents:
         places = windows(doc.text, held.windows, count=llm.count_tokens)
         texts = [window.span.of(doc.text) for window in places]
         requests = [
             Request(
-                build(t, labels=asked, form=form, facts=_told(held, doc, window.span), settings=PROMPT),
-                constraint=CopyConstraint(t, asked.names),
+                build(t, labels=asked, form=form, facts=_told(held, doc, window.span), settings=settings),
+                constraint=CopyConstraint(t, asked.names, attributes=asked_of(asked)),
             )
             for window, t in zip(places, texts, strict=True)
         ]
