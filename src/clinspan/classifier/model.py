@@ -96,6 +96,33 @@ def _entity(one: Found, found: Sequence[Unit], label: str, text: str, said: Mapp
     return Entity(span, label, span.of(text), one.score, attributes=Attributes(said))
 
 
+def values_at(
+    reading: Reading, spans: Sequence[tuple[Span, str]], attributes: Sequence[AttributeHead]
+) -> list[dict[str, tuple[str, float]]]:
+    """What the attributes' heads say of mentions that are given.
+
+    Args:
+        spans: in the window, each with its label.
+
+    Returns:
+        For each of them the value of each attribute that its label has, with its probability; nothing where the encoder
+        has no unit there.
+    """
+    found: list[dict[str, tuple[str, float]]] = []
+    for span, label in spans:
+        covered = [i for i, unit in enumerate(reading.units) if unit.span.overlaps(span)]
+        said: dict[str, tuple[str, float]] = {}
+        for attribute in attributes:
+            if covered and label in attribute.labels:
+                # The mean of the units' log-probabilities: they speak of one mention, and are not independent.
+                means = reading.values[attribute.name][covered].mean(axis=0)
+                shares = np.exp(means - np.logaddexp.reduce(means))
+                best = int(shares.argmax())
+                said[attribute.name] = (attribute.values[best], float(shares[best]))
+        found.append(said)
+    return found
+
+
 def _value(reading: Reading, attribute: AttributeHead, found: Found) -> str:
     """The value that the units of a mention say together."""
     return attribute.values[int(reading.values[attribute.name][found.first : found.end].sum(axis=0).argmax())]

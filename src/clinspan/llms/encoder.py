@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 
 from clinspan.classifier.folder import calibrations, load
-from clinspan.classifier.model import Encoded, Reading, TokenClassifier, after, described_mentions, mentions
+from clinspan.classifier.model import Encoded, Reading, TokenClassifier, after, described_mentions, mentions, values_at
 from clinspan.classifier.scheme import Head, head_for
-from clinspan.document import Entity
+from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LLMError
 from clinspan.formats.base import Format
 from clinspan.formats.tanl import render
@@ -98,6 +98,23 @@ class EncoderLLM:
             raise ConfigError(f"{card.name} finds what a description says, and was given none", expected="a label set")
         traits = Traits("encoder", "described", calibrations(Path(folder)))
         return DescribedEncoder(classifier, labels, settings, name=name, traits=traits)
+
+    def values(
+        self, windows: Sequence[tuple[str, Sequence[tuple[Span, str]]]]
+    ) -> Iterator[list[dict[str, tuple[str, float]]]]:
+        """What it says of mentions that are given, whoever found them; see `values_at`.
+
+        Args:
+            windows: texts, each with spans in it and their labels; one that is too long is read as far as it goes.
+        """
+        head, most = self.classifier.heads[0], self.classifier.context
+        for at in range(0, len(windows), self.settings.batch):
+            part = windows[at : at + self.settings.batch]
+            encoded = [self.classifier.encode(text) for text, _ in part]
+            fitting = [(ids[:most], tuple(u for u in found if (u.token or 0) < most)) for ids, found in encoded]
+            readings = self.classifier.read(fitting, [head] * len(part))
+            for reading, (_, spans) in zip(readings, part, strict=True):
+                yield values_at(reading, spans, self.classifier.attributes)
 
     def check(self, labels: Sequence[str], form: Format) -> None:
         """See `Particular`."""
