@@ -13,7 +13,8 @@ from rich.table import Table
 
 from clinspan.cli.meter import Meter
 from clinspan.cli.opening import TagMany
-from clinspan.corpora.writer import check_output, open_writer
+from clinspan.cli.screen import Screen
+from clinspan.corpora.writer import JsonlWriter, ParquetWriter, check_output, open_writer
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
 from clinspan.errors import ClinspanError, InputError
@@ -33,7 +34,8 @@ _TOLD = 50
 class RunFiles:
     """Where the results go."""
 
-    output: Path
+    output: Path | None
+    """None: the entities are shown on the terminal."""
     report: Path | None
     force: bool
     owner: str | None = None
@@ -45,9 +47,16 @@ class RunFiles:
         Raises:
             OutputError: when an output exists and `force` is not set.
         """
-        check_output(self.output, force=self.force)
+        if self.output is not None:
+            check_output(self.output, force=self.force)
         if self.report is not None and str(self.report) != "-":
             refuse_existing(self.report, force=self.force)
+
+    def writer(self, tagger: Tagger) -> Screen | JsonlWriter | ParquetWriter:
+        """What takes each document."""
+        if self.output is None:
+            return Screen(tagger.labels)
+        return open_writer(self.output, force=self.force, owner=self.owner)
 
     def forget_page(self, summary: Summary) -> None:
         """Deletes a page without documents, which the corrected command would be refused for."""
@@ -93,7 +102,7 @@ def run(
     stopped = False
     try:
         with ExitStack() as stack:
-            writer = open_writer(files.output, force=files.force, owner=files.owner)
+            writer = files.writer(tagger)
             stack.enter_context(writer)
             report = stack.enter_context(_report(tagger, files.report, settings)) if files.report else None
             meter = stack.enter_context(Meter(console, total=total, spent=session.brief))

@@ -94,10 +94,10 @@ def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
     Example: `clinspan tag notes.parquet -o entities.parquet --llm none --engine ray --ray-workers 4`
     """
     asked = SimpleNamespace(**given)
-    if asked.output is None and not asked.dry_run:
-        raise ConfigError("--output is missing", expected="-o FILE, or -o - for standard output")
     keep = Keep.asked(asked)
-    files = RunFiles(asked.output or Path("-"), asked.report, force=asked.force or keep.owns_outputs())
+    if asked.output is None and keep.folder is not None:
+        raise ConfigError("--output is missing, and a run keeps its results", expected="-o FILE")
+    files = RunFiles(asked.output, asked.report, force=asked.force or keep.owns_outputs())
     files.check()
     cluster = ClusterSettings(address=asked.ray_address, allow_remote=asked.allow_remote, workers=asked.ray_workers)
     check_engine(asked.engine, cluster)
