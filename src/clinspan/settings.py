@@ -153,7 +153,7 @@ SETTINGS: Mapping[str, Setting] = _table(
     _group(
         None,
         Setting("output", Path, of=Of.OUTPUT, short="-o",
-                help="The JSONL file, a document a line, or NAME.parquet; `-` for standard output. When it is not given, the "
+                help="The JSONL file, a document a line, or NAME.parquet; `-` for standard output. Without it, the "
                      "entities are shown on the terminal."),
         Setting("labels", str, of=Of.PART, default="disease", values=builtin_names,
                 help="A label set (`clinspan labels list`) or the path of a labels.toml."),
