@@ -69,14 +69,25 @@ def test_a_class_that_the_set_does_not_declare_is_not_given():
     assert assess(document("Possible pneumonia.", "pneumonia"), labels).entities[0].attribute("assertion") == "present"
 
 
-def test_a_cue_decides_before_another_source_and_the_source_where_there_is_none():
-    def reads(_: Document) -> list[dict[str, str]]:
-        return [{"assertion": "possible"}, {"assertion": "possible", "unheard": "of"}, {"temporality": "past"}]
+def test_a_cue_decides_before_a_source_without_probabilities_and_the_source_where_there_is_none():
+    def reads(_: Document) -> list[dict[str, tuple[str, float | None]]]:
+        possible = {"assertion": ("possible", None)}
+        return [possible, {**possible, "unheard": ("of", None)}, {"temporality": ("past", None)}]
 
     found = assess(document("He denies cough.\nFever today. Gout.", "cough", "Fever", "Gout"), PROBLEMS, reads=reads)
     assert [entity.attribute("assertion") for entity in found.entities] == ["absent", "possible", "present"]
     assert "unheard" not in found.entities[1].attributes
     assert found.entities[2].attribute("temporality") == "past"
+
+
+@pytest.mark.parametrize(("sure", "expected"), [(0.95, ["possible", "possible"]), (0.6, ["absent", "present"])])
+def test_a_source_is_believed_where_it_is_sure(sure: float, expected: list[str]):
+    def reads(_: Document) -> list[dict[str, tuple[str, float | None]]]:
+        return [{"assertion": ("possible", sure), "temporality": ("past", 0.4)}] * 2
+
+    found = assess(document("He denies cough.\nFever today.", "cough", "Fever"), PROBLEMS, reads=reads)
+    assert [entity.attribute("assertion") for entity in found.entities] == expected
+    assert [entity.attribute("temporality") for entity in found.entities] == ["past", "past"]
 
 
 def test_values_that_are_there_may_be_kept():

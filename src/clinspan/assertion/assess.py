@@ -15,10 +15,19 @@ _PAST_REACH = 6
 _TIMED = frozenset({None, "present", "absent", "associated-with-someone-else"})
 
 
+Told = tuple[str, float | None]
+"""A value with the source's probability of it; None where it gives none."""
+
+SURE = 0.8
+"""A source that gives its value at least this probability is believed before a cue, and before what goes unsaid. Chosen
+among .5 to .98 on notes from which neither the cues nor the encoder had learned, 1,927 problems: .889 right; .887 where
+a cue always decided and the encoder elsewhere, .867 by the cues alone, .880 by the encoder alone."""
+
+
 class Reads(Protocol):
     """Says attributes of entities that are given, as a tuned encoder does."""
 
-    def __call__(self, document: Document) -> Sequence[Mapping[str, str]]:
+    def __call__(self, document: Document) -> Sequence[Mapping[str, Told]]:
         """For each entity of the document the attributes that the source knows."""
         ...
 
@@ -35,8 +44,8 @@ def assess(
     """The document with the declared attributes of its entities set.
 
     The rules know the attributes `assertion`, with the values of `lexicon.CLASSES`, and `temporality`, current or past.
-    Where a cue decides the assertion, the rules win; what `reads` says wins everywhere else, since a model sees what no
-    cue says. An attribute that neither knows is left as it is.
+    What `reads` says of the assertion wins where it is sure (`SURE`), and where it gives no probability and no cue
+    decides; it wins for every other attribute. An attribute that neither knows is left as it is.
 
     Args:
         labels: declare which labels have which attributes.
@@ -59,9 +68,8 @@ def assess(
         entity = document.entities[number]
         values = _by_rules(entity, asked[number], one, words)
         for attribute in asked[number]:
-            seen = read[number].get(attribute.name)
-            decisive = attribute.name == ASSERTION and values.get(ASSERTION, attribute.default) != attribute.default
-            if seen in attribute.value_names and not decisive:
+            seen, sure = read[number].get(attribute.name, ("", None))
+            if seen in attribute.value_names and _wins(sure, attribute, values):
                 values[attribute.name] = seen
         now = {**entity.attributes, **values, **(entity.attributes if keep else {})}
         # The probability of a value that a rule replaced says nothing of the new one.
@@ -76,6 +84,13 @@ def assess(
             made[number] = replace(entity, attributes={**entity.attributes, SECTION: name})
     told = [{"name": part.name, "start": part.span.start, "end": part.span.end} for part in parts]
     return replace(document, entities=tuple(made), metadata={**document.metadata, "sections": told})
+
+
+def _wins(sure: float | None, attribute: Attribute, by_rules: Mapping[str, str]) -> bool:
+    """Whether a source's value takes the place of the rules'."""
+    if attribute.name != ASSERTION or ASSERTION not in by_rules:
+        return True
+    return by_rules[ASSERTION] == attribute.default if sure is None else sure >= SURE
 
 
 def _attributes(entity: Entity, labels: LabelSet) -> tuple[Attribute, ...]:
@@ -99,6 +114,9 @@ def _is_past(entity: Entity, said: Sequence[Said], words: Lexicon) -> bool:
     return near <= _PAST_REACH and decided(said, CLASSES) in _TIMED and not words.goes_on(entity.text)
 
 
-def as_told(document: Document) -> Sequence[Mapping[str, str]]:
+def as_told(document: Document) -> Sequence[Mapping[str, Told]]:
     """What the entities say of themselves, as the source that found them did; for `assess(reads=...)`."""
-    return [entity.attributes for entity in document.entities]
+    return [
+        {name: (value, entity.attribute_score(name)) for name, value in entity.attributes.items()}
+        for entity in document.entities
+    ]

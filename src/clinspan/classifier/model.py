@@ -60,7 +60,7 @@ def mentions(
     for found in _decided(lattice(reading.tags), reading.units, head.labels, constraint):
         label = head.labels[found.label]
         if label in constraint.labels:
-            said = {a.name: _value(reading, a, found) for a in attributes if label in a.labels}
+            said = _values(reading, range(found.first, found.end), label, attributes)
             entities.append(_entity(found, reading.units, label, constraint.text, said))
     return entities
 
@@ -91,9 +91,11 @@ def _decided(scored: Lattice, found: Sequence[Unit], labels: Sequence[str], cons
     return decode(scored)
 
 
-def _entity(one: Found, found: Sequence[Unit], label: str, text: str, said: Mapping[str, str]) -> Entity:
+def _entity(one: Found, found: Sequence[Unit], label: str, text: str, said: Mapping[str, tuple[str, float]]) -> Entity:
     span = Span(found[one.first].span.start, found[one.end - 1].span.end)
-    return Entity(span, label, span.of(text), one.score, attributes=Attributes(said))
+    values = Attributes({name: value for name, (value, _) in said.items()})
+    scores = tuple((name, score) for name, (_, score) in said.items())
+    return Entity(span, label, span.of(text), one.score, attributes=values, attribute_scores=scores)
 
 
 def values_at(
@@ -111,21 +113,23 @@ def values_at(
     found: list[dict[str, tuple[str, float]]] = []
     for span, label in spans:
         covered = [i for i, unit in enumerate(reading.units) if unit.span.overlaps(span)]
-        said: dict[str, tuple[str, float]] = {}
-        for attribute in attributes:
-            if covered and label in attribute.labels:
-                # The mean of the units' log-probabilities: they speak of one mention, and are not independent.
-                means = reading.values[attribute.name][covered].mean(axis=0)
-                shares = np.exp(means - np.logaddexp.reduce(means))
-                best = int(shares.argmax())
-                said[attribute.name] = (attribute.values[best], float(shares[best]))
-        found.append(said)
+        found.append(_values(reading, covered, label, attributes) if covered else {})
     return found
 
 
-def _value(reading: Reading, attribute: AttributeHead, found: Found) -> str:
-    """The value that the units of a mention say together."""
-    return attribute.values[int(reading.values[attribute.name][found.first : found.end].sum(axis=0).argmax())]
+def _values(
+    reading: Reading, covered: Sequence[int], label: str, attributes: Sequence[AttributeHead]
+) -> dict[str, tuple[str, float]]:
+    """The value that the units of a mention say together, and its probability, for each attribute of its label."""
+    said = {}
+    for attribute in attributes:
+        if label in attribute.labels:
+            # The mean of the units' log-probabilities: they speak of one mention, and are not independent.
+            means = reading.values[attribute.name][list(covered)].mean(axis=0)
+            shares = np.exp(means - np.logaddexp.reduce(means))
+            best = int(shares.argmax())
+            said[attribute.name] = (attribute.values[best], min(1.0, float(shares[best])))
+    return said
 
 
 def _part_at_blank_lines(scored: Lattice, units: Sequence[Unit], text: str) -> None:

@@ -1,12 +1,14 @@
 """`clinspan assess`: sets attributes of the entities that documents have."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
 from clinspan import codec
+from clinspan.assertion.assess import Reads
 from clinspan.assertion.assess import assess as assessed
+from clinspan.classifier.folder import for_labels
 from clinspan.cli.evaluate import say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.gold import Naming, sound
@@ -14,6 +16,10 @@ from clinspan.corpora.gold import read as read_gold
 from clinspan.details import related
 from clinspan.files import refuse_existing, whole_file
 from clinspan.labels import LabelSet
+from clinspan.llms.base import LLM
+from clinspan.llms.encoder import EncoderLLM
+from clinspan.tagging.given import reads
+from clinspan.tagging.open import AUTOMATIC
 
 
 def assess(
@@ -26,6 +32,13 @@ def assess(
         str | None,
         typer.Option("--from", help=f"One of {', '.join(catalogue.FORMATS)}; told from the file when not given."),
     ] = None,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="A folder made by `clinspan tune-encoder`, heard before the rules where it is sure; `auto` for "
+            "what comes with clinspan for the labels, `none` for the rules alone."
+        ),
+    ] = "auto",
     language: Annotated[str, typer.Option(help="Language of the notes.")] = "en",
     keep: Annotated[bool, typer.Option("--keep", help="Leave values that entities have already.")] = False,
     sections: Annotated[bool, typer.Option("--sections", help="Give entities the section that they stand in.")] = False,
@@ -33,18 +46,36 @@ def assess(
 ) -> None:
     """Says of each entity whether it is present, absent, possible, somebody else's, past: whoever found it.
 
-    Rules set the attributes `assertion` and `temporality` where the label set declares them, and `of` of each detail,
-    such as a dose, to the id of the entity that it belongs to, such as its drug; others stay as they are.
+    The encoder that comes with clinspan for the labels says `assertion` and `temporality` where it is sure, and rules
+    say them of the rest, where the label set declares them. Rules also set `of` of each detail, such as a dose, to the
+    id of the entity that it belongs to, such as its drug. Other attributes stay as they are.
 
     Example: `clinspan assess entities.jsonl -o assessed.jsonl`
     """
     wanted = LabelSet.load(labels)
     refuse_existing(output, force=force)
     read = read_gold([file], Naming(known=wanted.names), format=source, told=say_recognised)
+    reader = _encoder(encoder, wanted, language)
+    typer.echo(f"assessed by {f'{reader.name} and rules' if reader is not None else 'rules'}", err=True)
+    asked: _Options = {"reads": reads(reader), "language": language, "keep": keep, "with_sections": sections}
     done = [
-        related(assessed(one, wanted, language=language, keep=keep, with_sections=sections), wanted, keep=keep)
-        for one in sound(read, None, fix="Or leave it out.")
+        related(assessed(one, wanted, **asked), wanted, keep=keep) for one in sound(read, None, fix="Or leave it out.")
     ]
     with whole_file(output) as out:
         out.writelines(f"{codec.dump(document)}\n" for document in done)
     typer.echo(f"{output}: {len(done)} documents, {sum(len(one.entities) for one in done)} entities", err=True)
+
+
+class _Options(TypedDict):
+    reads: Reads | None
+    language: str
+    keep: bool
+    with_sections: bool
+
+
+def _encoder(name: str, labels: LabelSet, language: str) -> LLM | None:
+    """The encoder that is heard; those that come with clinspan read English alone."""
+    if name == AUTOMATIC:
+        known = for_labels(labels.names) if language == "en" else None
+        return EncoderLLM.opened(known) if known is not None else None
+    return None if name == "none" else EncoderLLM.opened(name)

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, runtime_checkable
 import regex
 
 from clinspan.decoding.draft import Boundary
-from clinspan.document import Entity
+from clinspan.document import Entity, Span
 from clinspan.errors import LLMError
 from clinspan.formats.base import Format
 from clinspan.messages import Completion, Request
@@ -109,6 +109,22 @@ class Particular(Protocol):
         Raises:
             ConfigError: when it cannot.
         """
+        ...
+
+
+@runtime_checkable
+class ReadsAttributes(LLM, Protocol):
+    """An LLM, or an encoder, that says attributes of mentions which are given."""
+
+    @property
+    def known_attributes(self) -> tuple[str, ...]:
+        """Names of the attributes that it knows."""
+        ...
+
+    def values(
+        self, windows: Sequence[tuple[str, Sequence[tuple[Span, str]]]]
+    ) -> Iterator[list[dict[str, tuple[str, float]]]]:
+        """For each window, for each of its spans with a label, the values that it gives and their probabilities."""
         ...
 
 

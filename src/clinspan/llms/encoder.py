@@ -99,6 +99,11 @@ class EncoderLLM:
         traits = Traits("encoder", "described", calibrations(Path(folder)))
         return DescribedEncoder(classifier, labels, settings, name=name, traits=traits)
 
+    @property
+    def known_attributes(self) -> tuple[str, ...]:
+        """See `ReadsAttributes`."""
+        return tuple(attribute.name for attribute in self.classifier.attributes)
+
     def values(
         self, windows: Sequence[tuple[str, Sequence[tuple[Span, str]]]]
     ) -> Iterator[list[dict[str, tuple[str, float]]]]:
@@ -167,7 +172,7 @@ class EncoderLLM:
                 found = self._mentions([next(readings) for _ in one.windows], one.constraint)
                 answers[number] = Completion(
                     render(one.constraint.text, found),
-                    spans=tuple(FoundSpan(e.span, e.label, e.score, e.attributes) for e in found),
+                    spans=tuple(FoundSpan(e.span, e.label, e.score, e.attributes, e.attribute_scores) for e in found),
                     constrained=True,
                     prompt_tokens=sum(len(ids) for ids, _ in one.windows),
                     seconds=(time.perf_counter() - started) / len(batch),

@@ -21,6 +21,7 @@ from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.evidence import Decider, Source
+from clinspan.tagging.given import reads
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.settings import TagSettings, over, profile, shown
 from clinspan.tagging.summary import Progress, Remark, Timed
@@ -266,7 +267,7 @@ class Tagger:
 
         Details get the attribute `of`; see `clinspan.details`.
         """
-        return related(assess(document, self.labels, reads=as_told), self.labels)
+        return related(assess(document, self.labels, reads=reads(self.encoder) or as_told), self.labels)
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.

@@ -159,7 +159,7 @@ class Way:
         # A model that was asked for attributes decides what it says; the rules say the rest.
         asked = self.model is not None and self.settings.prompt.attributes == "model"
         linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told, keep=asked)
-        linked = related(linked, self.labels)
+        linked = related(linked if asked else _without_scores(linked), self.labels)
         underway.times.dictionary += lap()
         if timed is not None:
             timed(document.id, underway.times)
@@ -169,3 +169,10 @@ class Way:
         if self.sharing is not None and isinstance(answer, Completion):
             self.sharing.answered(answer)
         return read_answer(text, question, answer, form=self.format, settings=self.settings.grounding)
+
+
+def _without_scores(document: Document) -> Document:
+    """The document without the probabilities of attributes: nobody calibrated what an encoder gives them."""
+    if not any(entity.attribute_scores for entity in document.entities):
+        return document
+    return replace(document, entities=tuple(replace(entity, attribute_scores=()) for entity in document.entities))
