@@ -159,7 +159,7 @@ class Way:
         # A model that was asked for attributes decides what it says; the rules say the rest.
         asked = self.model is not None and self.settings.prompt.attributes == "model"
         linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told, keep=asked)
-        linked = related(linked if asked else _without_scores(linked), self.labels)
+        linked = related(_without_scores(linked) if self.decider.source == "encoder" else linked, self.labels)
         underway.times.dictionary += lap()
         if timed is not None:
             timed(document.id, underway.times)
