@@ -153,8 +153,8 @@ SETTINGS: Mapping[str, Setting] = _table(
     _group(
         None,
         Setting("output", Path, of=Of.OUTPUT, short="-o",
-                help="The JSONL file, a document a line, or NAME.parquet; `-` for standard output. Without it, the "
-                     "entities are shown on the terminal."),
+                help="The output, in the format that its ending says (.jsonl, .parquet, .csv, .fhir.json and others); "
+                     "`-` for JSON lines on standard output. Without it, the entities are shown on the terminal."),
         Setting("labels", str, of=Of.PART, default="disease", values=builtin_names,
                 help="A label set (`clinspan labels list`) or the path of a labels.toml."),
         Setting("llm", str, of=Of.PART, default="auto", values=_llms,

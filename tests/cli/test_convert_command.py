@@ -182,3 +182,21 @@ def test_json_is_what_evaluate_reads_from_every_format(corpus, tmp_path):
         words = ["evaluate", str(corpus), str(out), "--pred-from", form, "--json", "--resamples", "1"]
         result = CliRunner().invoke(app, words)
         assert json.loads(result.stdout)["micro"]["f1"] == 1.0, form
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("out.csv", "2 documents, 3 entities as flat-csv\nlost: texts of documents"),
+        ("out.fhir.json", "as fhir\nlost: candidate concepts"),
+        ("out.omop.csv", "as omop-csv\nlost: texts of documents"),
+    ],
+)
+def test_an_export_says_what_it_loses(corpus, tmp_path, name, says):
+    status, said = run(corpus, tmp_path / name)
+    assert (status, says in said) == (0, True), said
+
+
+def test_what_fhir_has_no_place_for_is_counted(corpus, tmp_path):
+    said = run(corpus, tmp_path / "out.fhir.json", "--map", "Problem=gene")[1]
+    assert "lost: label 'gene', which has no resource: 2\n" in said

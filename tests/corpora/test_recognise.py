@@ -96,7 +96,7 @@ DRUGS = [
 ]
 
 
-@pytest.mark.parametrize("format", catalogue.WRITABLE)
+@pytest.mark.parametrize("format", sorted({*catalogue.WRITABLE} & {*catalogue.FORMATS}))
 def test_every_format_is_recognised_without_its_ending_and_serves_tagging_and_scoring_alike(tmp_path, format):
     if format in ("docbin", "parquet"):
         pytest.importorskip({"docbin": "spacy", "parquet": "pyarrow"}[format])

@@ -96,7 +96,7 @@ def test_notes_in_a_table_have_the_stated_counts(shared, counted):
     assert parts == counted("data/aci_bench")
 
 
-@pytest.mark.parametrize("format", catalogue.WRITABLE)
+@pytest.mark.parametrize("format", sorted({*catalogue.WRITABLE} & {*catalogue.FORMATS}))
 def test_a_corpus_goes_into_every_format_and_comes_back_with_its_places(shared, tmp_path, format):
     if format in ("docbin", "parquet"):
         pytest.importorskip({"docbin": "spacy", "parquet": "pyarrow"}[format])

@@ -2,14 +2,15 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clinspan import codec
-from clinspan.corpora import jsonl
+from clinspan.corpora import catalogue, jsonl
 from clinspan.corpora.writer import JsonlWriter, open_writer
-from clinspan.document import Document
+from clinspan.document import Document, Entity, Span
 from clinspan.errors import OutputError
 
 ONE, TWO = Document("1", "é 😀"), Document("2", "x\r\ny")
@@ -40,9 +41,9 @@ def test_nothing_written_leaves_nothing_behind(tmp_path, name):
     assert out.read_text() == "old"
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.json", "x.html", "x.jsnl"])
+@pytest.mark.parametrize("name", ["x.txt", "x.json", "x.html", "x.jsnl", "x.fhirs", "x.csv.gz"])
 def test_an_ending_that_says_another_format_is_refused(tmp_path, name):
-    says = rf"{name}: results are not written as \{Path(name).suffix}; expected .jsonl.*\.parquet. Name it x.jsonl"
+    says = rf"{name}: no format is told from the name '{name}'; expected .*: .jsonl, .*\.parquet.*\.csv, \.fhir\.json"
     with pytest.raises(OutputError, match=says):
         open_writer(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
@@ -149,3 +150,51 @@ def test_standard_output(capfdbinary):
     with JsonlWriter("-") as writer:
         writer.write(ONE)
     assert codec.parse(capfdbinary.readouterr().out.decode(), where="stdout") == ONE
+
+
+FOUND = Document("1", "He has gout .", (Entity(Span(7, 11), "Disease", "gout"),))
+
+
+@pytest.mark.parametrize("format", sorted({*catalogue.WRITABLE} & {*catalogue.FORMATS}))
+def test_every_format_that_convert_writes_is_written_by_its_ending_and_read_back(tmp_path, format):
+    pytest.importorskip({"parquet": "pyarrow", "docbin": "spacy"}.get(format, "json"))
+    out = tmp_path / f"out.{format}"
+    document = replace(FOUND, entities=(replace(FOUND.entities[0], label="GENE"),)) if format == "bc2gm" else FOUND
+    with open_writer(out) as writer:
+        writer.write(document)
+        writer.write(replace(document, id="2"))
+        assert not out.exists()
+    first, _ = catalogue.read(out, format=format)
+    assert [(entity.text, entity.start) for entity in first.entities] == [("gout", 7)]
+    assert list(tmp_path.iterdir()) == [out]
+    with pytest.raises(OutputError, match="exists already"):
+        open_writer(out)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.fhir.json", "out.omop.csv", "out.omop.parquet"])
+def test_exports_are_written_by_their_endings(tmp_path, name):
+    pytest.importorskip("pyarrow" if name.endswith("parquet") else "json")
+    (tmp_path / name).write_text("old")
+    with open_writer(tmp_path / name, force=True) as writer:
+        writer.write(FOUND)
+        assert (tmp_path / name).read_text() == "old"
+    assert b"gout" in (tmp_path / name).read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_a_format_cannot_say_is_kept_as_lines(tmp_path):
+    odd = replace(FOUND, entities=(replace(FOUND.entities[0], label="a b"),))
+    with (
+        pytest.raises(OutputError, match=r"1 documents are saved as JSON lines in .*\.jsonl"),
+        open_writer(tmp_path / "x.brat") as writer,
+    ):
+        writer.write(odd)
+    (kept,) = tmp_path.iterdir()
+    assert list(jsonl.read(kept)) == [odd]
+
+
+def test_an_error_in_the_block_keeps_what_was_done(tmp_path):
+    with suppress(ValueError), open_writer(tmp_path / "x.csv") as writer:
+        writer.write(FOUND)
+        raise ValueError
+    assert "gout" in (tmp_path / "x.csv").read_text()

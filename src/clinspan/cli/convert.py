@@ -14,9 +14,9 @@ from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.format import Ruler, Unit
 from clinspan.corpora.gold import sound
+from clinspan.corpora.writer import check_place
 from clinspan.document import OF, Document, Entity
-from clinspan.errors import ConfigError, InputError, OutputError
-from clinspan.files import refuse_existing
+from clinspan.errors import InputError, OutputError
 
 _SOME_LEFT_OUT = 3
 
@@ -45,8 +45,10 @@ def convert(
 
     Example: `clinspan convert corpus/ corpus.jsonl --from brat --to jsonl`
     """
-    to = write_as or _told_by_ending(target)
-    _refuse(target, folder=catalogue.writable(to).folder, force=force)
+    to = write_as or catalogue.written_as(target).name
+    check_place(target, catalogue.writable(to), force=force)
+    if not target.parent.is_dir():
+        raise OutputError(f"there is no folder {target.parent}", where=str(target), fix=f"mkdir -p {target.parent}")
     documents, bad = _documents(source, read_as, renamings(renamed or ()), lenient=lenient)
     losses = write(documents, target, to, lossless=lossless)
     entities = sum(len(document.entities) for document in documents)
@@ -56,22 +58,6 @@ def convert(
     if bad:
         typer.echo(f"{bad} faults; what they name is left out", err=True)
         raise typer.Exit(_SOME_LEFT_OUT)
-
-
-def _told_by_ending(target: Path) -> str:
-    format = catalogue.by_ending(target.suffix)
-    if format is None:
-        raise ConfigError(f"no format is told from the name {target.name!r}", fix="Name one: --to brat, for example.")
-    return format
-
-
-def _refuse(target: Path, *, folder: bool, force: bool) -> None:
-    if not folder:
-        refuse_existing(target, force=force)
-    elif target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise OutputError("exists already", where=str(target), expected="a new folder or an empty one")
-    if not target.parent.is_dir():
-        raise OutputError(f"there is no folder {target.parent}", where=str(target), fix=f"mkdir -p {target.parent}")
 
 
 def _documents(
@@ -213,7 +199,7 @@ def write(documents: Sequence[Document], target: Path, format: str, *, lossless:
 def _losses(documents: Sequence[Document], written: Path, format: str) -> tuple[str, ...]:
     known = catalogue.by_name(format)
     if known.read is None:
-        return (known.loses,) if known.loses else ()
+        return (*((known.loses,) if known.loses else ()), *known.left_out(documents))
     again: list[Document] = []
     for result in catalogue.read(written, format=format):
         if isinstance(result, InputError):

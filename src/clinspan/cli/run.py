@@ -14,7 +14,8 @@ from rich.table import Table
 from clinspan.cli.meter import Meter
 from clinspan.cli.opening import TagMany
 from clinspan.cli.screen import Screen
-from clinspan.corpora.writer import JsonlWriter, ParquetWriter, check_output, open_writer
+from clinspan.corpora import catalogue
+from clinspan.corpora.writer import Writer, check_output, open_writer
 from clinspan.dictionary.link import Coverage
 from clinspan.document import READ_STATES, Document
 from clinspan.errors import ClinspanError, InputError
@@ -52,11 +53,18 @@ class RunFiles:
         if self.report is not None and str(self.report) != "-":
             refuse_existing(self.report, force=self.force)
 
-    def writer(self, tagger: Tagger) -> Screen | JsonlWriter | ParquetWriter:
+    def writer(self, tagger: Tagger) -> Screen | Writer:
         """What takes each document."""
         if self.output is None:
             return Screen(tagger.labels)
         return open_writer(self.output, force=self.force, owner=self.owner)
+
+    @property
+    def leaves_out(self) -> str:
+        """What the output's format cannot say; empty where it keeps everything."""
+        if self.output is None or str(self.output) == "-" or not self.output.suffix:
+            return ""
+        return catalogue.written_as(self.output).loses
 
     def forget_page(self, summary: Summary) -> None:
         """Deletes a page without documents, which the corrected command would be refused for."""
@@ -213,6 +221,8 @@ def _show(
     for path in (files.output, files.report):
         if summary.documents and path is not None and str(path) != "-":
             console.print(f"written: {escape(str(path))}", soft_wrap=True)
+    if summary.documents and files.leaves_out:
+        console.print(f"left out of {escape(str(files.output))}: {escape(files.leaves_out)}", soft_wrap=True)
     if stopped:
         console.print("[bold yellow]stopped[/]; what was done is written")
     for hint in session.hints(summary, stopped=stopped):

@@ -396,5 +396,6 @@ JSON = CorpusFormat(
     read=lambda path, lenient: read_json(path, lenient=lenient),
     write=one_file(write_json),
     sign=_json_sign,
+    endings=(".bioc.json",),
     loses=_LOSES,
 )

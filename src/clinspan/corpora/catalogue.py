@@ -18,9 +18,12 @@ from clinspan.corpora import (
     cadec,
     csv,
     docbin,
+    fhir,
+    flat,
     i2b2,
     jsonl,
     label_studio,
+    omop,
     parquet,
     pubtator,
     text,
@@ -48,9 +51,13 @@ _BUILT_IN = (
     parquet.FORMAT,
     csv.FORMAT,
     text.FORMAT,
+    flat.FORMAT,
+    fhir.FORMAT,
+    omop.CSV,
+    omop.PARQUET,
 )
-FORMATS = tuple(format.name for format in _BUILT_IN)
-"""The names of clinspan's own formats."""
+FORMATS = tuple(format.name for format in _BUILT_IN if format.read is not None)
+"""The names of clinspan's own formats that documents are read from."""
 WRITABLE = tuple(format.name for format in _BUILT_IN if format.write is not None)
 """Those that documents can be written in."""
 _ANNOTATIONS = 20
@@ -132,6 +139,32 @@ def _read_formats() -> list[CorpusFormat]:
 def by_ending(ending: str) -> str | None:
     """The name of the format whose files have this ending, where there is one."""
     return next((format.name for format in formats().values() if ending.lower() in format.endings), None)
+
+
+def written_as(path: Path) -> CorpusFormat:
+    """The format that a name says an output is written in: by its longest ending that is a format's, or `.FORMAT`.
+
+    Raises:
+        OutputError: when none is; it lists them.
+    """
+    name = path.name.lower()
+    found = [
+        (len(ending), format)
+        for format in formats().values()
+        if format.write is not None
+        for ending in (*format.endings, f".{format.name}")
+        if name.endswith(ending)
+    ]
+    if not found:
+        endings = [
+            one for each in formats().values() if each.write is not None for one in each.endings or (f".{each.name}",)
+        ]
+        raise OutputError(
+            f"no format is told from the name {path.name!r}",
+            where=str(path),
+            expected=f"an ending that says one: {', '.join(endings)}",
+        )
+    return max(found, key=lambda one: one[0])[1]
 
 
 def read(

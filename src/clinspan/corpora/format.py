@@ -104,6 +104,7 @@ class CorpusFormat:
         folder: whether documents lie in several files.
         texts_apart: whether texts lie in files of their own, so that other inputs may lie among them.
         loses: what the format cannot say, for people.
+        left_out: for an export, what of these documents it has no place for, counted; for people.
 
     Raises:
         ValueError: when the name is not in lower case, an ending lacks its dot, or it is neither read nor written.
@@ -120,6 +121,7 @@ class CorpusFormat:
     folder: bool = False
     texts_apart: bool = False
     loses: str = ""
+    left_out: Callable[[Iterable[Document]], Iterable[str]] = lambda _: ()
 
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.lower().strip():

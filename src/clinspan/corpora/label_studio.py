@@ -208,6 +208,7 @@ FORMAT = CorpusFormat(
     name="label-studio",
     read=lambda path, lenient: read(path, lenient=lenient),
     write=one_file(write),
+    endings=(".label-studio.json",),
     sign=_sign,
     loses="gaps, concepts",
 )

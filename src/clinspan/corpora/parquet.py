@@ -4,7 +4,7 @@ Any table with a column `text` is read; a column that is none of the format's ow
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -73,29 +73,29 @@ def write(documents: Iterable[Document], path: str | Path) -> None:
     """
     with closing(Rows(path)) as rows:
         for document in documents:
-            rows.add(document)
+            rows.add_document(document)
 
 
-class Rows:
-    """A new file that takes documents one at a time.
+class TableFile:
+    """A new file that takes rows one at a time.
+
+    Args:
+        path: the file.
+        columns: their names, and pyarrow's names of their types; None for those of documents.
 
     Raises:
         MissingExtra: when pyarrow is not installed.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, columns: Mapping[str, str] | None = None):
         self._arrow, parquet = _pyarrow()
-        self._schema = _schema(self._arrow)
+        self._schema = _schema(self._arrow) if columns is None else _of_columns(self._arrow, columns)
         self._waiting: list[dict[str, Any]] = []
         self._writer = parquet.ParquetWriter(path, self._schema)
 
-    def add(self, document: Document) -> None:
-        """Takes one more.
-
-        Raises:
-            TypeError: when its metadata hold what JSON cannot say.
-        """
-        self._waiting.append(_row(document))
+    def add(self, row: dict[str, Any]) -> None:
+        """Takes one more."""
+        self._waiting.append(row)
         if len(self._waiting) == _ROWS:
             self._flush()
 
@@ -108,6 +108,21 @@ class Rows:
     def _flush(self) -> None:
         self._writer.write_table(self._arrow.Table.from_pylist(self._waiting, schema=self._schema))
         self._waiting = []
+
+
+class Rows(TableFile):
+    """A new file that takes documents one at a time; see `TableFile`."""
+
+    def __init__(self, path: str | Path):
+        super().__init__(path)
+
+    def add_document(self, document: Document) -> None:
+        """Takes one more.
+
+        Raises:
+            TypeError: when its metadata hold what JSON cannot say.
+        """
+        self.add(_row(document))
 
 
 def _row(document: Document) -> dict[str, Any]:
@@ -134,6 +149,13 @@ def _schema(arrow: Any) -> Any:
     }
     entities = arrow.list_(arrow.struct(list(entity.items())))
     return arrow.schema({"id": string, "text": string, "entities": entities, "metadata": string, "windows": string})
+
+
+def _of_columns(arrow: Any, columns: Mapping[str, str]) -> Any:
+    made = {
+        name: arrow.timestamp("s") if kind == "timestamp" else getattr(arrow, kind)() for name, kind in columns.items()
+    }
+    return arrow.schema(made)
 
 
 def _pyarrow() -> tuple[Any, Any]:

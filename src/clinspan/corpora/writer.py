@@ -3,13 +3,15 @@
 import os
 import secrets
 import sys
+import tempfile
 from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from clinspan import codec
-from clinspan.corpora import jsonl, parquet
+from clinspan.corpora import catalogue, jsonl, parquet
+from clinspan.corpora.format import CorpusFormat
 from clinspan.document import Document
 from clinspan.errors import OutputError
 from clinspan.files import cannot_write, refuse_existing, what_to_do
@@ -24,7 +26,10 @@ class _Output:
         self.written = 0
         self._beside = self.path.with_name(f"{self.path.name}.{owner or secrets.token_hex(4)}.part")
         if str(path) != "-":
-            refuse_existing(self.path, force=force)
+            self._check()
+
+    def _check(self) -> None:
+        refuse_existing(self.path, force=self.force)
 
     def close(self) -> None:
         """Puts the output in its place; one with nothing in it would stand in the way of the corrected command."""
@@ -161,7 +166,7 @@ class ParquetWriter(_Output):
             OutputError: when the disk is full, say.
         """
         try:
-            self._rows.add(document)
+            self._rows.add_document(document)
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self.written += 1
@@ -183,30 +188,111 @@ class ParquetWriter(_Output):
             raise cannot_write(self.path, error) from error
 
 
-def open_writer(path: Path, *, force: bool = False, owner: str | None = None) -> JsonlWriter | ParquetWriter:
+class ConvertedWriter(_Output):
+    """Writes documents in a format that is made of all of them at once.
+
+    They are kept as JSON lines beside the output, each on disk when `write` returns, and converted when the block ends,
+    also when an error or Ctrl-C ends it. After kill -9, or where the format cannot say something, the lines are there.
+
+    Args:
+        path: the output: a file, or a new folder.
+        format: what it is written in.
+        force: replace a file that exists.
+        owner: names the file beside it; one of that name is replaced.
+
+    Raises:
+        OutputError: when the output exists and may not be replaced, or cannot be written to.
+    """
+
+    def __init__(self, path: str | Path, format: CorpusFormat, *, force: bool = False, owner: str | None = None):
+        self._format = format
+        super().__init__(path, force=force, owner=owner)
+        self._kept = self._beside.with_suffix(".jsonl")
+        self._lines = JsonlWriter(self._kept, force=True, owner=owner)
+
+    def _check(self) -> None:
+        check_place(self.path, self._format, force=self.force)
+
+    def write(self, document: Document) -> None:
+        """Writes one document.
+
+        Raises:
+            OutputError: as `JsonlWriter.write`.
+        """
+        self._lines.write(document)
+        self.written += 1
+
+    def close(self) -> None:
+        """Converts the documents and puts the output in its place.
+
+        Raises:
+            OutputError: when that cannot be done; the error names the file that has the documents.
+        """
+        self._lines.close()
+        if not self.written:
+            return
+        try:
+            self._convert()
+        except OSError as error:
+            raise self._failed(cannot_write(self.path, error)) from error
+        except OutputError as error:
+            raise self._failed(error) from None
+        self._kept.unlink()
+
+    def _convert(self) -> None:
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=f".{self.path.name}.") as folder:
+            part = Path(folder) / self.path.name
+            documents = (one for one in jsonl.read(self._kept) if isinstance(one, Document))
+            catalogue.write(documents, part, format=self._format.name)
+            self._check()
+            if part.is_dir() and self.path.is_dir():
+                self.path.rmdir()
+            part.replace(self.path)
+
+    def _failed(self, error: OutputError) -> OutputError:
+        kept = f"{self.written} documents are saved as JSON lines in {self._kept}"
+        return OutputError(f"{error.what}; {kept}", where=str(self.path), expected=error.expected, fix=error.fix)
+
+
+Writer = JsonlWriter | ParquetWriter | ConvertedWriter
+
+
+def open_writer(path: Path, *, force: bool = False, owner: str | None = None) -> Writer:
     """The writer for an output, by its ending; see the writers for the rest.
 
     Raises:
         OutputError: as `check_output`, and when the output cannot be written to.
     """
-    check_output(path, force=force)
-    kind = ParquetWriter if path.suffix.lower() in parquet.FORMAT.endings else JsonlWriter
-    return kind(path, force=force, owner=owner)
+    format = check_output(path, force=force)
+    if format is jsonl.FORMAT:
+        return JsonlWriter(path, force=force, owner=owner)
+    if format is parquet.FORMAT:
+        return ParquetWriter(path, force=force, owner=owner)
+    return ConvertedWriter(path, format, force=force, owner=owner)
 
 
-def check_output(path: Path, *, force: bool) -> None:
-    """Called before work begins, so that no hour is spent on what cannot be kept. `-` is standard output.
+def check_output(path: Path, *, force: bool) -> CorpusFormat:
+    """The format of an output, by its ending; JSON lines where it has none. `-` is standard output.
+
+    It is called before work begins, so that no hour is spent on what cannot be kept.
 
     Raises:
-        OutputError: when results are not written in the format that the ending says, or the output exists and may not
-            be replaced.
+        OutputError: when the ending says no format, or the output exists and may not be replaced.
     """
     if str(path) == "-":
-        return
-    works = (*jsonl.FORMAT.endings, *parquet.FORMAT.endings)
-    if path.suffix and path.suffix.lower() not in works:
-        fix = f"Name it {path.with_suffix('.jsonl').name}, and see clinspan convert for other formats."
-        raise OutputError(
-            f"results are not written as {path.suffix}", where=str(path), expected=" or ".join(works), fix=fix
-        )
-    refuse_existing(path, force=force)
+        return jsonl.FORMAT
+    format = catalogue.written_as(path) if path.suffix else jsonl.FORMAT
+    check_place(path, format, force=force)
+    return format
+
+
+def check_place(path: Path, format: CorpusFormat, *, force: bool) -> None:
+    """Makes sure that an output of a format can be put in its place: a file, or a folder that is new or empty.
+
+    Raises:
+        OutputError: when it cannot.
+    """
+    if not format.folder:
+        refuse_existing(path, force=force)
+    elif path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputError("exists already", where=str(path), expected="a new folder or an empty one")

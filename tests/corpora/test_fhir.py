@@ -1,0 +1,181 @@
+import base64
+import json
+
+import pytest
+
+from clinspan.corpora import catalogue, fhir
+from clinspan.document import Concept, Document, Entity, Span, WindowReport, WindowState
+
+TEXT = (
+    "Fever; no cough. History of gout. Pneumonia versus edema. Return if rash. His mother had breast cancer. "
+    "The neighbour has flu. Takes aspirin 81 mg by mouth daily for 10 days. CT chest. Troponin. Appendectomy. BRCA1. "
+    "20 mg"
+)
+ASPIRIN = (Concept("RXNORM:1191", "aspirin", "RXNORM", ("Pharmacologic Substance",)), Concept("2", "b", "c"))
+
+
+def entity(words, label="problem", assertion=None, temporality=None, **more):
+    start = TEXT.index(words)
+    said = {"assertion": assertion, "temporality": temporality}
+    attributes = {name: value for name, value in said.items() if value} | more.pop("attributes", {})
+    return Entity(Span(start, start + len(words)), label, words, attributes=attributes, **more)
+
+
+ENTITIES = (
+    entity("Fever", assertion="present", temporality="current", score=0.5, attributes={"section": "hpi"}),
+    entity("cough", assertion="absent", temporality="current"),
+    entity("gout", assertion="present", temporality="past"),
+    entity("Pneumonia", assertion="possible"),
+    entity("edema", assertion="possible"),
+    entity("rash", assertion="hypothetical"),
+    entity("breast cancer", assertion="associated-with-someone-else"),
+    entity("flu", assertion="associated-with-someone-else"),
+    entity("aspirin", "treatment", concepts=ASPIRIN),
+    entity("81 mg", "dose"),
+    entity("by mouth", "route"),
+    entity("daily", "frequency"),
+    entity("for 10 days", "duration"),
+    entity("CT chest", "test"),
+    entity("Troponin", "test", assertion="absent"),
+    entity("Appendectomy", "treatment", temporality="past"),
+    entity("BRCA1", "gene"),
+    entity("20 mg", "dose"),
+)
+WINDOWS = (WindowReport(Span(0, 20), WindowState.FAILED), WindowReport(Span(20, 40), WindowState.OK))
+NOTES = [Document("n 1", TEXT, ENTITIES, WINDOWS, {"patient": "p7"}), Document("n 2", "", ())]
+
+
+def bundle(*documents):
+    return json.loads("".join(fhir.write(documents)))
+
+
+def resources(document):
+    note, *made = [entry["resource"] for entry in bundle(document)["entry"]]
+    return note, {mention(one)["text"]: one for one in made}
+
+
+def mention(resource):
+    (extension,) = resource["extension"]
+    assert extension["url"] == fhir.MENTION
+    return {part["url"]: next((v for k, v in part.items() if k != "url"), None) for part in extension["extension"]}
+
+
+def code(concept):
+    return concept["coding"][0]["code"]
+
+
+@pytest.mark.parametrize(
+    ("words", "clinical", "verified"),
+    [
+        ("Fever", "active", "confirmed"),
+        ("cough", None, "refuted"),
+        ("gout", "inactive", "confirmed"),
+        ("Pneumonia", "active", "differential"),
+        ("edema", "active", "differential"),
+    ],
+)
+def test_a_problem_is_a_condition_with_the_status_that_its_assertion_says(words, clinical, verified):
+    made = resources(NOTES[0])[1][words]
+    assert made["resourceType"] == "Condition"
+    assert code(made["verificationStatus"]) == verified
+    assert ("clinicalStatus" in made and code(made["clinicalStatus"])) == (clinical or False)
+    assert made["subject"] == {"identifier": {"system": "urn:clinspan:patient", "value": "p7"}}
+
+
+def test_what_nothing_is_said_of_has_no_status_and_one_doubt_is_provisional():
+    for said, status in (({}, None), ({"assertion": "possible"}, "provisional")):
+        _, made = resources(Document("x", "Gout.", (Entity(Span(0, 4), "disease", "Gout", attributes=said),)))
+        found = made["Gout"].get("verificationStatus")
+        assert (found and code(found)) == status
+        assert made["Gout"]["subject"]["extension"][0]["valueCode"] == "unknown"
+
+
+def test_a_problem_of_a_relative_is_family_history_and_of_others_is_withheld():
+    note, made = resources(NOTES[0])
+    family = made["breast cancer"]
+    assert (family["resourceType"], code(family["relationship"])) == ("FamilyMemberHistory", "MTH")
+    assert family["condition"][0]["code"]["text"] == "breast cancer"
+    assert not {"flu", "rash", "BRCA1"} & made.keys()
+    told = {
+        tuple(part.get("valueString", part.get("valueInteger")) for part in one["extension"])
+        for one in note["extension"]
+        if one["url"] == fhir.WITHHELD
+    }
+    assert told == {
+        ("hypothetical entities", 1),
+        ("problems of people who are not named as relatives", 1),
+        ("label 'gene', which has no resource", 1),
+        ("details of drugs without a drug in their sentence", 1),
+    }
+    assert sorted(fhir.withheld(NOTES)) == sorted(f"{reason}: {count}" for reason, count in told)
+
+
+def test_a_drug_has_its_details_as_dosage():
+    drug = resources(NOTES[0])[1]["aspirin"]
+    assert drug["resourceType"] == "MedicationStatement"
+    assert drug["dosage"] == [
+        {
+            "text": "81 mg by mouth daily for 10 days",
+            "timing": {"code": {"text": "daily for 10 days"}},
+            "route": {"text": "by mouth"},
+        }
+    ]
+    (coding,) = drug["medicationCodeableConcept"]["coding"]
+    assert coding == {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "1191", "display": "aspirin"}
+
+
+def test_a_detail_that_names_its_drug_belongs_to_that_one():
+    text = "Aspirin and heparin 5 units, 81 mg."
+    found = (
+        Entity(Span(0, 7), "drug", "Aspirin", id="a"),
+        Entity(Span(12, 19), "drug", "heparin", id="h"),
+        Entity(Span(20, 27), "dose", "5 units", attributes={"of": "h"}),
+        Entity(Span(29, 34), "dose", "81 mg", attributes={"of": "a"}),
+    )
+    _, made = resources(Document("x", text, found))
+    assert [made[name]["dosage"][0]["text"] for name in ("Aspirin", "heparin")] == ["81 mg", "5 units"]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "status"),
+    [
+        ("CT chest", "DiagnosticReport", "unknown"),
+        ("Troponin", "Observation", "cancelled"),
+        ("Appendectomy", "Procedure", "completed"),
+    ],
+)
+def test_tests_and_procedures(words, kind, status):
+    made = resources(NOTES[0])[1][words]
+    assert (made["resourceType"], made["status"]) == (kind, status)
+
+
+def test_the_text_and_the_places_of_all_entities_are_there():
+    note, made = resources(NOTES[0])
+    text = base64.b64decode(note["content"][0]["attachment"]["data"]).decode()
+    assert text == TEXT
+    for words, resource in made.items():
+        said = mention(resource)
+        assert text[said["start"] : said["end"]] == words
+        assert said["document"] == {"reference": f"urn:uuid:{note['id']}"}
+    fever = mention(made["Fever"])
+    assert (fever["score"], fever["section"], fever["label"], fever["match"]) == (0.5, "hpi", "problem", "exact")
+    (unread,) = [one for one in note["extension"] if one["url"] == fhir.NOT_READ]
+    assert [part.get("valueString") for part in unread["extension"]] == [None, None, "failed"]
+
+
+def test_the_bundle_is_valid_r4(tmp_path):
+    fhirkit = pytest.importorskip("fhirkit", reason="validates FHIR R4: pip install fhirkit-rs")
+    path = tmp_path / "out.fhir.json"
+    odd = "a\x00\x1b b"
+    dirty = Document(odd, odd, (Entity(Span(0, 5), "disease", odd, concepts=(Concept("x", odd, "My list"),)),))
+    catalogue.write([*NOTES, dirty], path, format="fhir")
+    assert fhirkit.validate(json.loads(path.read_text(encoding="utf-8"))) == []
+    assert fhirkit.validate(bundle()) == []
+    # It does find what is wrong.
+    assert fhirkit.validate({"resourceType": "Condition"}) != []
+
+
+def test_ids_are_the_same_each_time_and_differ_between_notes():
+    first = [entry["fullUrl"] for entry in bundle(NOTES[0], NOTES[0])["entry"]]
+    assert len(set(first)) == len(first)
+    assert first == [entry["fullUrl"] for entry in bundle(NOTES[0], NOTES[0])["entry"]]
