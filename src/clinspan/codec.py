@@ -122,10 +122,7 @@ def dump_entity(entity: Entity, *, sparse: bool = False) -> dict[str, object]:
         data["score"] = entity.score
     data["match"] = entity.match.value
     if entity.concepts or not sparse:
-        data["concepts"] = [
-            {"id": c.id, "name": c.name, "source": c.source, "types": list(c.types), "score": c.score}
-            for c in entity.concepts
-        ]
+        data["concepts"] = [_dump_concept(concept) for concept in entity.concepts]
     if entity.fragments:
         data["fragments"] = [[part.start, part.end] for part in entity.fragments]
     if entity.rules:
@@ -163,7 +160,7 @@ def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
             score=data.get("score"),
             match=MatchKind(data.get("match", "exact")),
             concepts=tuple(
-                Concept(c["id"], c["name"], c["source"], tuple(c.get("types", ())), c.get("score", 1.0))
+                Concept(c["id"], c["name"], c["source"], tuple(c.get("types", ())), c.get("score"), c.get("reason"))
                 for c in data.get("concepts", ())
             ),
             fragments=tuple(Span(start, end) for start, end in data.get("fragments", ())),
@@ -181,6 +178,14 @@ def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
 def _id(given: object) -> str | None:
     """An entity's id. What other tools put there and is neither a string nor a whole number is none."""
     return str(given) if isinstance(given, str | int) and not isinstance(given, bool) and given != "" else None
+
+
+def _dump_concept(concept: Concept) -> dict[str, object]:
+    data: dict[str, object] = {"id": concept.id, "name": concept.name, "source": concept.source}
+    data |= {"types": list(concept.types), "score": concept.score}
+    if concept.reason is not None:
+        data["reason"] = concept.reason
+    return data
 
 
 def dump_rows(entities: Iterable[Entity]) -> str:

@@ -55,13 +55,19 @@ class MatchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """A dictionary's entry that an entity may stand for. `score` lies in (0, 1], best first in a list."""
+    """A dictionary's entry that an entity may stand for; a list of them has the best first.
+
+    Attributes:
+        score: probability in [0, 1] that it is meant, or None where none is known.
+        reason: why it was taken: the name agrees (`exact`), a synonym, the order of words, a misspelling, a short form.
+    """
 
     id: str
     name: str
     source: str
     types: tuple[str, ...] = ()
-    score: float = 1.0
+    score: float | None = None
+    reason: str | None = None
 
     @property
     def bare_id(self) -> str:

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from clinspan.cli.main import app
 from clinspan.dictionary.store import Dictionary
-from clinspan.dictionary.tag import Tagger, everyday
+from clinspan.dictionary.tag import Tagger, in_heading
 from clinspan.document import Span
 from clinspan.labels import Label, LabelSet
 
@@ -69,6 +69,6 @@ def test_a_label_sets_own_terms_go_first(dictionary) -> None:
 
 def test_a_long_line_is_no_heading() -> None:
     text = "plan " * 100
-    assert not everyday().heading(text, Span(0, 4))
-    assert everyday().heading("PLAN", Span(0, 4))
-    assert not everyday().heading("PLAN of care", Span(0, 4))
+    assert not in_heading(text, Span(0, 4))
+    assert in_heading("PLAN", Span(0, 4))
+    assert not in_heading("PLAN of care", Span(0, 4))

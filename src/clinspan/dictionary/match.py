@@ -11,7 +11,7 @@ from rapidfuzz.distance import OSA
 from clinspan.dictionary import layout
 from clinspan.dictionary.index import Index
 from clinspan.dictionary.normalise import visible
-from clinspan.document import Concept, Span
+from clinspan.document import Span
 
 
 class TermMatch(StrEnum):
@@ -46,7 +46,10 @@ class Sense:
     Attributes:
         source: short name of the vocabulary that has the term.
         term: the vocabulary's name that was met.
-        score: in (0, 1]: how closely the words agree, and whether the term is the concept's preferred name.
+        score: in (0, 1]: how closely the words agree, and whether the term is the concept's preferred name. It ranks
+            senses and is no probability.
+        match: how the words agree.
+        preferred: whether the term is the one that its source shows.
     """
 
     concept: str
@@ -56,10 +59,8 @@ class Sense:
     types: tuple[str, ...]
     definition: str
     score: float
-
-    def as_concept(self) -> Concept:
-        """As an entity carries it."""
-        return Concept(self.concept, self.name, self.source, self.types, self.score)
+    match: TermMatch = TermMatch.EXACT
+    preferred: bool = True
 
 
 def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.NORMALISED) -> tuple[Sense, ...]:
@@ -69,7 +70,7 @@ def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.
     """
     cased = bool(index.key_flags[key] & layout.CASED)
     bare = _bare(surface)
-    best: dict[int, tuple[float, int, int]] = {}
+    best: dict[int, tuple[float, int, int, TermMatch]] = {}
     for number in index.having(key):
         name = index.names[number]
         if cased and _bare(name) not in (bare, bare.removesuffix("s")):
@@ -77,18 +78,18 @@ def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.
         agreed = TermMatch.EXACT if kind is TermMatch.NORMALISED and name == surface else kind
         score = _WEIGHT[agreed] * (1.0 if index.name_flags[number] & layout.PREFERRED else _SYNONYM)
         concept = index.name_concepts[number]
-        rank = (-score, index.source_ranks[index.name_sources[number]], number)
-        if concept not in best or rank < best[concept]:
+        rank = (-score, index.source_ranks[index.name_sources[number]], number, agreed)
+        if concept not in best or rank[:3] < best[concept][:3]:
             best[concept] = rank
-    return tuple(_sense(index, concept, rank) for concept, rank in sorted(best.items(), key=lambda item: item[1]))
+    return tuple(_sense(index, concept, rank) for concept, rank in sorted(best.items(), key=lambda item: item[1][:3]))
 
 
 def _bare(term: str) -> str:
     return visible(term).replace("-", "").replace(" ", "")
 
 
-def _sense(index: Index, concept: int, rank: tuple[float, int, int]) -> Sense:
-    number = rank[2]
+def _sense(index: Index, concept: int, rank: tuple[float, int, int, TermMatch]) -> Sense:
+    closeness, _, number, agreed = rank
     return Sense(
         concept=index.concept_ids[concept],
         name=index.names[index.concept_names[concept]],
@@ -96,7 +97,9 @@ def _sense(index: Index, concept: int, rank: tuple[float, int, int]) -> Sense:
         term=index.names[number],
         types=index.types(concept),
         definition=index.definition(concept),
-        score=round(-rank[0], 3),
+        score=round(-closeness, 3),
+        match=agreed,
+        preferred=bool(index.name_flags[number] & layout.PREFERRED),
     )
 
 

@@ -11,9 +11,10 @@ from importlib import resources
 import regex
 
 from clinspan.dictionary.candidates import TermList, label_terms, term_key
-from clinspan.dictionary.link import LabelTypes
+from clinspan.dictionary.link import LabelTypes, Linker
 from clinspan.dictionary.match import Match, Sense, TermMatch, longest_apart
 from clinspan.dictionary.normalise import is_acronym, normal_form, tokenise
+from clinspan.dictionary.senses import KINDS, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Abbreviation, Written
 from clinspan.document import Document, Entity, MatchKind, Span
@@ -72,55 +73,25 @@ def persons(text: str, is_term: IsTerm) -> Iterator[tuple[Span, str]]:
                 break
 
 
-_BEFORE = 20
 _LONGEST_HEADING = 60
 _LINE = regex.compile(r"[^\r\n]*")
 _MARKER = regex.compile(r"\A[ \t]*(?:(?:[-*#•]|\(?\d{1,2}[.)])[ \t]*)?")
-_NUMBER_END = regex.compile(r"\d[ \t-]*$")
-
-
-class Everyday:
-    """The lists of such words.
-
-    Args:
-        text: a TOML file's content, as in `everyday.toml`, which says what each list is for.
-    """
-
-    def __init__(self, text: str):
-        table = tomllib.loads(text)
-        self._always = frozenset(table["short_forms"])
-        self._after_number = frozenset(table["after_number"])
-        self._after = {short: _at_end(entry["words"]) for short, entry in table["after"].items()}
-        self._sections = frozenset(normal_form(name) for name in table["sections"]["names"])
-
-    def another_sense(self, text: str, place: Span) -> bool:
-        """Whether what stands there means no disease in a note, though a vocabulary has one of that name."""
-        word, before = place.of(text), text[max(0, place.start - _BEFORE) : place.start]
-        if word in self._always or word.lower() in self._always:
-            return True
-        if word in self._after_number and _NUMBER_END.search(before):
-            return True
-        return word in self._after and self._after[word].search(before) is not None
-
-    def heading(self, text: str, place: Span) -> bool:
-        """Whether it stands in the name of a section: at the start of a line, up to its end or a colon."""
-        start = max(text.rfind("\n", 0, place.start), text.rfind("\r", 0, place.start)) + 1
-        line = _LINE.match(text, start, min(len(text), start + _LONGEST_HEADING))
-        name = line.group().split(":")[0] if line else ""
-        if start + len(name) < place.end:
-            return False
-        return normal_form(_MARKER.sub("", name)) in self._sections
-
-
-def _at_end(words: list[str]) -> regex.Pattern[str]:
-    listed = "|".join(regex.escape(word) for word in words)
-    return regex.compile(rf"(?:^|[^\p{{L}}])(?:{listed})[ \t]*$", regex.IGNORECASE)
 
 
 @cache
-def everyday() -> Everyday:
-    """The list that comes with clinspan, read once."""
-    return Everyday(resources.files(__package__).joinpath("everyday.toml").read_text(encoding="utf-8"))
+def _section_names() -> frozenset[str]:
+    text = resources.files(__package__).joinpath("everyday.toml").read_text(encoding="utf-8")
+    return frozenset(normal_form(name) for name in tomllib.loads(text)["sections"]["names"])
+
+
+def in_heading(text: str, place: Span) -> bool:
+    """Whether it stands in the name of a section: at the start of a line, up to its end or a colon."""
+    start = max(text.rfind("\n", 0, place.start), text.rfind("\r", 0, place.start)) + 1
+    line = _LINE.match(text, start, min(len(text), start + _LONGEST_HEADING))
+    name = line.group().split(":")[0] if line else ""
+    if start + len(name) < place.end:
+        return False
+    return normal_form(_MARKER.sub("", name)) in _section_names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +217,7 @@ class Tagger:
         self._dictionary = dictionary
         self._labels = labels
         self._types = LabelTypes(labels)
+        self._linker = Linker(dictionary, labels) if dictionary is not None else None
         self._decision = decision
         self._always = label_terms(labels)
         self._terms = TermList({**(decision.added if decision else {}), **self._always})
@@ -273,8 +245,8 @@ class Tagger:
         if self._extend:
             found = [self._extended(text, f) for f in longest_apart(self._kept(text, found))]
             found.extend(self._persons(written))
-        found = [f for f in found if not everyday().heading(text, f.span)]
-        return tuple(self._entity(text, f) for f in longest_apart(self._kept(text, found)))
+        found = [f for f in found if not in_heading(text, f.span)]
+        return tuple(self._entity(written, f) for f in longest_apart(self._kept(text, found)))
 
     def _label(self, text: str, match: Match) -> _Found | None:
         label = self._types.decide(match.senses)
@@ -285,7 +257,9 @@ class Tagger:
                 return None
             if is_acronym(match.text) and re.match(r"-\w", text[match.span.end : match.span.end + 2]):
                 return None  # a part of a longer name, most often of a gene or a protein
-            if everyday().another_sense(text, match.span):
+            types = self._types.types_of(label)
+            chosen = short_forms().choose(text, match.span, types)
+            if chosen is not None and KINDS.get(chosen.meaning.kind, frozenset()).isdisjoint(types):
                 return None
         return _Found(match.span, label, self._types.senses(match.senses, label))
 
@@ -335,10 +309,10 @@ class Tagger:
                     found.append(_Found(place[0], label, senses))
         return found + _short_forms(found, written.defined)
 
-    def _entity(self, text: str, f: _Found) -> Entity:
-        mention = f.span.of(text)
+    def _entity(self, written: Written, f: _Found) -> Entity:
+        mention = f.span.of(written.text)
         score = self._decision.score(f.label, mention) if self._decision else None
-        concepts = tuple(sense.as_concept() for sense in f.senses)
+        concepts = self._linker.concepts(written, f.span, f.label, f.senses) if self._linker is not None else ()
         return Entity(f.span, f.label, mention, score=score, match=MatchKind.DICTIONARY, concepts=concepts)
 
 

@@ -1,9 +1,10 @@
 """A text as the dictionary reads it: its short forms written out, cut into tokens with their normal forms."""
 
 import re
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Self
 
 from clinspan.dictionary.normalise import Tokens, tokenise
@@ -163,6 +164,45 @@ def expand(text: str, defined: Sequence[Abbreviation]) -> Expansion:
     return Expansion("".join(written), tuple(starts), tuple(spans))
 
 
+_CELL = re.compile(r"\t|\||(?<=\S) {3,}(?=\S)")
+_LINE = re.compile(r"[^\r\n]*")
+_ITEM = re.compile(r"[ ]*(?:[-*#•▪]|\(?\d{1,2}[.)])[ ]+\S|[ ]*[A-Z][\w/ ]{0,40}:")
+_ROW = re.compile(r"[^\d\n]{1,40}[ ][<>]?\d[\d.,/%]*(?:[ ]+\S{1,12}){0,3}[ ]*$")
+_NARROW = 40
+_EARLY = 0.6
+
+
+def separations(text: str) -> tuple[int, ...]:
+    """Where a layout parts what stands before from what stands after: table cells, list items, lines of their own.
+
+    A line that breaks where its next word had no room left goes on in the next line.
+    """
+    found = [cell.start() for cell in _CELL.finditer(text)]
+    block: list[re.Match[str]] = []
+    for line in _LINE.finditer(text):
+        if line.group().strip():
+            block.append(line)
+        elif line.start() == line.end() and block and line.start() == block[-1].end():
+            continue  # the empty match between a line and its end
+        else:
+            found.extend(_between_lines(block))
+            found.extend([block[-1].end()] if block else [])
+            block = []
+    found.extend(_between_lines(block))
+    return tuple(sorted(found))
+
+
+def _between_lines(block: Sequence[re.Match[str]]) -> Iterator[int]:
+    widest = max((len(line.group()) for line in block), default=0)
+    list_like = len(block) > 2 and widest < _NARROW
+    for line, following in pairwise(block):
+        here, there = line.group(), following.group()
+        room = len(here) + 1 + len(there.split()[0])
+        rows = bool(_ROW.match(here) and _ROW.match(there)) or bool(_CELL.search(here) or _CELL.search(there))
+        if list_like or rows or _ITEM.match(there) or room <= _EARLY * widest:
+            yield line.end()
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Written:
     """A text that is prepared once and then asked about several times; what is found is kept as long as it is.
@@ -170,24 +210,39 @@ class Written:
     Attributes:
         expansion: the text written out.
         tokens: of the text written out.
+        separated: where a layout parts the text; no term stands across such a place.
     """
 
     text: str
     defined: tuple[Abbreviation, ...]
     expansion: Expansion
     tokens: Tokens
+    separated: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> Self:
         """The text written out, by the abbreviations that it defines itself."""
-        defined = abbreviations(text)
+        separated = separations(text)
+        defined = tuple(pair for pair in abbreviations(text) if not _across(separated, pair.long_span))
         expansion = expand(text, defined)
-        return cls(text, defined, expansion, tokenise(expansion.text))
+        return cls(text, defined, expansion, tokenise(expansion.text), separated)
 
     def place(self, first: int, end: int) -> tuple[Span, bool] | None:
-        """Where the tokens from number `first` to `end` stand in the text; see `Expansion.to_source`."""
-        return self.expansion.to_source(self.tokens.starts[first], self.tokens.ends[end - 1])
+        """Where the tokens from number `first` to `end` stand in the text; see `Expansion.to_source`.
+
+        None also where a layout parts them.
+        """
+        found = self.expansion.to_source(self.tokens.starts[first], self.tokens.ends[end - 1])
+        return None if found is None or _across(self.separated, found[0]) else found
+
+    def long_form(self, short: str) -> str | None:
+        """What the text defines a short form as."""
+        return next((pair.long for pair in self.defined if short in (pair.short, f"{pair.short}s")), None)
 
     def surface(self, first: int, end: int) -> str:
         """These tokens as they are written out."""
         return self.expansion.text[self.tokens.starts[first] : self.tokens.ends[end - 1]]
+
+
+def _across(separated: Sequence[int], span: Span) -> bool:
+    return bisect_left(separated, span.start) != bisect_left(separated, span.end)
