@@ -20,7 +20,7 @@ from marked import Mark, read
 ROOT = Path(__file__).parent.parent
 SETS, CORPORA, NOTES = ROOT / "label-sets" / "sets", ROOT / "label-sets" / "corpora", ROOT / "notes"
 MARK = re.compile(r"\[\[([^\[\]|]+)\|([^\[\]|]+)\]\]")
-WORDS = 48
+WORDS = 42
 """In a passage cut from a longer text, at most."""
 
 Places = dict[str, list[tuple[int, int]]]
