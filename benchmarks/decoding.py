@@ -27,7 +27,8 @@ from clinspan.decoding.grammars import answer_grammar
 from clinspan.decoding.greedy import decode_greedily
 from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
-from clinspan.formats.tanl import Tanl, render
+from clinspan.formats.tanl import Tanl
+from clinspan.formats.tanl_marks import render
 from clinspan.labels import LabelSet
 from clinspan.llms.chat import chat_prompt
 from clinspan.llms.embedded import DEFAULT_MODEL

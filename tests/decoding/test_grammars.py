@@ -11,7 +11,7 @@ from clinspan.decoding.grammars import answer_grammar, quote
 from clinspan.decoding.plan import words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.formats.tanl import render
+from clinspan.formats.tanl_marks import render
 from clinspan.llms import llama_api
 from clinspan.llms.llama import Llama
 from clinspan.messages import AskedAttribute, Candidate, CopyConstraint

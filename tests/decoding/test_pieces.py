@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from clinspan.decoding.plan import answer_pieces, spaced, words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.formats.tanl import escape, marks, render, unescape
+from clinspan.formats.tanl_marks import escape, marks, render, unescape
 
 TEXT = st.text(
     st.one_of(st.sampled_from(list("ab1 .\n\t [|]\\\u0301\u3000é😀漢")), st.characters(codec="utf-8")), max_size=60

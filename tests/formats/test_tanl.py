@@ -4,7 +4,8 @@ from tests.formats.conftest import documents
 
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LabelError
-from clinspan.formats.tanl import DEEPEST, Tanl
+from clinspan.formats.tanl import Tanl
+from clinspan.formats.tanl_marks import DEEPEST
 from clinspan.labels import Label, LabelSet
 
 LABELS = LabelSet("two", (Label("disease", "An illness."), Label("drug class", "Kinds of drugs.")))

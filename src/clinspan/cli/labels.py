@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clinspan.labels import LabelSet, builtin_names, hints
+from clinspan.labels import LabelSet, builtin_names
+from clinspan.tagging.hints import hints
 
 app = typer.Typer(help="List, show and check label sets.", no_args_is_help=True)
 

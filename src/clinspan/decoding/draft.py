@@ -21,7 +21,7 @@ from typing import Literal, Protocol
 from clinspan.decoding.plan import Ids, Plan, compile_plan, fork
 from clinspan.document import Entity
 from clinspan.errors import ConfigError
-from clinspan.formats.tanl import marks
+from clinspan.formats.tanl_marks import marks
 from clinspan.messages import CopyConstraint, FoundSpan
 
 

@@ -11,7 +11,7 @@ same notation, of which both understand all that is used here.
 from collections.abc import Iterator, Sequence
 
 from clinspan.decoding.plan import Word, candidate_ends, ends_paragraph, window_words
-from clinspan.formats.tanl import BAR, CLOSE, closing, escape, opening
+from clinspan.formats.tanl_marks import BAR, CLOSE, closing, escape, opening
 from clinspan.messages import CopyConstraint
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -7,7 +7,7 @@ from itertools import pairwise
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.formats.attributes import Asked
-from clinspan.formats.tanl import BAR, CLOSE, NOTHING_ASKED, OPEN, Mark, escape, marks
+from clinspan.formats.tanl_marks import BAR, CLOSE, NOTHING_ASKED, OPEN, Mark, escape, marks
 from clinspan.messages import CopyConstraint
 from clinspan.text.windows import tokens
 
@@ -62,7 +62,7 @@ def closing_pieces(label: str, said: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def answer_pieces(text: str, entities: Sequence[Entity], asked: Asked = NOTHING_ASKED) -> tuple[str, ...]:
-    """The pieces of the right answer for `text`; joined, they are `formats.tanl.render(text, entities, asked)`.
+    """The pieces of the right answer for `text`; joined, they are `formats.tanl_marks.render(text, entities, asked)`.
 
     Tokens of the text are pieces (see `clinspan.text.windows`), cut further where a mention begins or ends inside one.
     An open bracket is a piece and takes the one space before it; the first word after it then has a space of its own.

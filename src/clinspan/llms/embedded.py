@@ -14,7 +14,7 @@ from clinspan.decoding.draft import Boundary, DraftSettings, decode, open_log_od
 from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
-from clinspan.formats.tanl import render
+from clinspan.formats.tanl_marks import render
 from clinspan.llms.base import Traits, in_order
 from clinspan.llms.chat import chat_prompt
 from clinspan.llms.llama import Llama, Threads, default_threads

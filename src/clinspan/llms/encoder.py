@@ -14,7 +14,7 @@ from clinspan.classifier.scheme import Head, head_for
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LLMError
 from clinspan.formats.base import Format
-from clinspan.formats.tanl import render
+from clinspan.formats.tanl_marks import render
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, CopyConstraint, FoundSpan, Request

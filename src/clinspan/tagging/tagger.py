@@ -13,7 +13,7 @@ from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
-from clinspan.labels import LabelSet, hints
+from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.llms.base import closing as closing_llm
 from clinspan.tagging import open as parts
@@ -22,6 +22,7 @@ from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.evidence import Decider, Source
 from clinspan.tagging.given import reads
+from clinspan.tagging.hints import hints
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.settings import TagSettings, over, profile, shown
 from clinspan.tagging.summary import Progress, Remark, Timed
