@@ -22,6 +22,7 @@ from clinspan.cli import (
     labels,
     models,
     runs,
+    serve,
     tag,
     tune,
 )
@@ -43,6 +44,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(runs.cache, name="cache")
 app.command()(tag.tag)
 app.command()(tag.demo)
+app.command()(serve.serve)
 app.command()(calibrate.calibrate)
 app.command()(ground.ground)
 app.command()(doctor.doctor)

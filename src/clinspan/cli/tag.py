@@ -101,7 +101,7 @@ def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
     files.check()
     cluster = ClusterSettings(address=asked.ray_address, allow_remote=asked.allow_remote, workers=asked.ray_workers)
     check_engine(asked.engine, cluster)
-    recipe = _recipe(asked)
+    recipe = recipe_of(asked)
     with ExitStack() as stack:
         with opening(asked.quiet):
             made = recipe.make()
@@ -145,7 +145,7 @@ def _check_inputs(paths: Sequence[str], format: str | None) -> None:
             raise InputError("there is no such file or folder", where=path)
 
 
-def _recipe(asked: SimpleNamespace) -> TaggerRecipe:
+def recipe_of(asked: SimpleNamespace) -> TaggerRecipe:
     """What makes the tagger, here or in another process."""
     check_examples(asked)
     wanted = parts.labels(asked.labels)

@@ -1,0 +1,257 @@
+"""The service's paths."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from clinspan import codec
+from clinspan.examples.selection import Order, Selection, SelectSettings, Strategy
+from clinspan.examples.selector import Selector, Wish
+from clinspan.server import bodies
+from clinspan.server.counts import CONTENT_TYPE
+from clinspan.server.faults import fault
+from clinspan.server.jobs import Job
+from clinspan.server.service import Service
+
+_EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": ["progress", "end"]}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
+_LOOK = 0.25
+"""Seconds between two looks at a job's progress."""
+_HEARTBEAT = 15.0
+MOST_STREAMS = 100
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+_Service = Annotated[Service, Depends(_service)]
+_Id = Annotated[str, Path(description="A job's id, as POST /jobs gave it.", max_length=100)]
+
+
+def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    said = {
+        400: "The body is not JSON.",
+        401: "The token is missing or wrong.",
+        403: "A page of another site asked.",
+        404: "There is no such job. It may have ended long ago.",
+        408: "The body came too slowly.",
+        409: "The job has not ended.",
+        413: "The body or a text is too large.",
+        415: "The body is not said to be JSON.",
+        421: "The request is for another host.",
+        422: "The body is not as it should be.",
+        429: "The service is busy. Retry-After says when to try again.",
+        503: "The service is ending.",
+    }
+    return {status: {"model": bodies.Fault, "description": said[status]} for status in statuses}
+
+
+_POSTED = _faults(400, 408, 413, 415, 422, 429, 503)
+STRANGERS = _faults(401, 403, 421)
+"""Answers of every path to those who may not ask."""
+health = APIRouter()
+router = APIRouter()
+dictionary = APIRouter()
+examples = APIRouter()
+
+
+@health.get("/health", responses={200: {"model": bodies.SaidHealth}, 503: {"model": bodies.SaidHealth}})
+async def get_health(service: _Service) -> Response:
+    """Says whether the service takes work. It needs no token."""
+    if service.stopping:
+        return JSONResponse({"status": "ending"}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+@router.post("/tag", responses={200: {"model": bodies.SaidDocument}, **_POSTED})
+async def tag(given: bodies.GivenDocument, service: _Service) -> Response:
+    """Tags one text."""
+    if refused := _too_long([given], service):
+        return refused
+    (said,) = await service.tag([given.document()])
+    return Response(said, media_type="application/json")
+
+
+@router.post("/tag/many", responses={200: {"model": bodies.SaidDocuments}, **_POSTED})
+async def tag_many(given: bodies.GivenDocuments, service: _Service) -> Response:
+    """Tags some texts and answers when all are done."""
+    if refused := _too_long(given.documents, service):
+        return refused
+    said = await service.tag([one.document(number) for number, one in enumerate(given.documents)])
+    return Response(f'{{"documents": [{", ".join(said)}]}}', media_type="application/json")
+
+
+@router.post("/jobs", status_code=202, responses={202: {"model": bodies.SaidProgress}, **_POSTED})
+async def make_job(given: bodies.GivenJob, service: _Service) -> Response:
+    """Begins to tag texts in the background. Results stay in memory for an hour after the end."""
+    if refused := _too_long(given.documents, service):
+        return refused
+    job = service.jobs.submit([one.document(number) for number, one in enumerate(given.documents)])
+    if job is None:
+        return fault(429, "no more jobs can be held", fix="Fetch or delete those that ended.", wait=30)
+    return JSONResponse(asdict(job.progress()), 202, {"Location": f"/jobs/{job.id}"})
+
+
+@router.get("/jobs/{id}", responses={200: {"model": bodies.SaidProgress}, **_faults(404, 422)})
+async def get_job(id: _Id, service: _Service) -> Response:
+    """Says how far a job has come."""
+    job = service.jobs.get(id)
+    return JSONResponse(asdict(job.progress())) if job is not None else _no_job()
+
+
+@router.delete("/jobs/{id}", status_code=204, responses=_faults(404, 422))
+async def delete_job(id: _Id, service: _Service) -> Response:
+    """Cancels a job and drops its results."""
+    return Response(status_code=204) if service.jobs.forget(id) else _no_job()
+
+
+@router.get(
+    "/jobs/{id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}, **_faults(404, 422, 429)},
+)
+async def get_events(id: _Id, service: _Service) -> Response:
+    """Sends a job's progress as server-sent events: `progress` whenever it changes, and `end` at last."""
+    job = service.jobs.get(id)
+    if job is None:
+        return _no_job()
+    if service.streams >= MOST_STREAMS:
+        return fault(429, "too many clients listen", fix="Ask GET /jobs/{id} now and then.", wait=5)
+    return StreamingResponse(_events(job, service), media_type="text/event-stream")
+
+
+@router.get(
+    "/jobs/{id}/results",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}, **_faults(404, 409, 422)},
+)
+async def get_results(id: _Id, service: _Service) -> Response:
+    """Gives the documents of a job that has ended, one a line, as `clinspan tag` writes them.
+
+    A job that failed or was cancelled gives the documents that were done. The header Clinspan-Job-State says which.
+    """
+    job = service.jobs.get(id)
+    if job is None:
+        return _no_job()
+    if not job.ended:
+        return fault(409, "the job has not ended", fix="Wait for the event `end`, or ask GET /jobs/{id}.")
+    headers = {"Clinspan-Job-State": job.state.value}
+    return StreamingResponse(_lines(job), media_type="application/x-ndjson", headers=headers)
+
+
+@router.get("/labels", responses={200: {"model": bodies.SaidLabels}})
+async def get_labels(service: _Service) -> Response:
+    """Says which labels the service looks for, and what can find each."""
+    found_by = service.tagger.answerers()
+    labels = service.tagger.labels
+    said = [
+        {
+            "name": label.name,
+            "definition": label.definition,
+            "guideline": label.guideline,
+            "of": label.of or None,
+            "attributes": [
+                {"name": each.name, "values": dict(each.values), "default": each.default} for each in label.attributes
+            ],
+            "found_by": list(found_by[label.name]),
+        }
+        for label in labels.labels
+    ]
+    return JSONResponse({"name": labels.name, "labels": said})
+
+
+@dictionary.post("/dictionary/find", responses={200: {"model": bodies.SaidSenses}, **_POSTED})
+async def find_term(given: bodies.Term, service: _Service) -> Response:
+    """Looks a term up in the dictionary. The term is in the body, since addresses end up in logs."""
+    opened = service.tagger.dictionary
+    assert opened is not None
+    match = await service.work(lambda: opened.match(given.term))
+    if match is None:
+        return JSONResponse({"kind": None, "senses": []})
+    return JSONResponse({"kind": match.kind.value, "senses": [asdict(sense) for sense in match.senses]})
+
+
+@examples.post("/examples/find", responses={200: {"model": bodies.SaidExamples}, **_POSTED})
+async def find_examples(given: bodies.Wanted, service: _Service) -> Response:
+    """Looks for the examples of the pool that resemble a text most."""
+    return JSONResponse(await service.work(lambda: _alike(given, service)))
+
+
+@router.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+async def get_metrics(service: _Service) -> Response:
+    """Counts for Prometheus."""
+    return Response(service.counts.exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _no_job() -> Response:
+    return fault(404, "there is no such job")
+
+
+def _too_long(documents: Sequence[bodies.GivenDocument], service: Service) -> Response | None:
+    most = service.settings.max_text
+    for number, given in enumerate(documents):
+        if len(given.text) > most:
+            return fault(413, f"text {number} has more than {most} characters", fix="Cut it at a section.")
+    return None
+
+
+async def _events(job: Job, service: Service) -> AsyncIterator[str]:
+    service.streams += 1
+    try:
+        said, quiet = None, 0.0
+        while not job.ended:
+            now = job.progress()
+            if now != said:
+                yield _event("progress", asdict(now))
+            elif quiet >= _HEARTBEAT:
+                yield ": still here\n\n"
+            quiet = 0.0 if now != said or quiet >= _HEARTBEAT else quiet + _LOOK
+            said = now
+            await asyncio.sleep(_LOOK)
+        yield _event("end", asdict(job.progress()))
+    finally:
+        service.streams -= 1
+
+
+def _event(name: str, data: Mapping[str, object]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+async def _lines(job: Job) -> AsyncIterator[str]:
+    for line in job.results:
+        yield line + "\n"
+    job.fetched = True
+
+
+def _alike(given: bodies.Wanted, service: Service) -> dict[str, object]:
+    pool = service.pool
+    assert pool is not None
+    settings = SelectSettings(strategy=Strategy.KNN, k=given.k, order=Order.SIMILAR_FIRST)
+    selector = Selector(pool, pool.retriever(), settings, None, same_document=pool.same_document)
+    (near,) = selector.near("", given.text, [given.text])
+    selection: Selection = selector.choose(near, Wish(pool.labels, ()))
+    found = [(chosen, pool[chosen.index]) for chosen in selection.chosen]
+    return {
+        "examples": [
+            {
+                "document": example.document,
+                "start": example.start,
+                "text": example.text,
+                "entities": [codec.dump_entity(entity) for entity in example.entities],
+                "similarity": chosen.similarity,
+                "why": chosen.why,
+            }
+            for chosen, example in found
+        ],
+        "refused": dict(selection.refused),
+    }
