@@ -72,7 +72,7 @@ def test_a_line_gives_back_the_document_it_was_written_from(document):
 def test_entities_alone_come_back_too(document):
     for entity in document.entities:
         for sparse in (False, True):
-            data = json.loads(json.dumps(codec.dump_entity(entity, sparse=sparse)))
+            data = json.loads(json.dumps(entity.to_dict(sparse=sparse)))
             assert codec.entity_of(data, document.text, where="here") == entity
 
 

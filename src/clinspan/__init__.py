@@ -1,5 +1,6 @@
 """Finds the entities in clinical and biomedical text with language models, and verifies every one of them."""
 
+from clinspan.corpora.flat import to_dataframe
 from clinspan.document import Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
 from clinspan.labels import Example, Label, LabelSet
 from clinspan.tagging.settings import TagSettings
@@ -20,4 +21,5 @@ __all__ = [
     "WindowRead",
     "WindowReport",
     "WindowState",
+    "to_dataframe",
 ]

@@ -1,15 +1,14 @@
-"""Documents, entities and windows as JSON and back: the one place that knows how they are written.
+"""Documents as lines of JSON, and back; `Document.to_dict` says what stands in them.
 
 `id` and `text` make a document; `entities`, `windows` and `metadata` are read where they stand, and every other key is
 kept as metadata. What `dump` wrote is read back as the document it was written from.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clinspan.document import READ_STATES, Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
+from clinspan.document import Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
 from clinspan.errors import InputError
 
 _OWN_KEYS = frozenset({"id", "text", "entities", "windows", "metadata"})
@@ -49,20 +48,7 @@ def dump(document: Document) -> str:
     Raises:
         TypeError: when its metadata holds what JSON cannot say.
     """
-    data: dict[str, object] = {
-        "id": document.id,
-        "text": document.text,
-        "entities": [dump_entity(entity) for entity in document.entities],
-    }
-    if document.windows:
-        data["windows"] = {
-            "counts": dict(Counter(report.state.value for report in document.windows)),
-            "not_read": [dump_window(w) for w in document.windows if w.state not in READ_STATES],
-            "read": [dump_window(w) for w in document.windows if w.state in READ_STATES],
-        }
-    if document.metadata:
-        data["metadata"] = dict(document.metadata)
-    return json.dumps(data, ensure_ascii=False, separators=(", ", ": "))
+    return json.dumps(document.to_dict(), ensure_ascii=False, separators=(", ", ": "))
 
 
 def parse(line: str, *, where: str, default_id: str | None = None) -> Document:
@@ -114,26 +100,6 @@ def _items(data: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, A
     return items
 
 
-def dump_entity(entity: Entity, *, sparse: bool = False) -> dict[str, object]:
-    """The entity as a JSON object. `sparse` leaves out a score that is not known and concepts where there are none."""
-    data: dict[str, object] = {} if entity.id is None else {"id": entity.id}
-    data |= {"start": entity.start, "end": entity.end, "text": entity.text, "label": entity.label}
-    if entity.score is not None or not sparse:
-        data["score"] = entity.score
-    data["match"] = entity.match.value
-    if entity.concepts or not sparse:
-        data["concepts"] = [_dump_concept(concept) for concept in entity.concepts]
-    if entity.fragments:
-        data["fragments"] = [[part.start, part.end] for part in entity.fragments]
-    if entity.rules:
-        data["rules"] = list(entity.rules)
-    if entity.attributes:
-        data["attributes"] = dict(entity.attributes)
-    if entity.attribute_scores:
-        data["attribute_scores"] = dict(entity.attribute_scores)
-    return data
-
-
 def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
     """The entity that a JSON object stands for, checked against the text it is in.
 
@@ -180,14 +146,6 @@ def _id(given: object) -> str | None:
     return str(given) if isinstance(given, str | int) and not isinstance(given, bool) and given != "" else None
 
 
-def _dump_concept(concept: Concept) -> dict[str, object]:
-    data: dict[str, object] = {"id": concept.id, "name": concept.name, "source": concept.source}
-    data |= {"types": list(concept.types), "score": concept.score}
-    if concept.reason is not None:
-        data["reason"] = concept.reason
-    return data
-
-
 def dump_rows(entities: Iterable[Entity]) -> str:
     """Annotations in few bytes, for stores of many: start, end, label, then fragments and attributes where needed."""
     rows: list[list[object]] = []
@@ -209,22 +167,6 @@ def parse_rows(rows: str, text: str) -> tuple[Entity, ...]:
         attributes = more[1] if len(more) > 1 else {}
         found.append(Entity(Span(start, end), label, text[start:end], fragments=fragments, attributes=attributes))
     return tuple(found)
-
-
-def dump_window(report: WindowReport) -> dict[str, object]:
-    """The window as a JSON object."""
-    data: dict[str, object] = {"start": report.span.start, "end": report.span.end, "state": report.state.value}
-    if not report.asked:
-        data["asked"] = False
-    if report.detail is not None:
-        data["detail"] = report.detail
-    if report.unread:
-        data["unread"] = list(report.unread)
-    if report.repairs:
-        data["repairs"] = list(report.repairs)
-    if report.unlisted is not None:
-        data["unlisted"] = report.unlisted
-    return data
 
 
 def _windows(data: object, where: str) -> tuple[WindowReport, ...]:

@@ -1,8 +1,10 @@
 """Documents and the entities found in them: frozen, with half-open code-point offsets checked when made."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from html import escape
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +76,14 @@ class Concept:
         """The id without the source that it may begin with, as `MESH:D001260` does."""
         prefix = f"{self.source}:"
         return self.id[len(prefix) :] if self.id.casefold().startswith(prefix.casefold()) else self.id
+
+    def to_dict(self) -> dict[str, object]:
+        """The concept as plain values."""
+        data: dict[str, object] = {"id": self.id, "name": self.name, "source": self.source}
+        data |= {"types": list(self.types), "score": self.score}
+        if self.reason is not None:
+            data["reason"] = self.reason
+        return data
 
 
 class Attributes(Mapping[str, str]):
@@ -196,6 +206,25 @@ class Entity:
         """The same entity `by` code points further on."""
         return replace(self, span=self.span.shift(by), fragments=tuple(f.shift(by) for f in self.fragments))
 
+    def to_dict(self, *, sparse: bool = False) -> dict[str, object]:
+        """The entity as plain values. `sparse` leaves out a score that is not known and concepts where none are."""
+        data: dict[str, object] = {} if self.id is None else {"id": self.id}
+        data |= {"start": self.start, "end": self.end, "text": self.text, "label": self.label}
+        if self.score is not None or not sparse:
+            data["score"] = self.score
+        data["match"] = self.match.value
+        if self.concepts or not sparse:
+            data["concepts"] = [concept.to_dict() for concept in self.concepts]
+        if self.fragments:
+            data["fragments"] = [[part.start, part.end] for part in self.fragments]
+        if self.rules:
+            data["rules"] = list(self.rules)
+        if self.attributes:
+            data["attributes"] = dict(self.attributes)
+        if self.attribute_scores:
+            data["attribute_scores"] = dict(self.attribute_scores)
+        return data
+
 
 class WindowState(StrEnum):
     """The named state in which every window of every note ends."""
@@ -241,6 +270,21 @@ class WindowReport:
     repairs: tuple[str, ...] = ()
     unlisted: str | None = None
 
+    def to_dict(self) -> dict[str, object]:
+        """The window as plain values."""
+        data: dict[str, object] = {"start": self.span.start, "end": self.span.end, "state": self.state.value}
+        if not self.asked:
+            data["asked"] = False
+        if self.detail is not None:
+            data["detail"] = self.detail
+        if self.unread:
+            data["unread"] = list(self.unread)
+        if self.repairs:
+            data["repairs"] = list(self.repairs)
+        if self.unlisted is not None:
+            data["unlisted"] = self.unlisted
+        return data
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -282,3 +326,39 @@ class Document:
     def complete(self) -> bool:
         """True when every window was read."""
         return all(window.state in READ_STATES for window in self.windows)
+
+    def to_dict(self) -> dict[str, object]:
+        """The document as plain values, as a line of JSON has it; `codec.document_of` reads it back."""
+        data: dict[str, object] = {
+            "id": self.id,
+            "text": self.text,
+            "entities": [entity.to_dict() for entity in self.entities],
+        }
+        if self.windows:
+            data["windows"] = {
+                "counts": dict(Counter(report.state.value for report in self.windows)),
+                "not_read": [w.to_dict() for w in self.windows if w.state not in READ_STATES],
+                "read": [w.to_dict() for w in self.windows if w.state in READ_STATES],
+            }
+        if self.metadata:
+            data["metadata"] = dict(self.metadata)
+        return data
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the text with its entities marked; of entities that overlap the first and longest is shown."""
+        out, at = [], 0
+        for one in sorted(self.entities, key=lambda entity: (entity.start, -entity.end)):
+            if one.start < at:
+                continue
+            said = "".join(f"; {name}: {value}" for name, value in one.attributes.items())
+            struck = ";text-decoration:line-through" if one.attribute("assertion") == "absent" else ""
+            out.append(
+                f"{escape(self.text[at : one.start])}"
+                f'<mark title="{escape(one.label + said)}" style="padding:0 .2em{struck}">{escape(one.text)}</mark>'
+                f'<sub style="opacity:.7">{escape(one.label)}</sub>'
+            )
+            at = one.end
+        out.append(escape(self.text[at:]))
+        unread = sum(window.state not in READ_STATES for window in self.windows)
+        about = f"{self.id}: {len(self.entities)} entities" + (f", {unread} windows not read" if unread else "")
+        return f'<div><b>{escape(about)}</b><div style="white-space:pre-wrap">{"".join(out)}</div></div>'

@@ -21,6 +21,7 @@ from clinspan.cli import (
     ground,
     labels,
     models,
+    report,
     runs,
     serve,
     tag,
@@ -54,6 +55,7 @@ app.command()(tune.tune)
 app.command()(tune.tune_encoder)
 app.command()(tune.export_encoder)
 app.command()(convert.convert)
+app.command()(report.report)
 app.command()(ablate.ablate)
 
 

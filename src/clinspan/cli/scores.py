@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clinspan import codec
 from clinspan.errors import ClinspanError
 from clinspan.evaluation import (
     Breakdown,
@@ -127,8 +126,8 @@ def _mistake(one: Mistake) -> dict[str, object]:
     return {
         "kind": one.kind.value,
         "document": one.document,
-        "gold": codec.dump_entity(one.gold) if one.gold else None,
-        "predicted": codec.dump_entity(one.predicted) if one.predicted else None,
+        "gold": one.gold.to_dict() if one.gold else None,
+        "predicted": one.predicted.to_dict() if one.predicted else None,
         "before": one.before,
         "text": one.text,
         "after": one.after,

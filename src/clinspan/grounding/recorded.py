@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clinspan import codec
 from clinspan.errors import InputError
 from clinspan.formats.base import Format, Mention, Reading
 from clinspan.grounding.align import DEFAULT, GroundingSettings, ground
@@ -58,7 +57,7 @@ def ground_line(
     reading = Reading(_mentions(record, where)) if reader is None else _read(record, reader, where)
     found = ground(text, reading.mentions, copy=reading.copy, settings=settings)
     added: dict[str, object] = {
-        "entities": [codec.dump_entity(entity, sparse=True) for entity in found.entities],
+        "entities": [entity.to_dict(sparse=True) for entity in found.entities],
         "ungrounded": [
             {"label": missing.mention.label, "text": missing.mention.text, "reason": missing.reason}
             for missing in found.ungrounded

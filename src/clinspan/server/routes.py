@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from clinspan import codec
 from clinspan.examples.selection import Order, Selection, SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
 from clinspan.server import bodies
@@ -247,7 +246,7 @@ def _alike(given: bodies.Wanted, service: Service) -> dict[str, object]:
                 "document": example.document,
                 "start": example.start,
                 "text": example.text,
-                "entities": [codec.dump_entity(entity) for entity in example.entities],
+                "entities": [entity.to_dict() for entity in example.entities],
                 "similarity": chosen.similarity,
                 "why": chosen.why,
             }

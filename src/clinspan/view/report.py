@@ -87,10 +87,10 @@ class _Note:
 class _Body:
     """Renders documents one at a time and keeps only what the top of the page counts."""
 
-    def __init__(self, out: TextIO, labels: LabelSet):
+    def __init__(self, out: TextIO, labels: LabelSet | None):
         self._out = out
         self._template = _TEMPLATES.get_template("note.html.jinja")
-        self.definitions = {label.name: label.definition for label in labels.labels}
+        self.definitions = {label.name: label.definition for label in (labels.labels if labels else ())}
         self.notes: list[_Note] = []
         self.not_read: list[_NotRead] = []
         self.states: Counter[str] = Counter()
@@ -191,7 +191,7 @@ class ReportWriter:
 
     Args:
         path: the HTML file; replaced when it exists.
-        labels: the label set that was asked for; sets the order and colours of the labels.
+        labels: the label set that was asked for; sets the order and colours of the labels. None: as they come.
         settings: what the run was asked to do, the model's name among it, shown as given.
         versions: of clinspan, the model, the dictionary and the like, shown as given.
         title: the page's heading.
@@ -204,7 +204,7 @@ class ReportWriter:
         self,
         path: str | Path,
         *,
-        labels: LabelSet,
+        labels: LabelSet | None,
         settings: Mapping[str, str],
         versions: Mapping[str, str],
         title: str = "Entities",
