@@ -15,6 +15,7 @@ from clinspan.cli.main import app
 from clinspan.document import Document
 from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
+from clinspan.server.bodies import SaidSenses
 from clinspan.tagging.tagger import Tagger
 
 NOTE = "Mrs Quimby has gout and asthma."
@@ -109,6 +110,7 @@ def test_labels_dictionary_and_examples(service) -> None:
     assert (label["name"], label["found_by"]) == ("disease", ["the dictionary"])
     found = service.client.post("/dictionary/find", json={"term": "gout"}).json()
     assert (found["kind"], found["senses"][0]["concept"]) == ("exact", "D1")
+    SaidSenses.model_validate(found)
     assert service.client.post("/dictionary/find", json={"term": "chair"}).json() == {"kind": None, "senses": []}
     found = service.client.post("/examples/find", json={"text": "He has gout."}).json()
     assert [one["document"] for one in found["examples"]] == ["g"]

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from clinspan.dictionary.match import TermMatch
 from clinspan.document import Document, MatchKind, WindowState
 from clinspan.server.jobs import JobState
 
@@ -197,12 +198,14 @@ class SaidSense(_Said):
     types: list[str]
     definition: str
     score: float
+    match: TermMatch
+    preferred: bool
 
 
 class SaidSenses(_Said):
     """What the dictionary has for a term; `kind` is null where it has nothing."""
 
-    kind: str | None
+    kind: TermMatch | None
     senses: list[SaidSense]
 
 
