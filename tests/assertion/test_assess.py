@@ -32,6 +32,34 @@ def test_a_denial_runs_over_the_whole_list_and_ends_with_the_sentence():
     assert found == ["absent", "absent", "absent", "present"]
 
 
+def test_a_list_that_is_denied_at_its_end_needs_no_other_mention():
+    assert assertions("Fever, chills and night sweats were denied.", "Fever") == ["absent"]
+    assert assertions("She has fever, and chills were denied.", "fever") == ["present"]
+
+
+def test_a_finding_with_a_measure_or_a_verb_of_its_own_ends_a_denial():
+    assert assertions("No cough, edema 2+ to the knees.", "cough", "edema") == ["absent", "present"]
+    assert assertions("Despite no fever, leukocytosis continued.", "fever", "leukocytosis") == ["absent", "present"]
+
+
+def test_doubt_about_one_problem_is_no_doubt_about_the_next():
+    assert assertions("Possible pneumonia and an effusion.", "pneumonia", "effusion") == ["possible", "present"]
+    assert assertions("Possible pneumonia or effusion.", "pneumonia", "effusion") == ["possible", "possible"]
+
+
+def test_a_question_mark_belongs_to_the_word_it_touches():
+    assert assertions("SIADH?, anemia. Weight loss. ?lymphoma", "SIADH", "anemia", "loss", "lymphoma") == [
+        "possible",
+        "present",
+        "present",
+        "possible",
+    ]
+
+
+def test_a_suspicion_that_is_denied_is_absent():
+    assert assertions("No mass suspicious for malignancy.", "malignancy") == ["absent"]
+
+
 def test_a_denial_heads_the_items_below_it():
     assert assertions("Denies:\n- chest pain\n- fever\n", "chest pain", "fever") == ["absent", "absent"]
 
@@ -41,6 +69,11 @@ def test_a_denial_heads_the_items_below_it():
     [
         ("[ ] diabetes", "diabetes", "absent"),
         ("[x] diabetes", "diabetes", "present"),
+        ("[?] diabetes", "diabetes", "possible"),
+        ("-N/V, +cough", "V", "absent"),
+        ("N+ V-; denies pain", "V", "absent"),
+        ("-fever\n-cough", "cough", "present"),
+        ("Asthma: no   Gout: yes", "Gout", "present"),
         ("HCV (-), HBV", "HCV", "absent"),
         ("Cough: denies\nSputum: yes", "Cough", "absent"),
         ("FAMILY HISTORY:\nDiabetes.\n", "Diabetes", "associated-with-someone-else"),
@@ -145,6 +178,14 @@ def test_the_longest_cue_hides_those_inside():
     assert [cue.kind for cue in found[0].cues] == ["none"]
 
 
+def test_choices_may_be_empty_and_stand_in_one_another():
+    terms = ["no {clear {sign|mark} |}of", "{rid |}of all"]
+    found = Lexicon({"language": "en", "cues": [{"class": "absent", "terms": terms}]}, where="x.toml")
+    for said in ("no of", "no clear sign of", "no clear mark of", "of all", "rid of all"):
+        assert [(hit.first, hit.end) for hit in found.find(tokens(said))] == [(0, len(said.split()))]
+    assert not found.find(tokens("no clear of"))
+
+
 def test_languages_are_files():
     assert languages() == ("en",)
     with pytest.raises(ConfigError, match="no lexicon"):
@@ -154,5 +195,7 @@ def test_languages_are_files():
 def test_a_wrong_lexicon_is_refused():
     with pytest.raises(ConfigError, match="unknown key"):
         Lexicon({"language": "en", "cues": [{"class": "absent", "reech": 3, "terms": ["no"]}]}, where="x.toml")
+    with pytest.raises(ConfigError, match="braces"):
+        Lexicon({"language": "en", "cues": [{"class": "absent", "terms": ["no {sign|mark"]}]}, where="x.toml")
     with pytest.raises(ConfigError, match="unknown class"):
         Cue("denied")

@@ -14,11 +14,16 @@ KINDS = {
     "H": "hypothetical",
     "S": "associated-with-someone-else",
 }
+MORE = [
+    line
+    for line in (Path(__file__).parent / "more_traps.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("# ")
+]
 TRAPS = (Path(__file__).parent / "traps.txt").read_text(encoding="utf-8").splitlines()
 
 
 def holds(line: str) -> bool:
-    text = line[2:]
+    text = line[2:].replace("\\n", "\n")
     span = Span(text.index("{"), text.index("}") - 1)
     (said,) = said_of(text.replace("{", "").replace("}", ""), [span], lexicon())
     return (decided(said, CLASSES) or "present") == KINDS[line[0]]
@@ -32,3 +37,9 @@ def test_there_are_traps_of_every_class():
 def test_nine_of_ten_traps_that_were_held_back_are_told():
     held_back = TRAPS[1::2]
     assert sum(map(holds, held_back)) >= 0.9 * len(held_back)
+
+
+def test_nearly_all_traps_that_were_written_before_the_rules_saw_them_are_told():
+    """117 of 141 at first sight; since then the rules were mended with them."""
+    assert len(MORE) >= 140
+    assert sum(map(holds, MORE)) >= 0.97 * len(MORE)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import regex
 
@@ -17,9 +17,9 @@ CLASSES = ("absent", "possible", "conditional", "hypothetical", "associated-with
 """What a cue can say; a cue of the class `none` only hides shorter ones."""
 
 _TOKEN = regex.compile(r"['’]s\b|[^\W_]+(?:['’](?!s\b)[^\W_]+)*|[^\w\s]|_")
-_CHOICE = regex.compile(r"\{([^{}]*)\}")
-_CLOSING = frozenset(".,;)(:|/-")
-_KEYS = frozenset({"class", "stands", "reach", "verbs", "list", "closing", "terms"})
+_PART = regex.compile(r"[{|}]|[^\s{|}]+")
+_CLOSING = frozenset('.,;)(:|/-?"[')
+_KEYS = frozenset({"class", "stands", "reach", "verbs", "list", "first", "closing", "terms"})
 
 
 class Token(NamedTuple):
@@ -46,6 +46,7 @@ class Cue:
         reach: tokens that may lie between cue and mention.
         verbs: whether the scope runs over verbs and commas.
         list: whether the scope ends with the list that its first mention is in.
+        first: whether the scope ends with its first mention, and others that a word of choice joins to it.
         closing: whether the cue only counts at the end of a clause.
     """
 
@@ -54,6 +55,7 @@ class Cue:
     reach: int = 8
     verbs: bool = False
     list: bool = False
+    first: bool = False
     closing: bool = False
 
     def __post_init__(self) -> None:
@@ -65,11 +67,15 @@ class Cue:
             raise ConfigError(f"a cue reaches {self.reach} tokens", expected="1 or more")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Node:
+    """A state: `next` by plain words, `sets` by words of a choice, `groups` by names of groups, `free` by nothing."""
+
     next: dict[str, "_Node"] = field(default_factory=dict)
-    groups: dict[str, "_Node"] = field(default_factory=dict)
-    any: "_Node | None" = None
+    sets: dict[str, list["_Node"]] = field(default_factory=dict)
+    groups: dict[str, list["_Node"]] = field(default_factory=dict)
+    any: list["_Node"] = field(default_factory=list)
+    free: list["_Node"] = field(default_factory=list)
     cues: tuple[Cue, ...] = ()
 
 
@@ -101,6 +107,7 @@ class Lexicon:
         self._tries = {kind: _Node() for kind in ("after", "before", "past")}
         self.chronic = frozenset(data.get("chronic", {}).get("words", ()))
         self.circumstantial = frozenset(data.get("inside", {}).get("words", ()))
+        self.closers = frozenset(data.get("closers", {}).get("words", ())) | _CLOSING
         for name, terms in data.get("terminators", {}).items():
             self._add(Cue(f"stop-{'verb' if name == 'verbs' else name}"), terms)
         for section in data.get("cues", ()):
@@ -112,9 +119,12 @@ class Lexicon:
 
     def _add(self, cue: Cue, terms: Sequence[str]) -> None:
         for term in terms:
-            for said in sorted(set(_choices(term))):
-                for kind in self._kinds(cue):
-                    self._put(self._tries[kind], said, cue)
+            parts = _parsed(term)
+            for kind in self._kinds(cue):
+                root = self._tries[kind]
+                for node in _grown([root], parts):
+                    if node is not root and cue not in node.cues:
+                        node.cues = (*node.cues, cue)
 
     @staticmethod
     def _kinds(cue: Cue) -> Sequence[str]:
@@ -124,20 +134,6 @@ class Lexicon:
         if cue.kind == "past":
             return ("past",)
         return ("after", "before") if cue.stands == "both" else (cue.stands,)
-
-    def _put(self, node: _Node, said: str, cue: Cue) -> None:
-        root = node
-        for part in said.split():
-            if part == "*":
-                node.any = node.any or _Node()
-                node = node.any
-            elif part[0] == "<" and part[-1] == ">" and len(part) > 2:
-                node = node.groups.setdefault(part[1:-1], _Node())
-            else:
-                for token in tokens(part):
-                    node = node.next.setdefault(token.word, _Node())
-        if node is not root and cue not in node.cues:
-            node.cues = (*node.cues, cue)
 
     def find(self, row: Sequence[Token]) -> list[Hit]:
         """The cues in a row of tokens, in order.
@@ -160,7 +156,7 @@ class Lexicon:
         root, at = self._tries[kind], 0
         while at < len(words):
             word = words[at]
-            if word not in root.next and word not in self._groups and not word.isdecimal():
+            if not (word in root.next or word in root.sets or word in self._groups or word.isdecimal()):
                 at += 1
                 continue
             end, cues = self._longest(root, words, at)
@@ -173,8 +169,10 @@ class Lexicon:
         waiting = [(root, at)]
         while waiting:
             node, place = waiting.pop()
+            if node.free:
+                waiting += [(after, place) for after in node.free]
             if node.cues and place > best[0]:
-                closes = place == len(words) or words[place] in _CLOSING
+                closes = place == len(words) or words[place] in self.closers
                 cues = node.cues if closes else tuple(cue for cue in node.cues if not cue.closing)
                 best = (place, cues) if cues else best
             if place == len(words):
@@ -182,16 +180,22 @@ class Lexicon:
             word = words[place]
             if word in node.next:
                 waiting.append((node.next[word], place + 1))
+            waiting += [(after, place + 1) for after in node.sets.get(word, ())]
             if node.groups:
-                waiting += [(node.groups[name], place + 1) for name in self._named(word) if name in node.groups]
-            if node.any is not None and word not in ".;:,":
-                waiting.append((node.any, place + 1))
+                for name in self._named(word):
+                    waiting += [(after, place + 1) for after in node.groups.get(name, ())]
+            if node.any and word not in ".;:,":
+                waiting += [(after, place + 1) for after in node.any]
         return best
 
     def _named(self, word: str) -> Sequence[str]:
         if word in self._groups:
             return self._groups[word]
         return ("year",) if word.isdecimal() and len(word) == 4 and word[:2] in ("19", "20") else ()
+
+    def is_in(self, word: str, group: str) -> bool:
+        """Whether a group has a word."""
+        return group in self._groups.get(word, ())
 
     def goes_on(self, mention: str) -> bool:
         """Whether a mention names a disease that goes on, of which a history is no past."""
@@ -207,14 +211,76 @@ def _holds(mention: str, names: frozenset[str]) -> bool:
     return any(f" {name} " in said for name in names)
 
 
-def _choices(term: str) -> Iterator[str]:
-    """The term with each choice of its braces."""
-    found = _CHOICE.search(term)
-    if found is None:
-        yield term
-        return
-    for choice in found.group(1).split("|"):
-        yield from _choices(term[: found.start()] + choice + term[found.end() :])
+_Part: TypeAlias = "str | list[list[_Part]]"
+"""A word, a group or `*`; or a choice of rows of parts."""
+
+
+def _parsed(term: str) -> list[_Part]:
+    """The parts of a term.
+
+    Raises:
+        ConfigError: when its braces do not close.
+    """
+    rows: list[list[_Part]] = [[]]
+    open_: list[list[list[_Part]]] = []
+    for part in _PART.findall(term):
+        if part == "{":
+            open_.append(rows)
+            rows = [[]]
+        elif part == "|" and open_:
+            rows.append([])
+        elif part == "}" and open_:
+            choice, rows = rows, open_.pop()
+            rows[-1].append(choice)
+        elif part == "*" or (part[0] == "<" and part[-1] == ">" and len(part) > 2):
+            rows[-1].append(part)
+        else:
+            rows[-1] += [token.word for token in tokens(part)]
+    if open_ or len(rows) > 1:
+        raise ConfigError(f"the term {term!r} opens braces that it does not close", fix="write {a|b}")
+    return rows[0]
+
+
+def _grown(nodes: list[_Node], parts: Sequence[_Part]) -> list[_Node]:
+    """The nodes that the parts lead to from some nodes. Rows of a choice meet in one node, so that none multiplies."""
+    for part in parts:
+        if isinstance(part, list):
+            join = _Node()
+            for row in part:
+                if row:
+                    _lead(nodes, row, join)
+            nodes = [join, *nodes] if [] in part else [join]
+        elif len(nodes) == 1 and part != "*" and part[0] != "<":
+            nodes = [nodes[0].next.setdefault(part, _Node())]
+        else:
+            join = _Node()
+            for node in nodes:
+                _step(node, part, join)
+            nodes = [join]
+    return nodes
+
+
+def _lead(nodes: list[_Node], row: Sequence[_Part], join: _Node) -> None:
+    """Leads from the nodes over the parts of a choice to the node where its rows meet."""
+    for end in _grown(nodes, row[:-1]) if len(row) > 1 else nodes:
+        last = row[-1]
+        if isinstance(last, str):
+            _step(end, last, join)
+        else:
+            for inner in last:
+                if inner:
+                    _lead([end], inner, join)
+                else:
+                    end.free.append(join)
+
+
+def _step(node: _Node, part: str, join: _Node) -> None:
+    if part == "*":
+        node.any.append(join)
+    elif part[0] == "<" and len(part) > 2:
+        node.groups.setdefault(part[1:-1], []).append(join)
+    else:
+        node.sets.setdefault(part, []).append(join)
 
 
 @cache

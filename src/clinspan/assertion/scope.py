@@ -10,50 +10,20 @@ from clinspan.assertion.sections import section_at, sections
 from clinspan.document import Span
 from clinspan.text.sentences import BlockKind, blocks
 
-_ABBREVIATIONS = frozenset(
-    {"dr", "mr", "mrs", "ms", "vs", "st", "no", "approx", "e.g", "i.e", "etc", "pt", "jr", "sr", "dx"}
-)
-_JOINING = frozenset(
-    {
-        ",",
-        "and",
-        "or",
-        "/",
-        "&",
-        "nor",
-        "with",
-        "a",
-        "an",
-        "the",
-        "any",
-        "his",
-        "her",
-        "also",
-        "then",
-        "even",
-        "versus",
-        "vs",
-        "as",
-        "well",
-        "some",
-        "other",
-        "new",
-        "either",
-        "both",
-        "from",
-        "your",
-        "my",
-        "-",
-        "(",
-        ")",
-        "w",
-    }
-)
+_ABBREVIATIONS = frozenset({"dr", "mr", "mrs", "ms", "vs", "st", "approx", "e.g", "i.e", "etc", "pt", "jr", "sr", "dx"})
+_JOINING = frozenset({",", "and", "or", "/", "&", "nor", "with", "a", "an", "the", "any", "his", "her", "also", "then"})
+_JOINING |= {"even", "versus", "vs", "as", "well", "some", "other", "new", "either", "both", "from", "your", "my", "-"}
+_JOINING |= {"(", ")", "w", "possibly", "possible", "including", "no", "more"}
+_CHOICE = frozenset({"or", "vs", "versus", "/", "nor", "?", "."})
 _OPENING_WORDS = frozenset(
     {"a", "an", "the", "any", "his", "her", "some", "this", "that", "such", "these", "your", "their"}
 )
-_BOX = regex.compile(r"\[\s?([xXyYnN✓✔+-]?)\s?\]|([☐☑☒])|\(([-+xX ])\)")
-_AFTER_SIGN = regex.compile(r"[ \t]{0,2}(?:\(\s?([-–−+])\s?\)|:?[ \t]([-–−+])(?=[ \t]*(?:[,;.\n]|$)))")
+_BOX = regex.compile(r"\[\s?([xXyYnN✓✔+?-]?)\s?\]|([☐☑☒])|\(([-+xX ])\)")
+_AFTER_SIGN = regex.compile(r"[ \t]{0,2}(?:\(\s?([-–−+])\s?\)|:?[ \t]?([-–−+])(?=[ \t]*(?:[,;.\n]|$)))")
+_SIGNED = regex.compile(r"(?:^|[,;(/]|[ \t])([-–−+])[ \t]?$")
+_SIGNS = regex.compile(r"(?:^|[,;][ \t]*)[-–−+][ \t]?[^\W\d]")
+_DASHES = frozenset("-–−+")
+_MEASURE = regex.compile(r"x?[1-9]\d*")
 _SECTION_SAYS = {
     "family-history": "associated-with-someone-else",
     "allergies": "conditional",
@@ -61,7 +31,10 @@ _SECTION_SAYS = {
     "consent": "hypothetical",
 }
 _WRAPPED = 50
+_CELL_GAP = 3
 _SECTION = 30
+_ITEM = 4
+_DENIED = 4
 _NEARER = 5
 _NAMED = regex.compile(r"[A-Z][^\n:.]{0,40}:|[-*•#\[]")
 _FIRST = ("associated-with-someone-else", "hypothetical", "conditional")
@@ -147,17 +120,23 @@ def _sentences(row: list[Token], text: str) -> Iterator[list[Token]]:
             yield row[first : at + 1]
             first = at + 1
             continue
+        if token.word in '"”)' and at > first and row[at - 1].word in ".!?" and row[at - 1].end == token.start:
+            if text[following.start].isupper() and following.start > token.end:
+                yield row[first : at + 1]
+                first = at + 1
+            continue
         if token.word not in ".!?" or following.start == token.end:
             continue
         before = row[at - 1] if at > first else None
         starts = text[following.start]
         if before is not None and before.end == token.start:
             short = before.word in _ABBREVIATIONS or (len(before.word) == 1 and before.word.isalpha())
+            short = short or (before.word == "no" and starts.isdigit())
             if token.word == "." and short and not (starts.isupper() and len(before.word) == 1):
                 continue
         elif token.word == "?":
             continue
-        if starts.isupper() or starts.isdigit() or starts in '[(-#*"“':
+        if starts.isupper() or starts.isdigit() or starts in '[(-#*?"“':
             yield row[first : at + 1]
             first = at + 1
     yield row[first:]
@@ -165,7 +144,10 @@ def _sentences(row: list[Token], text: str) -> Iterator[list[Token]]:
 
 def _turns(text: str, end: int, start: int) -> bool:
     """Whether a line ends between two tokens that is no line of wrapped prose."""
+    gap = text[end:start]
     at = text.find("\n", end, start)
+    if at < 0 and ("\t" in gap or len(gap) >= _CELL_GAP):
+        return True
     if at < 0 or text[start].islower():
         return False
     return at - text.rfind("\n", 0, at) < _WRAPPED or _NAMED.match(text, start) is not None
@@ -197,58 +179,104 @@ def _read(
         if place.end - place.first > 1 and sentence[place.first].word in _OPENING_WORDS:
             hidden.discard(place.first)
     hits = [hit for hit in lexicon.find(sentence) if not all(at in hidden for at in range(hit.first, hit.end))]
+    clause = _Clause(sentence, places, hits, lexicon)
     left = []
     for number, hit in enumerate(hits):
         for cue in hit.cues:
-            if cue.kind == "none" or cue.kind.startswith("stop"):
+            if cue.kind == "none" or cue.kind.startswith("stop") or not clause.applies(hit, cue):
                 continue
-            if cue.stands in ("after", "both") and _forward(sentence, places, hits, number, cue, found):
+            if cue.stands in ("after", "both") and _forward(clause, number, cue, found):
                 left.append(cue)
             if cue.stands in ("before", "both"):
-                _backward(sentence, places, hits, number, cue, found)
+                _backward(clause, number, cue, found)
     return tuple(left)
 
 
-def _forward(
-    sentence: Sequence[Token],
-    places: Sequence[_Place],
-    hits: Sequence[Hit],
-    number: int,
-    cue: Cue,
-    found: list[list[Said]],
-) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """A sentence with its mentions and cues."""
+
+    sentence: Sequence[Token]
+    places: Sequence[_Place]
+    hits: Sequence[Hit]
+    lexicon: Lexicon
+
+    def applies(self, hit: Hit, cue: Cue) -> bool:
+        """Whether a cue counts: a question mark belongs to the word that it touches."""
+        token = self.sentence[hit.first]
+        if token.word != "?":
+            return True
+        touches = hit.first > 0 and self.sentence[hit.first - 1].end == token.start
+        return touches == (cue.stands == "before")
+
+    def between(self, start: int, end: int) -> list[str]:
+        """The words of a part of the sentence."""
+        return [token.word for token in self.sentence[start:end]]
+
+    def measured(self, place: _Place) -> bool:
+        """Whether a mention has a measure: what is 4 cm long, or came twice, is there."""
+        near = (self.sentence[place.first], *self.sentence[place.end : place.end + 1])
+        return any(_MEASURE.fullmatch(token.word) for token in near)
+
+    def acts(self, place: _Place) -> bool:
+        """Whether a mention is the subject of a verb, other than a passive."""
+        if place.end >= len(self.sentence):
+            return False
+        word = self.sentence[place.end].word
+        return self.lexicon.is_in(word, "verb") and not self.lexicon.is_in(word, "be")
+
+    def goes_on(self, between: Sequence[str], cue: Cue) -> bool:
+        """Whether the scope of a cue goes on from one mention to the next over the words between."""
+        if cue.first:
+            return bool(_CHOICE & set(between)) and len(between) <= 2
+        return not cue.list or all(word in _JOINING for word in between)
+
+    def goes_back(self, between: Sequence[str], cue: Cue) -> bool:
+        """Whether the scope of a cue goes back from one mention to the one before it."""
+        if cue.list or cue.first:
+            return self.goes_on(between, cue)
+        return list(between) in (["and"], ["or"], ["/"])
+
+    def denied(self, number: int) -> bool:
+        """Whether a cue stands in the scope of a denial right before it: "no lesion suspicious for cancer"."""
+        hit = self.hits[number]
+        before = [other for other in self.hits[:number] if other.end <= hit.first]
+        if not before or not any(one.kind == "absent" and one.stands == "after" for one in before[-1].cues):
+            return False
+        between = self.between(before[-1].end, hit.first)
+        return len(between) <= _DENIED and not {",", "and", "or"} & set(between)
+
+
+def _forward(clause: _Clause, number: int, cue: Cue, found: list[list[Said]]) -> bool:
     """The scope that begins after a cue; says whether it runs to the sentence's end."""
-    end = len(sentence)
+    hits = clause.hits
+    start = at = hits[number].end
+    end = len(clause.sentence)
     for other in hits[number + 1 :]:
-        if other.first >= hits[number].end and any(_stops(cue, one) for one in other.cues):
+        if other.first >= start and any(_stops(cue, one) for one in other.cues):
             end = other.first
             break
-    at, started, some = hits[number].end, hits[number].end, False
-    for place in places:
-        if place.end <= hits[number].end:
+    some = False
+    kind = "absent" if cue.kind == "possible" and not cue.first and clause.denied(number) else cue.kind
+    for place in clause.places:
+        if place.end <= start:
             continue
-        if place.first >= end and not place.first < end + 1 and place.first != hits[number].end:
-            break
         gap = place.first - at
-        if place.first >= end and gap > 0:
+        if place.first > end or (place.first == end and gap > 0):
             break
-        between = [token.word for token in sentence[at : place.first]]
-        if gap > cue.reach or (some and cue.list and any(word not in _JOINING for word in between)):
+        between = clause.between(at, place.first)
+        if gap > cue.reach or (some and not clause.goes_on(between, cue)):
             return False
-        found[place.number].append(Said(cue.kind, max(0, place.first - started)))
+        if cue.kind == "absent" and between[-1:] == [","] and (clause.acts(place) or clause.measured(place)):
+            return False
+        found[place.number].append(Said(kind, max(0, place.first - start)))
         at, some = place.end, True
-    return end == len(sentence)
+    return end == len(clause.sentence)
 
 
-def _backward(
-    sentence: Sequence[Token],
-    places: Sequence[_Place],
-    hits: Sequence[Hit],
-    number: int,
-    cue: Cue,
-    found: list[list[Said]],
-) -> None:
+def _backward(clause: _Clause, number: int, cue: Cue, found: list[list[Said]]) -> None:
     """The scope that ends before a cue: the mention next to it, and the list that this one closes."""
+    hits = clause.hits
     begin = 0
     for other in reversed(hits[:number]):
         if any(
@@ -258,20 +286,36 @@ def _backward(
             begin = other.end
             break
     at, some = hits[number].first, False
-    for place in reversed(places):
+    for place in reversed(clause.places):
         if place.first < begin:
             break
         if place.first >= hits[number].first:
             continue
-        between = [token.word for token in sentence[place.end : at]]
-        if some and any(word not in _JOINING for word in between):
+        between = clause.between(place.end, at)
+        if some and not clause.goes_back(between, cue):
             break
-        if len(between) > (cue.reach if not some else 4) or (
-            not some and ({",", ":"} & set(between)) and between != [","] * cue.closing
-        ):
+        listed = not some and cue.list and _is_list(clause, place.end, at, number)
+        far = len(between) > (cue.reach if not some else 4)
+        apart = not some and ({",", ":"} & set(between)) and between != [","] * cue.closing
+        if (far or apart) and not listed:
             break
         found[place.number].append(Said(cue.kind, len(between) if not some else len(between) + 2))
-        at, some = place.first, True
+        at, some = place.end, True
+
+
+def _is_list(clause: _Clause, start: int, end: int, number: int) -> bool:
+    """Whether words are the further items of a list that a cue closes: "fever, chills and rigors are denied"."""
+    between = clause.between(start, end)
+    if not between or between[0] not in (",", "and", "or", "/"):
+        return False
+    if not {"and", "or", "nor", "/"} & set(between) and clause.sentence[end].word != ":":
+        return False
+    if any(hit.first < end and cue.kind.startswith("stop") for hit in clause.hits[:number] for cue in hit.cues):
+        return False
+    if any(start <= hit.first < end for hit in clause.hits[:number]):
+        return False
+    items = " ".join("," if word in ("and", "or", "nor", "/", ",") else word for word in between).split(",")
+    return all(len(item.split()) <= _ITEM for item in items)
 
 
 def _stops(cue: Cue, other: Cue) -> bool:
@@ -291,15 +335,33 @@ def _stops(cue: Cue, other: Cue) -> bool:
 def _signs(text: str, mentions: Sequence[Span], number: int, said: list[Said]) -> None:
     """`+N/V -CP`, `HCV (-)`."""
     span = mentions[number]
-    before = text[span.start - 1 : span.start]
-    outside = text[span.start - 2 : span.start - 1] if span.start > 1 else " "
-    if before == "+":
-        said.append(Said("present", 0, sign=True))
-    elif before and before in "-–−" and outside in " ,\t;(" and span.start > 1:
-        said.append(Said("absent", 0, sign=True))
+    begin = text.rfind("\n", 0, span.start) + 1
+    line_end = text.find("\n", span.end)
+    line = text[begin : line_end if line_end >= 0 else len(text)]
+    sign = _before_sign(line, span.start - begin)
+    if sign:
+        said.append(Said("present" if sign == "+" else "absent", 0, sign=True))
     after = _AFTER_SIGN.match(text, span.end)
     if after is not None:
         said.append(Said("present" if "+" in after.group() else "absent", 0, sign=True))
+
+
+def _before_sign(line: str, at: int) -> str | None:
+    """The sign before a mention of a line. A dash that opens a line is a bullet, unless more signs follow."""
+    if not _DASHES & set(line[max(0, at - 7) : at]):
+        return None
+    found = _SIGNED.search(line, max(0, at - 3), at)
+    if found is None and line[at - 1 : at] == "/":
+        # "-N/V": the sign counts for both.
+        slash = regex.search(r"(?:^|[ ,;(])([-–−+])[^\W\d_]{1,4}/$", line[:at])
+        return slash.group(1) if slash is not None else None
+    if found is None:
+        return None
+    apart = line[at - 1].isspace()
+    opens = not line[: found.start(1)].strip()
+    if (apart or opens) and found.group(1) != "+":
+        return found.group(1) if len(_SIGNS.findall(line)) > 1 and (opens or not apart) else None
+    return found.group(1) if not apart or len(_SIGNS.findall(line)) > 1 else None
 
 
 def _boxes(text: str, mentions: Sequence[Span], order: Sequence[int], found: list[list[Said]]) -> None:
@@ -323,6 +385,9 @@ def _boxes(text: str, mentions: Sequence[Span], order: Sequence[int], found: lis
                 until = mentions[numbers[place + 1]].start if place + 1 < len(numbers) else len(text)
                 box = next((box for box in boxes if span.end <= box.start() < until), None)
             if box is not None:
+                if box.group(1) == "?":
+                    found[number].append(Said("possible", 0, sign=True))
+                    continue
                 ticked = ((box.group(1) or "") in "xXyY✓✔+" and box.group(1)) or box.group(2) in ("☑", "☒")
                 found[number].append(Said("present" if ticked else "absent", 0, sign=True))
 

@@ -45,8 +45,8 @@ def _names() -> dict[str, str]:
 def sections(text: str) -> tuple[Section, ...]:
     """The sections of a note, in order. What stands before the first heading is in none.
 
-    A section ends at the next heading. One whose heading shares its line with words also ends at a line
-    that begins something else.
+    A section ends at the next heading; a heading with nothing under it opens none. One whose heading shares its line
+    with words also ends at a line that begins something else.
     """
     headings = sorted({found[1:]: found for found in _headings(text)}.values(), key=lambda found: found[1])
     made = []
@@ -55,7 +55,9 @@ def sections(text: str) -> tuple[Section, ...]:
         line_end = text.find("\n", after)
         runs_in = bool(text[after : line_end if line_end >= 0 else len(text)].strip())
         blank = _NEW_LINE.search(text, after, stop) if runs_in else None
-        made.append(Section(name, Span(start, end), Span(after, max(after, blank.start() if blank else stop))))
+        until = max(after, blank.start() if blank else stop)
+        if until > after:
+            made.append(Section(name, Span(start, end), Span(after, until)))
     return tuple(made)
 
 
