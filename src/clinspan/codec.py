@@ -126,7 +126,15 @@ def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
             score=data.get("score"),
             match=MatchKind(data.get("match", "exact")),
             concepts=tuple(
-                Concept(c["id"], c["name"], c["source"], tuple(c.get("types", ())), c.get("score"), c.get("reason"))
+                Concept(
+                    c["id"],
+                    c["name"],
+                    c["source"],
+                    tuple(c.get("types", ())),
+                    c.get("score"),
+                    c.get("reason"),
+                    tuple(c.get("equivalents") or ()),
+                )
                 for c in data.get("concepts", ())
             ),
             fragments=tuple(Span(start, end) for start, end in data.get("fragments", ())),

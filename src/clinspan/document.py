@@ -62,6 +62,7 @@ class Concept:
     Attributes:
         score: probability in [0, 1] that it is meant, or None where none is known.
         reason: why it was taken: the name agrees (`exact`), a synonym, the order of words, a misspelling, a short form.
+        equivalents: ids that other vocabularies have for the same.
     """
 
     id: str
@@ -70,6 +71,13 @@ class Concept:
     types: tuple[str, ...] = ()
     score: float | None = None
     reason: str | None = None
+    equivalents: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Its id and those of its equivalents, each with its vocabulary before a colon, in small letters."""
+        own = self.id if ":" in self.id else f"{self.source}:{self.id}"
+        return frozenset(code.casefold() for code in (own, *self.equivalents))
 
     @property
     def bare_id(self) -> str:
@@ -83,6 +91,8 @@ class Concept:
         data |= {"types": list(self.types), "score": self.score}
         if self.reason is not None:
             data["reason"] = self.reason
+        if self.equivalents:
+            data["equivalents"] = list(self.equivalents)
         return data
 
 

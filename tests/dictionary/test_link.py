@@ -27,7 +27,7 @@ def test_each_entity_gets_ranked_concepts_or_none(small):
     (concept,) = known.concepts
     assert (concept.id, concept.name, concept.source) == ("T:1", "myocardial infarction", "T")
     assert concept.types == ("Disease or Syndrome",)
-    assert 0 < concept.score <= 1
+    assert (concept.score, concept.reason) == (None, "synonym")
     assert unknown.concepts == ()
 
 

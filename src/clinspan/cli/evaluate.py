@@ -20,6 +20,7 @@ from clinspan.document import Document
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation import Rule, Score, all_intervals, break_down, confidence, difference, pair, tally
 from clinspan.evaluation.attributes import attribute_scores
+from clinspan.evaluation.linking import link_score
 
 SHOWN = (Rule.STRICT, Rule.RELAXED, Rule.TYPE, Rule.BOUNDARY)
 """The rules whose scores over all are always given."""
@@ -80,6 +81,7 @@ def evaluate(
         compared=compared,
         passed_over=passed,
         attributes=attribute_scores(pairing),
+        linking=link_score(pairing),
         signature=_signature(scores[rule], names, passed, lenient=lenient, resamples=resamples, seed=seed),
     )
     console = Console(stderr=True, highlight=False)

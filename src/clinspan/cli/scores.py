@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import typer
 from rich import box
@@ -25,6 +25,7 @@ from clinspan.evaluation import (
     ScoreIntervals,
 )
 from clinspan.evaluation.attributes import AttributeScore
+from clinspan.evaluation.linking import LinkScore
 
 _WIDEST = 76
 _SPACE = re.compile(r"\s+")
@@ -50,6 +51,7 @@ class Findings:
     passed_over: Mapping[str, Sequence[ClinspanError]]
     signature: str
     attributes: Sequence[AttributeScore] = ()
+    linking: LinkScore | None = None
 
 
 def as_json(found: Findings) -> dict[str, object]:
@@ -64,6 +66,10 @@ def as_json(found: Findings) -> dict[str, object]:
     }
     if found.attributes:
         data["attributes"] = {one.name: _attribute(one) for one in found.attributes}
+    if found.linking is not None:
+        codes = found.linking
+        rates = {"accuracy": codes.accuracy, "precision": codes.precision, "f1": codes.f1}
+        data["linking"] = {**asdict(codes), **rates}
     sure = found.confidence
     if sure is not None:
         data["calibration"] = {
@@ -141,6 +147,12 @@ def show(found: Findings) -> None:
     console.print(_by_rule(found))
     for one in found.attributes:
         _show_attribute(console, one)
+    if found.linking is not None:
+        codes = found.linking
+        console.print(
+            f"codes: right on {codes.right} of {codes.matched} entities that both have ({codes.accuracy:.3f}), "
+            f"{codes.precision:.3f} of those with a code; end to end F1 {codes.f1:.3f}"
+        )
     _show_errors(console, found.errors)
     if found.confidence is not None:
         _show_confidence(console, found.confidence)

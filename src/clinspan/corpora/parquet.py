@@ -133,7 +133,7 @@ def _row(document: Document) -> dict[str, Any]:
 def _schema(arrow: Any) -> Any:
     string, whole, real = arrow.string(), arrow.int64(), arrow.float64()
     concept = {"id": string, "name": string, "source": string, "types": arrow.list_(string), "score": real}
-    concept |= {"reason": string}
+    concept |= {"reason": string, "equivalents": arrow.list_(string)}
     entity = {
         "id": string,
         "start": whole,

@@ -130,6 +130,15 @@ class Index:
         """The numbers of the names that have this key."""
         return self.postings.slice(*self.posting_starts.pair(key))
 
+    def names_of(self, concept: int) -> range:
+        """The numbers of a concept's names, which stand together."""
+        first = last = self.concept_names[concept]
+        while first and self.name_concepts[first - 1] == concept:
+            first -= 1
+        while last + 1 < self.info.names and self.name_concepts[last + 1] == concept:
+            last += 1
+        return range(first, last + 1)
+
     def types(self, concept: int) -> tuple[str, ...]:
         """Names of a concept's semantic types."""
         return self.typesets[self._concept_types[concept]]

@@ -1,15 +1,16 @@
 """Linking: the concepts that an entity may stand for, best first; none where the dictionary does not know it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from clinspan.dictionary.match import Sense, TermMatch
+from clinspan.dictionary.match import Sense
 from clinspan.dictionary.normalise import is_acronym
+from clinspan.dictionary.probability import How, LinkReason, probability, reason_of
 from clinspan.dictionary.senses import KINDS, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
 from clinspan.document import Concept, Document, Span
+from clinspan.errors import ConfigError, did_you_mean
 from clinspan.labels import LabelSet
 
 _AMBIGUOUS = 0.1
@@ -81,37 +82,56 @@ class Coverage:
         return f"the dictionary, built {self.built[:10]}, knows {known}"
 
 
-class LinkReason(StrEnum):
-    """Why a concept was taken."""
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """Which concepts are reported.
 
-    EXACT = "exact"
-    """The words are the concept's name, but for case, plural and the like."""
-    SYNONYM = "synonym"
-    """They are another of its names."""
-    ORDER = "word order"
-    """They are one of its names in another order."""
-    MISSPELLING = "misspelling"
-    """They are one of its names but for one letter."""
-    SHORT_FORM = "short form"
-    """They are short for one of its names: by the document's definition, or by what stands around them."""
+    Attributes:
+        codes: vocabularies by name, the one that is wanted most first, parted by commas; empty for all.
+        precision: concepts that are right with a lower probability, or with none that is known, are left out.
+    """
+
+    codes: str = ""
+    precision: float | None = None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The vocabularies in small letters."""
+        return tuple(dict.fromkeys(code.strip().casefold() for code in self.codes.split(",") if code.strip()))
 
 
-def reason_of(sense: Sense) -> LinkReason:
-    """Why a sense was found."""
-    agreed = {
-        TermMatch.REORDERED: LinkReason.ORDER,
-        TermMatch.FUZZY: LinkReason.MISSPELLING,
-        TermMatch.ABBREVIATION: LinkReason.SHORT_FORM,
-    }
-    return agreed.get(sense.match) or (LinkReason.EXACT if sense.preferred else LinkReason.SYNONYM)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an entity's words may mean.
+
+    Attributes:
+        share: how far the meaning that was chosen goes before the other meanings of a short form.
+        rival: whether a concept of another meaning agrees as closely as the first.
+    """
+
+    senses: tuple[Sense, ...]
+    how: How
+    share: float = 1.0
+    rival: bool = False
 
 
 class Linker:
-    """Links entities to a dictionary's concepts by what stands around them; none where no concept fits."""
+    """Links entities to a dictionary's concepts by what stands around them; none where no concept fits.
 
-    def __init__(self, dictionary: Dictionary, labels: LabelSet):
+    Raises:
+        ConfigError: when the settings name a vocabulary that the dictionary lacks.
+    """
+
+    def __init__(self, dictionary: Dictionary, labels: LabelSet, settings: LinkSettings | None = None):
         self._dictionary = dictionary
         self._types = LabelTypes(labels)
+        self._settings = settings or LinkSettings()
+        known = {source.name.casefold(): source.name for source in dictionary.info.sources}
+        for code in self._settings.wanted:
+            if code not in known:
+                fix = did_you_mean(code, known)
+                expected = f"some of {', '.join(known.values())}"
+                raise ConfigError(f"the dictionary has no codes {code!r}", where="--codes", expected=expected, fix=fix)
 
     def link(self, document: Document, written: Written | None = None) -> Document:
         """The document with the concepts of each entity that has none yet.
@@ -135,41 +155,68 @@ class Linker:
     def concepts(
         self, written: Written, place: Span, label: str, senses: Sequence[Sense] | None
     ) -> tuple[Concept, ...]:
-        """The concepts that what stands at `place` may mean, best first.
+        """The concepts that what stands at `place` may mean, best first; the first has a score where one is known.
 
         Args:
             senses: what the dictionary found there; None to look the words up.
         """
+        return self._made(self.reading(written, place, label, senses), label)
+
+    def reading(self, written: Written, place: Span, label: str, senses: Sequence[Sense] | None) -> Reading:
+        """How what stands at `place` is read: the senses that may be meant, those of the label first."""
         said = place.of(written.text)
         long = written.long_form(said)
         if long is not None:
-            found = senses or self._dictionary.find(long, fuzzy=False)
-            return self._made(found, label, LinkReason.SHORT_FORM)
+            return self._read(senses or self._dictionary.find(long, fuzzy=False), label, How.DEFINED)
         chosen = short_forms().choose(written.text, place, self._types.types_of(label))
         if chosen is not None:
             kind = KINDS.get(chosen.meaning.kind, frozenset())
             meant = self._dictionary.find(chosen.meaning.name, fuzzy=False) if kind else ()
             fit = [sense for sense in meant if not sense.types or not kind.isdisjoint(sense.types)]
-            return self._made(fit, label, LinkReason.SHORT_FORM, share=chosen.share)
+            return self._read(fit, label, How.LISTED, chosen.share)
         found = senses or self._dictionary.find(said)
         if is_acronym(said):
             # A short form says too little to go against the label.
             fit = [sense for sense in found if self._types.label_of(sense) in (None, label)]
-            return self._made(fit, label, LinkReason.SHORT_FORM)
-        return self._made(found, label, None)
+            return self._read(fit, label, How.UNDEFINED)
+        return self._read(found, label, How.NAMED)
 
-    def _made(
-        self, senses: Iterable[Sense], label: str, reason: LinkReason | None, *, share: float = 1.0
-    ) -> tuple[Concept, ...]:
-        """The senses as concepts, those of the entity's label first."""
-        return tuple(
-            Concept(
-                sense.concept,
-                sense.name,
-                sense.source,
-                sense.types,
-                min(sense.score, round(share, 3)),
-                reason or reason_of(sense),
-            )
-            for sense in sorted(senses, key=lambda sense: self._types.label_of(sense) != label)
-        )
+    def _read(self, senses: Iterable[Sense], label: str, how: How, share: float = 1.0) -> Reading:
+        ordered = tuple(sorted(senses, key=lambda sense: self._types.label_of(sense) != label))
+        if not ordered:
+            return Reading((), how, share)
+        same = {concept.id for concept in self._dictionary.equivalents(ordered[0])}
+        rival = any(sense.concept not in same for sense in ordered[1:] if sense.score >= ordered[0].score)
+        return Reading(ordered, how, share, rival)
+
+    def _made(self, reading: Reading, label: str) -> tuple[Concept, ...]:
+        if not reading.senses:
+            return ()
+        best = reading.senses[0]
+        score = None
+        if self._types.label_of(best) == label or reading.how is How.LISTED:
+            score = probability(reading.how, reason_of(best), best.source, rival=reading.rival)
+            score = None if score is None else round(score * reading.share, 3)
+        if self._settings.precision is not None and (score is None or score < self._settings.precision):
+            return ()
+        scores = (score, *(None for _ in reading.senses[1:]))
+        made = [self._concept(sense, reading.how, one) for sense, one in zip(reading.senses, scores, strict=True)]
+        return tuple(made if not self._settings.wanted else self._coded(reading.senses, made))
+
+    def _concept(self, sense: Sense, how: How, score: float | None) -> Concept:
+        reason = reason_of(sense) if how is How.NAMED else LinkReason.SHORT_FORM
+        same = tuple(concept.id for concept in self._dictionary.equivalents(sense))
+        return Concept(sense.concept, sense.name, sense.source, sense.types, score, reason, same)
+
+    def _coded(self, senses: Sequence[Sense], made: Sequence[Concept]) -> Iterator[Concept]:
+        """The concepts of the vocabularies that are wanted, and the equivalents that they have for the others."""
+        given: set[str] = set()
+        for sense, concept in zip(senses, made, strict=True):
+            pool = (concept, *self._dictionary.equivalents(sense))
+            ids = [one.id for one in pool]
+            for code in self._settings.wanted:
+                for one in pool:
+                    if code in (one.source.casefold(), one.id.partition(":")[0].casefold()) and one.id not in given:
+                        given.add(one.id)
+                        same = tuple(id for id in ids if id != one.id)
+                        yield replace(one, score=concept.score, reason=concept.reason, equivalents=same)

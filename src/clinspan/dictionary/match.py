@@ -50,6 +50,7 @@ class Sense:
             senses and is no probability.
         match: how the words agree.
         preferred: whether the term is the one that its source shows.
+        number: the concept's number in the dictionary.
     """
 
     concept: str
@@ -61,6 +62,7 @@ class Sense:
     score: float
     match: TermMatch = TermMatch.EXACT
     preferred: bool = True
+    number: int = -1
 
 
 def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.NORMALISED) -> tuple[Sense, ...]:
@@ -99,6 +101,7 @@ def _sense(index: Index, concept: int, rank: tuple[float, int, int, TermMatch]) 
         definition=index.definition(concept),
         score=round(-closeness, 3),
         match=agreed,
+        number=concept,
         preferred=bool(index.name_flags[number] & layout.PREFERRED),
     )
 

@@ -14,9 +14,9 @@ from clinspan.dictionary import layout
 from clinspan.dictionary.index import Index, read_manifest
 from clinspan.dictionary.layout import Info
 from clinspan.dictionary.match import Match, Sense, Speller, TermMatch, longest_apart, senses_of
-from clinspan.dictionary.normalise import normal_form
+from clinspan.dictionary.normalise import is_acronym, normal_form
 from clinspan.dictionary.written import Written
-from clinspan.document import Span
+from clinspan.document import Concept, Span
 from clinspan.errors import DictionaryError
 
 _CACHE_SIZE = 1 << 14
@@ -45,6 +45,7 @@ class Dictionary:
         self._speller = Speller(index)
         self._senses: dict[tuple[int, str, TermMatch], tuple[Sense, ...]] = {}
         self._first: dict[str, bool] = {}
+        self._same: dict[int, tuple[Concept, ...]] = {}
         self._kept: WeakKeyDictionary[Written, dict[bool | None, dict[Span, Match]]] = WeakKeyDictionary()
 
     @classmethod
@@ -116,6 +117,39 @@ class Dictionary:
             if senses:
                 return Match(Span(0, len(term)), term, _kind(senses, kind, term), senses)
         return None
+
+    def equivalents(self, sense: Sense) -> tuple[Concept, ...]:
+        """What other vocabularies call the same: at most one concept of each, in the order of the sources.
+
+        A concept of another vocabulary is the same where its name is a name of this one, or this one's name is one of
+        its names, or two names of both agree, and no second concept of that vocabulary fits as well.
+        """
+        known = self._same.get(sense.number)
+        if known is None:
+            if len(self._same) >= _CACHE_SIZE:
+                self._same.clear()
+            known = self._same[sense.number] = tuple(self._equivalents(sense.number)) if sense.number >= 0 else ()
+        return known
+
+    def _equivalents(self, concept: int) -> Iterator[Concept]:
+        index = self._index
+        shown = index.concept_names[concept]
+        own = index.name_sources[shown]
+        votes: dict[int, dict[int, tuple[int, int]]] = {}
+        for name in index.names_of(concept):
+            text = index.names[name]
+            key = None if is_acronym(text) else index.keys.get(normal_form(text)[: layout.LONGEST_KEY] + " ")
+            for other in index.having(key) if key is not None else ():
+                source, there = index.name_sources[other], index.name_concepts[other]
+                if there != concept and source != own:
+                    strong = (name == shown) + bool(index.name_flags[other] & layout.PREFERRED)
+                    before = votes.setdefault(source, {}).get(there, (0, 0))
+                    votes[source][there] = (max(before[0], strong), before[1] + 1)
+        for source in sorted(votes, key=index.source_ranks.__getitem__):
+            (there, best), *others = sorted(votes[source].items(), key=lambda vote: vote[1], reverse=True)
+            if (best[0] or best[1] > 1) and not (others and others[0][1] == best):
+                called = index.names[index.concept_names[there]]
+                yield Concept(index.concept_ids[there], called, index.source_names[source], index.types(there))
 
     def _everywhere(self, written: Written, fuzzy: bool) -> dict[Span, Match]:
         """All matches by their places; kept with the text, since proposals, facts and links ask about the same one."""

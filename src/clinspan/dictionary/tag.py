@@ -11,7 +11,7 @@ from importlib import resources
 import regex
 
 from clinspan.dictionary.candidates import TermList, label_terms, term_key
-from clinspan.dictionary.link import LabelTypes, Linker
+from clinspan.dictionary.link import LabelTypes, Linker, LinkSettings
 from clinspan.dictionary.match import Match, Sense, TermMatch, longest_apart
 from clinspan.dictionary.normalise import is_acronym, normal_form, tokenise
 from clinspan.dictionary.senses import KINDS, short_forms
@@ -203,6 +203,7 @@ class Tagger:
         dictionary: None for the label set's own terms, and those of a decision, alone.
         fuzzy: whether misspelt terms are tagged too.
         extend: whether a name takes in coordinated names and words of inheritance on its left.
+        links: which concepts its entities carry.
     """
 
     def __init__(
@@ -213,11 +214,13 @@ class Tagger:
         decision: Decision | None = None,
         fuzzy: bool = False,
         extend: bool = True,
+        links: LinkSettings | None = None,
     ):
         self._dictionary = dictionary
         self._labels = labels
         self._types = LabelTypes(labels)
-        self._linker = Linker(dictionary, labels) if dictionary is not None else None
+        self._links = links
+        self._linker = Linker(dictionary, labels, links) if dictionary is not None else None
         self._decision = decision
         self._always = label_terms(labels)
         self._terms = TermList({**(decision.added if decision else {}), **self._always})
@@ -226,9 +229,12 @@ class Tagger:
 
     def learned(self, pool: Sequence[Document]) -> "Tagger":
         """This tagger with a decision learned from a pool of annotated documents."""
-        plain = Tagger(self._dictionary, self._labels, fuzzy=self._fuzzy, extend=self._extend)
+        make = partial(
+            Tagger, self._dictionary, self._labels, fuzzy=self._fuzzy, extend=self._extend, links=self._links
+        )
+        plain = make()
         decision = learn(pool, [plain.tag(document.text) for document in pool])
-        return Tagger(self._dictionary, self._labels, decision=decision, fuzzy=self._fuzzy, extend=self._extend)
+        return make(decision=decision)
 
     @property
     def knows_nothing(self) -> bool:

@@ -94,6 +94,7 @@ class SaidConcept(_Said):
     types: list[str]
     score: float | None
     reason: str | None = None
+    equivalents: list[str] = []
 
 
 class SaidEntity(_Said):

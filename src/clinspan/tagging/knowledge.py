@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from clinspan.dictionary import facts, tag
 from clinspan.dictionary.candidates import lookup_mentions, read_candidates
 from clinspan.dictionary.facts import FactsMode
-from clinspan.dictionary.link import Linker
+from clinspan.dictionary.link import Linker, LinkSettings
 from clinspan.dictionary.match import Match
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
@@ -82,14 +82,22 @@ class Lookup:
         dictionary: None for none: then the label set's own terms are all that is proposed.
         labels: whose semantic types and terms say what is proposed.
         pool: annotated documents, from which it is learned which terms their guideline means.
+        links: which concepts are reported.
     """
 
-    def __init__(self, dictionary: Dictionary | None, labels: LabelSet, *, pool: Sequence[Document] = ()):
+    def __init__(
+        self,
+        dictionary: Dictionary | None,
+        labels: LabelSet,
+        *,
+        pool: Sequence[Document] = (),
+        links: LinkSettings | None = None,
+    ):
         self._dictionary = dictionary
         self._labels = labels
-        tagger = tag.Tagger(dictionary, labels)
+        tagger = tag.Tagger(dictionary, labels, links=links)
         self._tagger = tagger.learned(pool) if pool else tagger
-        self._linker = Linker(dictionary, labels) if dictionary is not None else None
+        self._linker = Linker(dictionary, labels, links) if dictionary is not None else None
 
     def knowledge(self, text: str, *, matches: bool) -> Knowledge:
         """Looks a whole document up; `matches` says whether facts will be wanted."""

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Literal
 
 from clinspan.dictionary.facts import FactsMode
+from clinspan.dictionary.link import LinkSettings
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.selection import SelectSettings
 from clinspan.grounding.align import GroundingSettings
@@ -62,6 +63,7 @@ class TagSettings:
     grounding: GroundingSettings = field(default_factory=GroundingSettings)
     facts: FactSettings = field(default_factory=FactSettings)
     examples: SelectSettings = field(default_factory=SelectSettings)
+    links: LinkSettings = field(default_factory=LinkSettings)
     ask: Literal["always", "candidates"] = "always"
     candidates: CandidateMode = "off"
     candidate_bias: float = 0.0

@@ -95,8 +95,8 @@ class Tagger:
     def _hold(self, **held: object) -> None:
         had = dict(vars(self))
         vars(self).update(held)
-        if not had or held.keys() & {"labels", "dictionary", "taught"}:
-            vars(self).update(_lookup=Lookup(self.dictionary, self.labels, pool=self.taught))
+        if not had or held.keys() & {"labels", "dictionary", "taught"} or self.settings.links != had["settings"].links:
+            vars(self).update(_lookup=Lookup(self.dictionary, self.labels, pool=self.taught, links=self.settings.links))
         # An LLM that is wrapped counts tokens in its own way, and sees the same examples.
         vars(self).update(_counts=self._counting(had["_counts"] if had and held.keys() <= {"llm", "encoder"} else None))
 
