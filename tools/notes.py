@@ -2,6 +2,7 @@
 
 python tools/notes.py check
 python tools/notes.py build OUT
+python tools/notes.py pool
 python tools/notes.py agree
 """
 
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from marked import ASSERTIONS, Mark, Note, NoteError, bare, drug_name, read
 
 ROOT = Path(__file__).parent.parent / "notes"
+POOL = ROOT.parent / "src" / "clinspan" / "examples" / "notes.jsonl"
 SPLITS = ("train", "dev", "test")
 ALIKE = 80.0
 """Two sentences with a higher ratio by rapidfuzz are one sentence written twice."""
@@ -38,6 +40,7 @@ def main() -> int:
     check_.add_argument("--beside", type=Path, help="a folder of other corpora (text in any file) to compare with")
     build_ = commands.add_parser("build", help="gold documents as JSON lines, a file for each label set and split")
     build_.add_argument("out", type=Path)
+    commands.add_parser("pool", help="the training part as the pool that comes with clinspan")
     commands.add_parser("agree", help="strict and relaxed F1 of two markings, and kappa of the assertion")
     asked = parser.parse_args()
     try:
@@ -47,6 +50,9 @@ def main() -> int:
         return 1
     if asked.command == "build":
         build(notes, asked.out)
+        return 0
+    if asked.command == "pool":
+        POOL.write_text(packed(notes), encoding="utf-8")
         return 0
     if asked.command == "agree":
         agree(notes, corpus(ROOT / "second"))
@@ -174,6 +180,24 @@ def build(notes: Sequence[Note], out: Path) -> None:
             path = out / f"{labels}.{split}.jsonl"
             path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
             print(f"{path}: {len(rows)} notes, {sum(len(row['entities']) for row in rows)} entities")
+
+
+def packed(notes: Sequence[Note]) -> str:
+    """The notes of the training part, a line each, with the places and labels of each label set's entities."""
+    splits = split_of(notes)
+    rows = (
+        {
+            "id": note.id,
+            "text": note.text,
+            "entities": {
+                labels: [[one["start"], one["end"], one["label"]] for one in entities(note, labels)]
+                for labels in LABEL_SETS
+            },
+        }
+        for note in notes
+        if splits[note.id] == "train"
+    )
+    return "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------

@@ -166,8 +166,10 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="`open` (packaged vocabularies, built on first use), `none`, or a folder made by `clinspan "
                      "dictionary build`."),
         Setting("examples", Path, of=Of.PART,
-                help="A pool made by `clinspan examples build`, or annotated documents: what prompts show (with "
-                     "--select), and which of the dictionary's terms their guideline means."),
+                help="A pool made by `clinspan examples build`, annotated documents, or `notes`, those that come with "
+                     "clinspan: what prompts show (with --select), and which of the dictionary's terms their guideline "
+                     "means. An LLM that follows instructions is shown `notes` by default where they were annotated "
+                     "for the labels."),
         Setting("report", Path, of=Of.OUTPUT,
                 help="Write a self-contained HTML page to read the result on."),
         Setting("run", Path, of=Of.RUN,
@@ -260,7 +262,7 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("select", Strategy, at="examples.strategy",
                 help="How examples are chosen for each window: the label set's own (fixed), by lot, by similarity "
                      "(knn), by the mentions that the text may hold (entity), similar but unlike each other "
-                     "(diverse), of every label (balanced). Without it fixed."),
+                     "(diverse), of every label (balanced). Without it fixed, and knn for `--examples notes`."),
         Setting("k", int, at="examples.k", least=0, short="-k",
                 help="At most so many examples."),
         Setting("examples-order", Order, at="examples.order",

@@ -14,6 +14,7 @@ from clinspan.corpora.gold import Naming
 from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.errors import ConfigError
+from clinspan.examples import notes
 from clinspan.examples.check import Gate, Rules
 from clinspan.examples.selection import Strategy
 from clinspan.examples.store import is_pool
@@ -99,8 +100,8 @@ def check_examples(asked: SimpleNamespace) -> None:
 
 
 def pool_of(path: Path | None) -> Path | None:
-    """The path of a pool; None where it is that of annotated documents."""
-    return path if path is not None and is_pool(path) else None
+    """The path of a pool, or the name of the one that comes with clinspan; None where it is of annotated documents."""
+    return path if path is not None and (notes.is_named(path) or is_pool(path)) else None
 
 
 def gold_of(asked: SimpleNamespace, labels: LabelSet) -> tuple[Document, ...]:

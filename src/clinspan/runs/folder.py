@@ -14,6 +14,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from clinspan.errors import ConfigError, OutputError
+from clinspan.examples import notes
 from clinspan.examples.pool import Pool
 from clinspan.files import whole_file
 from clinspan.runs.database import private_folder
@@ -222,8 +223,9 @@ def settings_of(tagger: Tagger, recipe: TaggerRecipe) -> dict[str, str]:
         info = tagger.dictionary.info
         dictionary = f"{', '.join(f'{s.name} {s.version}' for s in info.sources)} (built {info.built})"
     examples = f"documents {digest(recipe.pool)}" if recipe.pool else "none"
-    if recipe.examples is not None:
-        about = Pool.open(recipe.examples).info
+    pool = Pool.open(recipe.examples) if recipe.examples and not notes.is_named(recipe.examples) else tagger.examples
+    if not recipe.pool and pool is not None:
+        about = pool.info
         examples = f"pool of {about.examples} ({about.generation}, built {about.built})"
     return {
         "model": tagger.model.name if tagger.model is not None else "none",

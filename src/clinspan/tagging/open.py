@@ -8,6 +8,7 @@ from clinspan.classifier.folder import for_descriptions, for_labels
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, LabelError, did_you_mean
+from clinspan.examples import notes
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
 from clinspan.formats.catalogue import by_name
@@ -20,6 +21,7 @@ from clinspan.models import adapters
 from clinspan.models.registry import path_of
 from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.calibration import Calibration
+from clinspan.tagging.settings import profile_name
 
 _OF_ENCODERS = frozenset({"threads", "batch"})
 _EMBEDDED = "smollm2-135m-instruct"
@@ -221,6 +223,16 @@ def calibration(given: Calibration | str | Path | None, llm: LLM | None, labels:
     return given if isinstance(given, Calibration) else Calibration.from_toml(given)
 
 
-def examples(given: Pool | str | Path | None) -> Pool | None:
-    """A pool of examples, or the folder of one."""
-    return given if given is None or isinstance(given, Pool) else Pool.open(given)
+def examples(given: Pool | str | Path | None, labels: LabelSet) -> Pool | None:
+    """A pool of examples, the folder of one, or `notes` for the pool that comes with clinspan."""
+    if given is None or isinstance(given, Pool):
+        return given
+    return notes.pool(labels.names) if notes.is_named(given) else Pool.open(given)
+
+
+def shows_notes(llm: LLM | None, labels: LabelSet) -> bool:
+    """Whether an LLM is shown the notes that come with clinspan where the user names no examples.
+
+    It follows instructions, and the notes were annotated for what the labels mean.
+    """
+    return llm is not None and profile_name(llm) in ("served", "prompted") and notes.taught_for(labels)

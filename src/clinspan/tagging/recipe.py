@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from clinspan.document import Document
+from clinspan.examples import notes
 from clinspan.examples.build import temporary
 from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
@@ -31,7 +32,7 @@ class TaggerRecipe:
         calibration: a file, `none`, or None for what came with the adapter.
         encoder: a folder made by `clinspan tune-encoder`; None for none.
         pool: annotated documents.
-        examples: the folder of a pool of them; in its place, or theirs.
+        examples: the folder of a pool of them, or `notes`; in its place, or theirs.
         teach: whether they teach the dictionary which of its terms are meant; see `Tagger`. Prompts show them where the
             settings say so.
     """
@@ -73,7 +74,11 @@ class TaggerRecipe:
         strategy = Strategy(self.options.get("select") or Strategy.FIXED)
         draws = strategy.draws_on_pool
         if self.examples is not None:
-            pool = Pool.open(self.examples)
+            named = notes.is_named(self.examples)
+            pool = notes.pool(self.labels.names) if named else Pool.open(self.examples)
+            if named and self.options.get("select") is None:
+                # The tagger knows whether its model is to be shown examples.
+                return pool, (documents_of(pool) if self.teach else ())
             return (pool if draws else None), (documents_of(pool) if self.teach else ())
         shown = temporary(self.pool, labels=self.labels.names) if draws and self.pool else None
         return shown, (self.pool if self.teach else ())
@@ -93,7 +98,7 @@ class TaggerRecipe:
             dictionary=_anchored(self.dictionary, "open") or self.dictionary,
             calibration=_anchored(self.calibration),
             encoder=self.encoder.absolute() if self.encoder is not None else None,
-            examples=self.examples.absolute() if self.examples is not None else None,
+            examples=self.examples if notes.is_named(self.examples) else self.examples and self.examples.absolute(),
         )
 
 

@@ -11,7 +11,9 @@ from clinspan.details import related
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
+from clinspan.examples import notes
 from clinspan.examples.pool import Pool
+from clinspan.examples.selection import Strategy
 from clinspan.formats.base import Format
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
@@ -143,7 +145,9 @@ class Tagger:
             encoder: a folder made by `clinspan tune-encoder`; it decides where no LLM is asked.
             settings: how the stages work together; what suits the LLM when None.
             calibration: the file that `clinspan calibrate` wrote, or `none`; when None what came with the adapter.
-            examples: the folder of a pool that the prompts' examples are chosen from.
+            examples: the folder of a pool that the prompts' examples are chosen from, or `notes` for the notes that
+                come with clinspan, which an LLM that follows instructions is shown by default where they were
+                annotated for the labels; `select="fixed"` shows it the label set's own.
             taught: see `Tagger`.
             options: any other setting of `clinspan tag` that is the LLM's (`base_url`, `timeout`) or says how to tag
                 (`window_tokens`, `facts`, `select`, `k`).
@@ -157,6 +161,13 @@ class Tagger:
         chosen, asked, of_encoder = parts.divided(options, llm, encoder)
         opened = parts.llm(llm, wanted, form, adapter=adapter, **asked)
         reader = parts.encoder(encoder, wanted, form, alone=opened is None, **of_encoder)
+        taught = tuple(taught)
+        if chosen.get("select") is None and settings is None and parts.shows_notes(opened, wanted):
+            if examples is None and not taught:
+                examples = notes.NAME
+            own = notes.is_own(examples) if isinstance(examples, Pool) else notes.is_named(examples)
+            if own:
+                chosen["select"] = Strategy.KNN
         made = cls(
             opened,
             labels=wanted,
@@ -165,7 +176,7 @@ class Tagger:
             encoder=reader,
             settings=settings,
             calibration=parts.calibration(calibration, opened or reader, wanted),
-            examples=parts.examples(examples),
+            examples=parts.examples(examples, wanted),
             taught=taught,
         )
         return made.with_(settings=over(made.settings, chosen)) if chosen else made
@@ -324,6 +335,10 @@ class Tagger:
             yield Remark("found by the dictionary alone", ", ".join(alone), warns=True)
         shown = self.demonstrations
         if shown is not None:
+            if self.examples is not None and notes.is_own(self.examples):
+                yield Remark(
+                    "examples of", "the notes that come with clinspan (--select fixed for the label set's own)"
+                )
             yield from shown.remarks()
             if self.settings.prompt.style == "brief":
                 said = "a tuned model was shown none in training, and a very small one makes little of them"
@@ -355,6 +370,9 @@ class Tagger:
             "dictionary": str(self.dictionary.path.name) if self.dictionary is not None else "none",
             "calibration": learned or "none",
         }
+        if self.examples is not None:
+            own = notes.is_own(self.examples)
+            said["examples of"] = "the notes that come with clinspan" if own else str(self.examples.info.path)
         if self.calibration.open_bias:
             said["open-bias of the calibration"] = f"{self.calibration.open_bias:g}"
         windows = ("window-tokens", "window-sentences", "overlap-sentences")
