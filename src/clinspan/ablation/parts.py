@@ -141,6 +141,7 @@ class Parts:
             calibration=_text(settings, "calibration"),
             taught=self._taught(),
             examples=self._examples.pool if self._examples is not None else None,
+            select=Strategy.FIXED,  # unless the plan says otherwise
         )
         tagger = tagger.with_(settings=over(settings, tagger.settings))
         tagger.check()

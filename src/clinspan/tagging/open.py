@@ -21,6 +21,8 @@ from clinspan.models import adapters
 from clinspan.models.registry import path_of
 from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.calibration import Calibration
+from clinspan.tagging.doubt import Doubter, reads_beside
+from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.settings import profile_name
 
 _OF_ENCODERS = frozenset({"threads", "batch"})
@@ -221,6 +223,13 @@ def calibration(given: Calibration | str | Path | None, llm: LLM | None, labels:
     if given is None or given == "none":
         return Calibration()
     return given if isinstance(given, Calibration) else Calibration.from_toml(given)
+
+
+def doubter(llm: LLM | None, labels: LabelSet, dictionary: Dictionary | None) -> Doubter | None:
+    """Who takes back what the adapter that comes with clinspan marks and is no disease; None where nobody can."""
+    second = reads_beside(labels) if llm is not None and profile_name(llm) in ("tuned", "told") else None
+    both = LabelSet.builtin("chemical-disease")
+    return Doubter(second, both, Lookup(dictionary, both)) if second is not None else None
 
 
 def examples(given: Pool | str | Path | None, labels: LabelSet) -> Pool | None:

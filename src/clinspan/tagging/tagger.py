@@ -22,6 +22,7 @@ from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
+from clinspan.tagging.doubt import Doubter
 from clinspan.tagging.evidence import Decider, Source
 from clinspan.tagging.given import reads
 from clinspan.tagging.hints import hints
@@ -51,6 +52,7 @@ class Tagger:
         calibration: what was learned from gold documents; nothing when None.
         examples: a pool that the prompts' examples are chosen from; `settings.examples` says how.
         taught: annotated documents, from which it is learned which of the dictionary's terms their guideline means.
+        doubter: takes back what the LLM found and others know better; None for nobody.
 
     Raises:
         TypeError: when a part is no such part, as a name in its place.
@@ -65,6 +67,7 @@ class Tagger:
     calibration: Calibration
     examples: Pool | None
     taught: tuple[Document, ...]
+    doubter: Doubter | None
     _lookup: Lookup
     _counts: Counts
 
@@ -80,6 +83,7 @@ class Tagger:
         calibration: Calibration | None = None,
         examples: Pool | None = None,
         taught: Iterable[Document] = (),
+        doubter: Doubter | None = None,
     ):
         proposals = dictionary is not None or any(label.terms for label in _part("labels", labels).labels)
         self._hold(
@@ -92,6 +96,7 @@ class Tagger:
             calibration=_part("calibration", calibration) or Calibration(),
             examples=_part("examples", examples),
             taught=tuple(taught),
+            doubter=_part("doubter", doubter),
         )
 
     def _hold(self, **held: object) -> None:
@@ -161,7 +166,7 @@ class Tagger:
         chosen, asked, of_encoder = parts.divided(options, llm, encoder)
         opened = parts.llm(llm, wanted, form, adapter=adapter, **asked)
         reader = parts.encoder(encoder, wanted, form, alone=opened is None, **of_encoder)
-        taught = tuple(taught)
+        taught, known = tuple(taught), parts.dictionary(dictionary)
         if chosen.get("select") is None and settings is None and parts.shows_notes(opened, wanted):
             if examples is None and not taught:
                 examples = notes.NAME
@@ -172,12 +177,13 @@ class Tagger:
             opened,
             labels=wanted,
             format=form,
-            dictionary=parts.dictionary(dictionary),
+            dictionary=known,
             encoder=reader,
             settings=settings,
             calibration=parts.calibration(calibration, opened or reader, wanted),
             examples=parts.examples(examples, wanted),
             taught=taught,
+            doubter=parts.doubter(opened, wanted, known) if llm == "embedded" and not (adapter or encoder) else None,
         )
         return made.with_(settings=over(made.settings, chosen)) if chosen else made
 
@@ -212,7 +218,8 @@ class Tagger:
 
     def close(self) -> None:
         """Closes LLM and encoder; the tagger cannot be used afterwards."""
-        with closing_llm(self.llm), closing_llm(self.encoder):
+        second = self.doubter.encoder if self.doubter is not None else None
+        with closing_llm(self.llm), closing_llm(self.encoder), closing_llm(second):
             pass
 
     def __enter__(self) -> Self:
@@ -264,6 +271,7 @@ class Tagger:
             lookup=self._lookup,
             decider=Decider(self.calibration, source, self.settings.scores, terms=self._terms()),
             demonstrations=self.demonstrations,
+            doubter=self.doubter,
             sharing=self.sharing,
         )
         return way.walked(_documents(documents), progress, timed)
@@ -370,6 +378,8 @@ class Tagger:
             "dictionary": str(self.dictionary.path.name) if self.dictionary is not None else "none",
             "calibration": learned or "none",
         }
+        if self.doubter is not None:
+            said["what is no disease"] = f"{self.doubter.encoder.name} and the dictionary"
         if self.examples is not None:
             own = notes.is_own(self.examples)
             said["examples of"] = "the notes that come with clinspan" if own else str(self.examples.info.path)
@@ -389,9 +399,10 @@ _KINDS: Mapping[str, type | None] = {
     "calibration": Calibration,
     "examples": Pool,
     "taught": None,
+    "doubter": Doubter,
 }
 """The parts of a tagger; None where any object with the right methods is one."""
-_OPTIONAL = frozenset({"llm", "dictionary", "encoder", "examples"})
+_OPTIONAL = frozenset({"llm", "dictionary", "encoder", "examples", "doubter"})
 
 _P = TypeVar("_P")
 

@@ -1,6 +1,6 @@
 """The way of documents through a tagger: begun, put to the model, told of, decided, finished."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from clinspan.assertion.assess import as_told, assess
 from clinspan.details import related
 from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
-from clinspan.document import READ_STATES, Document, WindowReport
+from clinspan.document import READ_STATES, Document, Entity, Span, WindowReport
 from clinspan.errors import LLMError
 from clinspan.formats.base import Format
 from clinspan.labels import LabelSet
@@ -16,6 +16,7 @@ from clinspan.llms.base import LLM
 from clinspan.messages import Completion
 from clinspan.tagging.ask import Asker, Sharing
 from clinspan.tagging.demonstrations import Demonstrations
+from clinspan.tagging.doubt import Doubter
 from clinspan.tagging.evidence import Decider, Evidence, WindowEvidence, encoded, state_of
 from clinspan.tagging.knowledge import Lookup, Proposer
 from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
@@ -39,6 +40,7 @@ class Way:
         lookup: the dictionary as the labels see it.
         decider: makes entities of evidence.
         demonstrations: the examples of the prompts.
+        doubter: takes back what the model found and others know better.
         sharing: is told of each chat.
     """
 
@@ -51,6 +53,7 @@ class Way:
     lookup: Lookup
     decider: Decider
     demonstrations: Demonstrations | None
+    doubter: Doubter | None
     sharing: Sharing | None
 
     def walked(
@@ -140,6 +143,8 @@ class Way:
             evidence += encoded(self.beside, document.text, self.labels)
             underway.times.llm += lap()
         entities = self.decider.entities(evidence, underway.knowledge.proposals, document.text)
+        doubted = self.doubter.doubted(document.text, entities) if self.doubter is not None else {}
+        entities = tuple(entity for entity in entities if entity not in doubted)
         starts = [entity.start for entity in entities]
         read = zip(underway.windows, underway.outcomes, underway.asked, underway.faults, strict=True)
         reports = [
@@ -148,7 +153,7 @@ class Way:
                 state_of(result.state, window.core, starts),
                 asked,
                 result.detail,
-                result.unread,
+                (*result.unread, *_taken_back(doubted, window.core)),
                 result.repairs,
                 fault,
             )
@@ -176,3 +181,10 @@ def _without_scores(document: Document) -> Document:
     if not any(entity.attribute_scores for entity in document.entities):
         return document
     return replace(document, entities=tuple(replace(entity, attribute_scores=()) for entity in document.entities))
+
+
+def _taken_back(doubted: Mapping[Entity, str], core: Span) -> Iterator[str]:
+    """What a window's report says of entities that begin in it and were not believed."""
+    for entity, why in doubted.items():
+        if core.start <= entity.start < core.end:
+            yield f"{entity.text!r} is no {entity.label}: {why}"
