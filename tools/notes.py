@@ -189,15 +189,18 @@ def packed(notes: Sequence[Note]) -> str:
         {
             "id": note.id,
             "text": note.text,
-            "entities": {
-                labels: [[one["start"], one["end"], one["label"]] for one in entities(note, labels)]
-                for labels in LABEL_SETS
-            },
+            "entities": {labels: [_row(one) for one in entities(note, labels)] for labels in LABEL_SETS},
         }
         for note in notes
         if splits[note.id] == "train"
     )
     return "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+
+
+def _row(entity: Mapping[str, Any]) -> list[object]:
+    """As `codec.dump_rows` writes them; ids, and what refers to them, are left out."""
+    said = {name: value for name, value in entity.get("attributes", {}).items() if name != "of"}
+    return [entity["start"], entity["end"], entity["label"], *([[], said] if said else [])]
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ class Answering:
 
 
 def tag(llm, note=NOTE, **chosen):
-    return Tagger.open(llm, labels=LABELS, dictionary="none", facts="none", **chosen).tag(note)
+    return Tagger.open(llm, select="fixed", labels=LABELS, dictionary="none", facts="none", **chosen).tag(note)
 
 
 def said(document):

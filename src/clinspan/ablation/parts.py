@@ -11,6 +11,7 @@ from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import LLMError
 from clinspan.examples.example import documents_of
+from clinspan.examples.selection import Strategy
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM, Wrapper, asking, closing
