@@ -177,7 +177,8 @@ async def find_term(given: bodies.Term, service: _Service) -> Response:
     match = await service.work(lambda: opened.match(given.term))
     if match is None:
         return JSONResponse({"kind": None, "senses": []})
-    return JSONResponse({"kind": match.kind.value, "senses": [asdict(sense) for sense in match.senses]})
+    said = [{name: value for name, value in asdict(sense).items() if name != "number"} for sense in match.senses]
+    return JSONResponse({"kind": match.kind.value, "senses": said})
 
 
 @examples.post("/examples/find", responses={200: {"model": bodies.SaidExamples}, **_POSTED})
