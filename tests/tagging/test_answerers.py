@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from clinspan.classifier.folder import for_descriptions
 from clinspan.errors import ConfigError
 from clinspan.formats.catalogue import by_name
 from clinspan.labels import Label, LabelSet
@@ -33,8 +34,10 @@ def test_left_to_clinspan_the_embedded_model_decides_where_its_adapter_knows_the
     assert parts.chosen("auto", None, LabelSet.builtin(labels), JSON)[0] == "none"
 
 
-def test_left_to_clinspan_no_model_is_asked_that_would_change_nothing():
-    assert parts.chosen("auto", None, OWN, TANL) == ("none", None)
+def test_left_to_clinspan_an_encoder_that_reads_definitions_finds_labels_that_no_model_was_tuned_for():
+    assert parts.chosen("auto", None, OWN, TANL) == ("none", for_descriptions())
+    # It copies the text, as TANL does.
+    assert parts.chosen("auto", None, OWN, JSON) == ("none", None)
 
 
 def test_what_the_user_names_is_taken(tmp_path):

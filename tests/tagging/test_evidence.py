@@ -146,7 +146,7 @@ def test_what_is_found_by_definitions_is_said_with_hints_on_them():
     labels = LabelSet("s", (Label("disease", "Disease."),))
     said = [(remark.name, remark.value) for remark in Tagger(encoder=described("gout"), labels=labels).remarks()]
     assert said[0][0] == "found by what their definitions say"
-    assert "disease: no model was tuned" in said[0][1]
+    assert "disease: by no model that was tuned" in said[0][1]
     assert "says little more than its name" in said[1][1]
 
 

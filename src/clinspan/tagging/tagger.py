@@ -334,7 +334,9 @@ class Tagger:
                 said = f"{', '.join(asked)}: the model is small and was not tuned for the labels"
                 yield Remark("will hardly be found", said, warns=True)
         if self.model is not None and self.model.traits.profile == "described":
-            said = f"{', '.join(who_finds)}: no model was tuned for the labels, so try some notes of yours first"
+            said = (
+                f"{', '.join(who_finds)}: by no model that was tuned for them, so much is wrong or missed; try it first"
+            )
             yield Remark("found by what their definitions say", said)
             for hint in hints(self.labels):
                 yield Remark("definitions", hint, warns=True)
