@@ -51,13 +51,15 @@ def test_each_command_line_runs(line: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "one.txt").write_text(NOTE, encoding="utf-8")
+    (tmp_path / "note.txt").write_text(NOTE, encoding="utf-8")
+    (tmp_path / "notes.csv").write_text(f'id,note\n1,"{NOTE.strip()}"\n', encoding="utf-8")
     (tmp_path / "notes.jsonl").write_text(json.dumps({"id": "one", "text": NOTE}) + "\n", encoding="utf-8")
     words = shlex.split(line)[1:]
-    if words[0] == "tag" and "--llm" not in words:
-        words += ["--llm", "none"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    if "-o" in words:
+    if "entities.csv" in words:
+        assert "ciprofloxacin" in (tmp_path / "entities.csv").read_text(encoding="utf-8")
+    elif "-o" in words:
         lines = (tmp_path / words[words.index("-o") + 1]).read_text(encoding="utf-8").splitlines()
         found = json.loads(lines[0])
         assert [NOTE[e["start"] : e["end"]] for e in found["entities"]] == [e["text"] for e in found["entities"]]

@@ -114,7 +114,10 @@ class Halves:
         shown = window.span.of(text)
         parts = self._cut(shown)
         if len(parts) < 2:
-            detail = f"the window does not fit into the model's context, not even in parts: {fault}"
+            detail = (
+                f"the window does not fit into the model's context, not even in parts: {fault}. "
+                "Fewer examples make shorter prompts: --k 2, or --select fixed."
+            )
             return Outcome(WindowState.OVER_BUDGET, detail=detail)
         log.warning("a window did not fit into the model's context and is asked about in parts: %s", fault)
         at = window.span.start
