@@ -334,9 +334,7 @@ class Tagger:
                 said = f"{', '.join(asked)}: the model is small and was not tuned for the labels"
                 yield Remark("will hardly be found", said, warns=True)
         if self.model is not None and self.model.traits.profile == "described":
-            said = (
-                f"{', '.join(who_finds)}: by no model that was tuned for them, so much is wrong or missed; try it first"
-            )
+            said = f"{', '.join(who_finds)}: by no model that was tuned for them. Check it on some notes first"
             yield Remark("found by what their definitions say", said)
             for hint in hints(self.labels):
                 yield Remark("definitions", hint, warns=True)
