@@ -1,9 +1,10 @@
-"""Files and folders that appear whole or not at all, and where clinspan keeps what it has fetched or built."""
+"""Files that appear whole or not at all, files that are the user's alone, and where cache and data are kept."""
 
 import json
 import os
 import secrets
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -103,6 +104,76 @@ def current_generation(folder: Path) -> str | None:
         return str(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["folder"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def private_folder(path: Path) -> None:
+    """Makes a folder that the user alone may look into; one that exists keeps its mode.
+
+    Raises:
+        OSError: when it cannot be made.
+    """
+    if not path.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_database(path: Path, schema: str, *, version: int, fix: str, application: int = 0) -> sqlite3.Connection:
+    """Opens a SQLite file that holds notes' text: in WAL mode, readable by the user alone, for any thread.
+
+    Args:
+        path: the file; it and its folder are made where they are not there.
+        schema: SQL that makes its tables where they are not there.
+        version: of the schema.
+        fix: what the user can do about a file that cannot be used.
+        application: a number that tells the file from those of other programs; 0 for none.
+
+    Raises:
+        OutputError: when the file cannot be opened, is no database, or one of another version or program.
+    """
+    try:
+        private_folder(path.parent)
+        # SQLite gives its side files the mode of the file itself.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        database = sqlite3.connect(path, timeout=60.0, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise unusable(path, error, fix) from error
+    try:
+        _prepare(database, path, schema, version=version, fix=fix, application=application)
+    except sqlite3.Error as error:
+        database.close()
+        raise unusable(path, error, fix) from error
+    except OutputError:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(
+    database: sqlite3.Connection, path: Path, schema: str, *, version: int, fix: str, application: int
+) -> None:
+    (tables,) = database.execute("select count(*) from sqlite_master").fetchone()
+    (owner,) = database.execute("pragma application_id").fetchone()
+    (found,) = database.execute("pragma user_version").fetchone()
+    if tables and owner != application:
+        raise OutputError("is a database of another kind", where=str(path), fix=fix)
+    if found not in (0, version):
+        raise OutputError(
+            f"was written by another version of clinspan (layout {found})",
+            where=str(path),
+            expected=f"layout {version}",
+            fix=fix,
+        )
+    database.execute("pragma journal_mode = wal")
+    # What is deleted is notes' text: its bytes shall not stay in the file.
+    database.execute("pragma secure_delete = on")
+    marks = f"pragma user_version = {version}; pragma application_id = {application}"
+    database.executescript(f"begin immediate; {schema}; {marks}; commit")
+
+
+def unusable(path: Path, error: OSError | sqlite3.Error, fix: str) -> OutputError:
+    """Why a database cannot be used."""
+    said = error.strerror if isinstance(error, OSError) else str(error)
+    return OutputError(f"cannot be used: {said}", where=str(path), fix=fix)
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

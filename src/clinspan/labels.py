@@ -82,6 +82,12 @@ class Label:
         if self.of and any(attribute.name == OF for attribute in self.attributes):
             raise LabelError(f"label {self.name!r} is a detail and has an attribute {OF!r} too", fix="Rename it.")
 
+    def to_dict(self) -> dict[str, object]:
+        """What a person must know to use the label, as plain values; `of` is None where it is no detail."""
+        attributes = [{"name": a.name, "values": dict(a.values), "default": a.default} for a in self.attributes]
+        said = {"name": self.name, "definition": self.definition, "guideline": self.guideline}
+        return {**said, "of": self.of or None, "attributes": attributes}
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

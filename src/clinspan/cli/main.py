@@ -22,6 +22,7 @@ from clinspan.cli import (
     labels,
     models,
     report,
+    review,
     runs,
     serve,
     tag,
@@ -41,6 +42,7 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
 app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(examples.app, name="examples")
+app.add_typer(review.app, name="review")
 app.add_typer(runs.app, name="runs")
 app.add_typer(runs.cache, name="cache")
 app.command()(tag.tag)

@@ -1,6 +1,5 @@
 """A SQLite file that is the user's alone, written in groups: cheap for thousands of rows a second, on disk soon."""
 
-import os
 import sqlite3
 import threading
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from clinspan.errors import ClinspanError, OutputError
+from clinspan.files import private_database, unusable
 
 Value = str | bytes | int | float | None
 Change = tuple[str, Sequence[Value]]
@@ -18,6 +18,7 @@ _LAG = 0.05
 """Seconds that rows may wait for others to be committed with: what kill -9 can lose."""
 _FLUSH = 1.0
 """Seconds between writes that reach the disk itself: what a power cut can lose."""
+_PULSE = "CREATE TABLE IF NOT EXISTS pulse (one INTEGER PRIMARY KEY CHECK (one = 1), at REAL)"
 
 
 class Database:
@@ -43,34 +44,11 @@ class Database:
         self._wake = threading.Event()
         self._closed = False
         self._fault: ClinspanError | None = None
-        try:
-            private_folder(path.parent)
-            # SQLite gives its side files the mode of the file itself.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._db = sqlite3.connect(path, timeout=60.0, isolation_level=None, check_same_thread=False)
-            self._prepare(schema, version)
-        except (OSError, sqlite3.Error) as error:
-            raise self._broken(error) from error
+        self._db = private_database(path, f"{schema}; {_PULSE}", version=version, fix=fix)
+        self._db.execute("PRAGMA synchronous = NORMAL")
         # A daemon: it must not keep a program from ending that did not close the file.
         self._committer = threading.Thread(target=self._commit_groups, name="clinspan-ledger", daemon=True)
         self._committer.start()
-
-    def _prepare(self, schema: str, version: int) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        # What is deleted is notes' text: its bytes shall not stay in the file.
-        self._db.execute("PRAGMA secure_delete = ON")
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found not in (0, version):
-            self._db.close()
-            raise OutputError(
-                f"was written by another version of clinspan (layout {found})",
-                where=str(self.path),
-                expected=f"layout {version}",
-                fix=self._fix,
-            )
-        self._db.executescript(f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version = {version}; COMMIT")
-        self._db.execute("CREATE TABLE IF NOT EXISTS pulse (one INTEGER PRIMARY KEY CHECK (one = 1), at REAL)")
 
     def write(self, sql: str, values: Sequence[Value] = ()) -> None:
         """Changes rows; see `write_all`."""
@@ -192,17 +170,5 @@ class Database:
         if self._closed:
             raise ValueError(f"{self.path} was closed")
 
-    def _broken(self, error: OSError | sqlite3.Error) -> OutputError:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        return OutputError(f"cannot be used: {said}", where=str(self.path), fix=self._fix)
-
-
-def private_folder(path: Path) -> None:
-    """Makes a folder that the user alone may look into; one that exists keeps its mode.
-
-    Raises:
-        OSError: when it cannot be made.
-    """
-    if not path.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
+    def _broken(self, error: sqlite3.Error) -> OutputError:
+        return unusable(self.path, error, self._fix)

@@ -16,8 +16,7 @@ from filelock import FileLock, Timeout
 from clinspan.errors import ConfigError, OutputError
 from clinspan.examples import notes
 from clinspan.examples.pool import Pool
-from clinspan.files import whole_file
-from clinspan.runs.database import private_folder
+from clinspan.files import private_folder, whole_file
 from clinspan.runs.ledger import Ledger
 from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.recipe import TaggerRecipe

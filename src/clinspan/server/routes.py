@@ -153,19 +153,7 @@ async def get_labels(service: _Service) -> Response:
     """Says which labels the service looks for, and what can find each."""
     found_by = service.tagger.answerers()
     labels = service.tagger.labels
-    said = [
-        {
-            "name": label.name,
-            "definition": label.definition,
-            "guideline": label.guideline,
-            "of": label.of or None,
-            "attributes": [
-                {"name": each.name, "values": dict(each.values), "default": each.default} for each in label.attributes
-            ],
-            "found_by": list(found_by[label.name]),
-        }
-        for label in labels.labels
-    ]
+    said = [{**label.to_dict(), "found_by": list(found_by[label.name])} for label in labels.labels]
     return JSONResponse({"name": labels.name, "labels": said})
 
 
