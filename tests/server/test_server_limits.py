@@ -10,7 +10,7 @@ from clinspan.errors import ConfigError
 from clinspan.labels import Label, LabelSet
 from clinspan.server.bodies import SaidDocument
 from clinspan.server.jobs import Jobs, JobState
-from clinspan.server.room import Room
+from clinspan.server.service import Room
 from clinspan.server.settings import ServerSettings, is_this_machine
 from clinspan.tagging.tagger import Tagger
 

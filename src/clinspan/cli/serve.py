@@ -2,6 +2,9 @@
 
 import logging
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -12,8 +15,10 @@ from rich.markup import escape
 
 from clinspan.cli.opening import opening, pool_of
 from clinspan.cli.tag import declared, recipe_of
-from clinspan.errors import MissingExtra
+from clinspan.errors import ConfigError, MissingExtra
 from clinspan.examples.pool import Pool
+from clinspan.review.loop import Reviews
+from clinspan.review.store import Store
 from clinspan.server.settings import FORCED, MEBIBYTE, TOKEN_VARIABLE, ServerSettings
 from clinspan.settings import SETTINGS
 
@@ -60,6 +65,14 @@ def serve(
     linger: Annotated[
         float, typer.Option(min=0, help="Seconds to wait, before it ends, for results that nobody has fetched.")
     ] = _DEFAULTS.linger,
+    reviews: Annotated[
+        Path | None,
+        typer.Option(help="A file that `clinspan review import` made: people correct its notes."),
+    ] = None,
+    review_output: Annotated[
+        Path | None,
+        typer.Option(help="The folder for pool and gold of accepted notes; NAME-accepted beside the review file."),
+    ] = None,
     **given: Any,
 ) -> None:
     """Serves the tagger over HTTP: texts, jobs with progress, labels, the dictionary, and counts for Prometheus.
@@ -88,6 +101,11 @@ def serve(
         if (error.name or "").startswith("clinspan"):
             raise
         raise MissingExtra(error.name or "fastapi", "server", purpose="clinspan serve") from error
+    with _opened(reviews, review_output) as room:
+        raise typer.Exit(_served(run, settings, room, given))
+
+
+def _served(run: Callable[..., int], settings: ServerSettings, reviews: Reviews | None, given: dict[str, Any]) -> int:
     asked = SimpleNamespace(**{setting.key: setting.default for setting in SETTINGS.values()} | given)
     _log(quiet=asked.quiet)
     recipe = recipe_of(asked)
@@ -107,11 +125,23 @@ def serve(
             if not settings.local:
                 console.print("notes and token cross the network as they are: put a proxy with TLS in front")
 
-        status = run(tagger, settings, pool=pool, told=told)
+        status = run(tagger, settings, pool=pool, reviews=reviews, told=told)
         if status == FORCED:
             # A thread may wait for an LLM for minutes, and the interpreter would wait for the thread.
             os._exit(FORCED)
-        raise typer.Exit(status)
+        return status
+
+
+@contextmanager
+def _opened(path: Path | None, output: Path | None) -> Iterator[Reviews | None]:
+    """The notes under review, before a model is loaded: a wrong name is told at once."""
+    if path is None:
+        if output is not None:
+            raise ConfigError("--review-output has no use without notes under review", fix="Name them: --reviews.")
+        yield None
+        return
+    with Store(path) as store:
+        yield Reviews(store, output if output is not None else path.with_name(f"{path.stem}-accepted"))
 
 
 def _log(*, quiet: bool) -> None:

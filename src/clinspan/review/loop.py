@@ -21,6 +21,19 @@ _FORM = "tanl"
 
 
 @dataclass(frozen=True, slots=True)
+class Reviews:
+    """Notes under review.
+
+    Attributes:
+        store: where they are; the caller closes it.
+        output: the folder that pool and gold of the accepted ones are written to.
+    """
+
+    store: Store
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What became of the accepted notes.
 

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp
 
 from clinspan.errors import ConfigError
 from clinspan.examples.pool import Pool
-from clinspan.server import faults, routes
+from clinspan.review.loop import Reviews
+from clinspan.server import faults, review_routes, routes
 from clinspan.server.guard import Guard
 from clinspan.server.service import Service
 from clinspan.server.settings import FORCED, ServerSettings
@@ -45,11 +46,14 @@ def application(service: Service) -> ASGIApp:
         included.append(routes.dictionary)
     if service.pool is not None:
         included.append(routes.examples)
+    if service.reviews is not None:
+        included.append(review_routes.router)
     app.include_router(routes.health, responses=routes.STRANGERS)
     for router in included:
         app.include_router(router, dependencies=needs, responses=routes.STRANGERS)
     faults.install(app)
-    working = [path for path, methods in app.openapi()["paths"].items() if "post" in methods]
+    taken = app.openapi()["paths"].items()
+    working = [(method.upper(), path) for path, methods in taken for method in methods if method in ("post", "put")]
     return Guard(app, service, working)
 
 
@@ -103,7 +107,12 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    tagger: Tagger, settings: ServerSettings, *, pool: Pool | None = None, told: Callable[[str], None] | None = None
+    tagger: Tagger,
+    settings: ServerSettings,
+    *,
+    pool: Pool | None = None,
+    reviews: Reviews | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> int:
     """Serves until SIGTERM or Ctrl-C, and gives the exit status: 0, or `FORCED` when it was made to end at once.
 
@@ -113,13 +122,14 @@ def serve(
         tagger: opened once, for all requests.
         settings: where, and how much.
         pool: the examples that can be looked for.
+        reviews: the notes that people correct.
         told: is given the address, once connections are taken.
 
     Raises:
         ConfigError: when the address cannot be had.
     """
     with _listening(settings) as listener:
-        service = Service(tagger, settings, pool)
+        service = Service(tagger, settings, pool, reviews)
         # Its own log would write paths and the messages of errors, which may hold a note's text.
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
         config = uvicorn.Config(

@@ -6,7 +6,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from clinspan.dictionary.match import TermMatch
 from clinspan.document import Document, MatchKind, WindowState
-from clinspan.server.jobs import JobState
 
 MOST_TOGETHER = 1000
 """Documents of one request to tag many; a job takes more."""
@@ -22,22 +21,26 @@ def _whole(text: str) -> str:
     return text
 
 
-_Text = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[str, AfterValidator(_whole)]
 
 
-class _Given(BaseModel):
+class Given(BaseModel):
+    """What a client sends: of the very types that are asked for, and nothing besides."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
-class _Said(BaseModel):
+class Said(BaseModel):
+    """What the service answers."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class GivenDocument(_Given):
+class GivenDocument(Given):
     """A text to tag."""
 
-    text: _Text = Field(description="The note. Its length is limited by --max-text.")
-    id: Annotated[_Text, Field(min_length=1, max_length=1000)] | None = Field(
+    text: Text = Field(description="The note. Its length is limited by --max-text.")
+    id: Annotated[Text, Field(min_length=1, max_length=1000)] | None = Field(
         None, description="Comes back with the result."
     )
 
@@ -46,32 +49,32 @@ class GivenDocument(_Given):
         return Document(self.id if self.id is not None else f"text-{number}", self.text)
 
 
-class GivenDocuments(_Given):
+class GivenDocuments(Given):
     """Texts that are tagged and answered together."""
 
     documents: Annotated[list[GivenDocument], Field(min_length=1, max_length=MOST_TOGETHER)]
 
 
-class GivenJob(_Given):
+class GivenJob(Given):
     """Texts that are tagged in the background."""
 
     documents: Annotated[list[GivenDocument], Field(min_length=1, max_length=_MOST_OF_A_JOB)]
 
 
-class Term(_Given):
+class Term(Given):
     """A term to look up."""
 
-    term: _Text = Field(min_length=1, max_length=1000)
+    term: Text = Field(min_length=1, max_length=1000)
 
 
-class Wanted(_Given):
+class Wanted(Given):
     """A text whose like is looked for among the examples."""
 
-    text: _Text = Field(min_length=1, max_length=10_000)
+    text: Text = Field(min_length=1, max_length=10_000)
     k: int = Field(5, ge=1, le=100, description="At most so many examples.")
 
 
-class FaultDetail(_Said):
+class FaultDetail(Said):
     """Why a request was not done. It never repeats what was sent."""
 
     what: str
@@ -79,13 +82,13 @@ class FaultDetail(_Said):
     fix: str | None
 
 
-class Fault(_Said):
+class Fault(Said):
     """The answer to a request that was not done."""
 
     error: FaultDetail
 
 
-class SaidConcept(_Said):
+class SaidConcept(Said):
     """A concept that an entity may stand for."""
 
     id: str
@@ -97,7 +100,7 @@ class SaidConcept(_Said):
     equivalents: list[str] = []
 
 
-class SaidEntity(_Said):
+class SaidEntity(Said):
     """A verified entity. Offsets count Unicode code points; `end` is one past the last."""
 
     id: str | None = None
@@ -114,7 +117,7 @@ class SaidEntity(_Said):
     attribute_scores: dict[str, float] = {}
 
 
-class SaidWindow(_Said):
+class SaidWindow(Said):
     """What became of one window. Where it was not read, `detail` says why."""
 
     start: int
@@ -127,7 +130,7 @@ class SaidWindow(_Said):
     unlisted: str | None = None
 
 
-class SaidWindows(_Said):
+class SaidWindows(Said):
     """All windows of a document."""
 
     counts: dict[WindowState, int]
@@ -135,7 +138,7 @@ class SaidWindows(_Said):
     read: list[SaidWindow]
 
 
-class SaidDocument(_Said):
+class SaidDocument(Said):
     """A tagged document, as a line of the JSONL that `clinspan tag` writes."""
 
     id: str
@@ -145,25 +148,13 @@ class SaidDocument(_Said):
     metadata: dict[str, object] = {}
 
 
-class SaidDocuments(_Said):
+class SaidDocuments(Said):
     """Tagged documents, in the order in which they were given."""
 
     documents: list[SaidDocument]
 
 
-class SaidProgress(_Said):
-    """How far a job has come: documents done `of` all, windows read and given up, entities found."""
-
-    id: str
-    state: JobState
-    documents: int
-    of: int
-    windows: int
-    not_read: int
-    entities: int
-
-
-class SaidAttribute(_Said):
+class SaidAttribute(Said):
     """What is asked of each entity of a label."""
 
     name: str
@@ -171,7 +162,7 @@ class SaidAttribute(_Said):
     default: str
 
 
-class SaidLabel(_Said):
+class SaidLabel(Said):
     """A label that is looked for, and what can find it."""
 
     name: str
@@ -182,14 +173,14 @@ class SaidLabel(_Said):
     found_by: list[str]
 
 
-class SaidLabels(_Said):
+class SaidLabels(Said):
     """The labels of the service."""
 
     name: str
     labels: list[SaidLabel]
 
 
-class SaidSense(_Said):
+class SaidSense(Said):
     """A concept that a term may stand for, best first."""
 
     concept: str
@@ -203,14 +194,14 @@ class SaidSense(_Said):
     preferred: bool
 
 
-class SaidSenses(_Said):
+class SaidSenses(Said):
     """What the dictionary has for a term; `kind` is null where it has nothing."""
 
     kind: TermMatch | None
     senses: list[SaidSense]
 
 
-class SaidExample(_Said):
+class SaidExample(Said):
     """An example of the pool that resembles the text."""
 
     document: str
@@ -221,14 +212,14 @@ class SaidExample(_Said):
     why: str
 
 
-class SaidExamples(_Said):
+class SaidExamples(Said):
     """The examples that resemble the text most, and how many were left out for which reason."""
 
     examples: list[SaidExample]
     refused: dict[str, int]
 
 
-class SaidHealth(_Said):
+class SaidHealth(Said):
     """Whether the service takes work."""
 
     status: Literal["ok", "ending"]

@@ -26,11 +26,24 @@ _SAID = {
     "too_long": "has too many members",
     "list_type": "is no list",
     "int_type": "is no whole number",
+    "int_parsing": "is no whole number",
+    "int_parsing_size": "is too large",
+    "bool_type": "is neither true nor false",
+    "dict_type": "is no object",
+    "model_type": "is no object",
+    "model_attributes_type": "is no object",
+    "literal_error": "is none of the words that can stand there",
+    "enum": "is none of the words that can stand there",
     "greater_than_equal": "is too small",
     "less_than_equal": "is too large",
 }
 """Faults of a body in words, by pydantic's names for them. Its own messages are not used: some repeat the input."""
-_NAMES = frozenset({"documents", "id", "text", "term", "k"})
+_NAMES = frozenset(
+    {
+        *("documents", "id", "text", "term", "k", "key", "version", "hash", "by", "state", "entities", "start", "end"),
+        *("label", "attributes", "fragments", "pool", "gold", "q", "offset", "limit", "after"),
+    }
+)
 
 
 def fault(
@@ -76,7 +89,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 def _place(parts: Sequence[str | int], *, extra: bool) -> str:
     """Where a fault is. A key that the client made up is not repeated."""
-    shown = "body"
+    shown = str(parts[0]) if parts[:1] in (("query",), ("path",)) else "body"
     for part in parts[1:-1] if extra else parts[1:]:
         if isinstance(part, int):
             shown += f"[{part}]"

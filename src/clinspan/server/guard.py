@@ -5,10 +5,11 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clinspan.server.faults import fault
@@ -39,13 +40,20 @@ class Guard:
     Args:
         app: is asked once the request may pass.
         service: whose settings, room and counts these are.
-        working: paths whose POST does work: it takes a place, and its body is read here.
+        working: methods and routes that do work: a request takes a place, and its body is read here.
     """
 
-    def __init__(self, app: ASGIApp, service: Service, working: Collection[str]):
+    def __init__(self, app: ASGIApp, service: Service, working: Iterable[tuple[str, str]]):
         self._app = app
         self._service = service
-        self._working = frozenset(working)
+        self._working = [(method, route, compile_path(route)[0]) for method, route in working]
+
+    def _work_of(self, scope: Scope) -> str | None:
+        """The route of a request that does work."""
+        found = (
+            route for method, route, path in self._working if method == scope["method"] and path.match(scope["path"])
+        )
+        return next(found, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request, counts it, and writes a line of the log."""
@@ -66,15 +74,13 @@ class Guard:
         finally:
             seconds = time.perf_counter() - began
             # The path itself is not written: a client may put anything there.
-            route = getattr(scope.get("route"), "path", None) or (
-                scope["path"] if scope["path"] in self._working else "unknown"
-            )
+            route = getattr(scope.get("route"), "path", None) or self._work_of(scope) or "unknown"
             self._service.counts.request(scope["method"], route, status, seconds)
             log.info("%s %s %d %.0f ms", scope["method"], route, status, seconds * 1000)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        works = scope["method"] == "POST" and scope["path"] in self._working
+        works = self._work_of(scope) is not None
         refused = self._stranger(scope["path"], headers) or (self._unfit(headers) if works else None)
         if refused is not None:
             await _refuse(refused, scope, receive, send)

@@ -132,10 +132,13 @@ class Jobs:
         tagger: does the work.
         settings: say how many jobs run and are held.
         counted: is told each document that was tagged.
+
+    Attributes:
+        tagger: of the jobs that are submitted from now on.
     """
 
     def __init__(self, tagger: Tagger, settings: ServerSettings, counted: Callable[[Document], None]):
-        self._tagger = tagger
+        self.tagger = tagger
         self._settings = settings
         self._counted = counted
         self._held: dict[str, Job] = {}
@@ -150,7 +153,7 @@ class Jobs:
             return None
         self._held[job.id] = job
         self._working.add(job)
-        self._threads.submit(job.run, self._tagger, self._counted).add_done_callback(_tell)
+        self._threads.submit(job.run, self.tagger, self._counted).add_done_callback(_tell)
         return job
 
     def get(self, id: str) -> Job | None:

@@ -14,7 +14,7 @@ from clinspan.examples.selector import Selector, Wish
 from clinspan.server import bodies
 from clinspan.server.counts import CONTENT_TYPE
 from clinspan.server.faults import fault
-from clinspan.server.jobs import Job
+from clinspan.server.jobs import Job, JobProgress
 from clinspan.server.service import Service
 
 _EVENT = {
@@ -33,18 +33,19 @@ async def _service(request: Request) -> Service:
     return service
 
 
-_Service = Annotated[Service, Depends(_service)]
+ServiceOf = Annotated[Service, Depends(_service)]
 _Id = Annotated[str, Path(description="A job's id, as POST /jobs gave it.", max_length=100)]
 
 
-def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the OpenAPI says of the statuses of requests that are not done."""
     said = {
         400: "The body is not JSON.",
         401: "The token is missing or wrong.",
         403: "A page of another site asked.",
-        404: "There is no such job. It may have ended long ago.",
+        404: "There is none. A job may have ended long ago.",
         408: "The body came too slowly.",
-        409: "The job has not ended.",
+        409: "It cannot be done yet: a job has not ended, no note was accepted.",
         413: "The body or a text is too large.",
         415: "The body is not said to be JSON.",
         421: "The request is for another host.",
@@ -55,8 +56,8 @@ def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": bodies.Fault, "description": said[status]} for status in statuses}
 
 
-_POSTED = _faults(400, 408, 413, 415, 422, 429, 503)
-STRANGERS = _faults(401, 403, 421)
+POSTED = faults(400, 408, 413, 415, 422, 429, 503)
+STRANGERS = faults(401, 403, 421)
 """Answers of every path to those who may not ask."""
 health = APIRouter()
 router = APIRouter()
@@ -65,15 +66,15 @@ examples = APIRouter()
 
 
 @health.get("/health", responses={200: {"model": bodies.SaidHealth}, 503: {"model": bodies.SaidHealth}})
-async def get_health(service: _Service) -> Response:
+async def get_health(service: ServiceOf) -> Response:
     """Says whether the service takes work. It needs no token."""
     if service.stopping:
         return JSONResponse({"status": "ending"}, 503)
     return JSONResponse({"status": "ok"})
 
 
-@router.post("/tag", responses={200: {"model": bodies.SaidDocument}, **_POSTED})
-async def tag(given: bodies.GivenDocument, service: _Service) -> Response:
+@router.post("/tag", responses={200: {"model": bodies.SaidDocument}, **POSTED})
+async def tag(given: bodies.GivenDocument, service: ServiceOf) -> Response:
     """Tags one text."""
     if refused := _too_long([given], service):
         return refused
@@ -81,8 +82,8 @@ async def tag(given: bodies.GivenDocument, service: _Service) -> Response:
     return Response(said, media_type="application/json")
 
 
-@router.post("/tag/many", responses={200: {"model": bodies.SaidDocuments}, **_POSTED})
-async def tag_many(given: bodies.GivenDocuments, service: _Service) -> Response:
+@router.post("/tag/many", responses={200: {"model": bodies.SaidDocuments}, **POSTED})
+async def tag_many(given: bodies.GivenDocuments, service: ServiceOf) -> Response:
     """Tags some texts and answers when all are done."""
     if refused := _too_long(given.documents, service):
         return refused
@@ -90,8 +91,8 @@ async def tag_many(given: bodies.GivenDocuments, service: _Service) -> Response:
     return Response(f'{{"documents": [{", ".join(said)}]}}', media_type="application/json")
 
 
-@router.post("/jobs", status_code=202, responses={202: {"model": bodies.SaidProgress}, **_POSTED})
-async def make_job(given: bodies.GivenJob, service: _Service) -> Response:
+@router.post("/jobs", status_code=202, responses={202: {"model": JobProgress}, **POSTED})
+async def make_job(given: bodies.GivenJob, service: ServiceOf) -> Response:
     """Begins to tag texts in the background. Results stay in memory for an hour after the end."""
     if refused := _too_long(given.documents, service):
         return refused
@@ -101,15 +102,15 @@ async def make_job(given: bodies.GivenJob, service: _Service) -> Response:
     return JSONResponse(asdict(job.progress()), 202, {"Location": f"/jobs/{job.id}"})
 
 
-@router.get("/jobs/{id}", responses={200: {"model": bodies.SaidProgress}, **_faults(404, 422)})
-async def get_job(id: _Id, service: _Service) -> Response:
+@router.get("/jobs/{id}", responses={200: {"model": JobProgress}, **faults(404, 422)})
+async def get_job(id: _Id, service: ServiceOf) -> Response:
     """Says how far a job has come."""
     job = service.jobs.get(id)
     return JSONResponse(asdict(job.progress())) if job is not None else _no_job()
 
 
-@router.delete("/jobs/{id}", status_code=204, responses=_faults(404, 422))
-async def delete_job(id: _Id, service: _Service) -> Response:
+@router.delete("/jobs/{id}", status_code=204, responses=faults(404, 422))
+async def delete_job(id: _Id, service: ServiceOf) -> Response:
     """Cancels a job and drops its results."""
     return Response(status_code=204) if service.jobs.forget(id) else _no_job()
 
@@ -117,9 +118,9 @@ async def delete_job(id: _Id, service: _Service) -> Response:
 @router.get(
     "/jobs/{id}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}, **_faults(404, 422, 429)},
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}, **faults(404, 422, 429)},
 )
-async def get_events(id: _Id, service: _Service) -> Response:
+async def get_events(id: _Id, service: ServiceOf) -> Response:
     """Sends a job's progress as server-sent events: `progress` whenever it changes, and `end` at last."""
     job = service.jobs.get(id)
     if job is None:
@@ -132,9 +133,9 @@ async def get_events(id: _Id, service: _Service) -> Response:
 @router.get(
     "/jobs/{id}/results",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}, **_faults(404, 409, 422)},
+    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}, **faults(404, 409, 422)},
 )
-async def get_results(id: _Id, service: _Service) -> Response:
+async def get_results(id: _Id, service: ServiceOf) -> Response:
     """Gives the documents of a job that has ended, one a line, as `clinspan tag` writes them.
 
     A job that failed or was cancelled gives the documents that were done. The header Clinspan-Job-State says which.
@@ -149,7 +150,7 @@ async def get_results(id: _Id, service: _Service) -> Response:
 
 
 @router.get("/labels", responses={200: {"model": bodies.SaidLabels}})
-async def get_labels(service: _Service) -> Response:
+async def get_labels(service: ServiceOf) -> Response:
     """Says which labels the service looks for, and what can find each."""
     found_by = service.tagger.answerers()
     labels = service.tagger.labels
@@ -157,8 +158,8 @@ async def get_labels(service: _Service) -> Response:
     return JSONResponse({"name": labels.name, "labels": said})
 
 
-@dictionary.post("/dictionary/find", responses={200: {"model": bodies.SaidSenses}, **_POSTED})
-async def find_term(given: bodies.Term, service: _Service) -> Response:
+@dictionary.post("/dictionary/find", responses={200: {"model": bodies.SaidSenses}, **POSTED})
+async def find_term(given: bodies.Term, service: ServiceOf) -> Response:
     """Looks a term up in the dictionary. The term is in the body, since addresses end up in logs."""
     opened = service.tagger.dictionary
     assert opened is not None
@@ -169,14 +170,14 @@ async def find_term(given: bodies.Term, service: _Service) -> Response:
     return JSONResponse({"kind": match.kind.value, "senses": said})
 
 
-@examples.post("/examples/find", responses={200: {"model": bodies.SaidExamples}, **_POSTED})
-async def find_examples(given: bodies.Wanted, service: _Service) -> Response:
+@examples.post("/examples/find", responses={200: {"model": bodies.SaidExamples}, **POSTED})
+async def find_examples(given: bodies.Wanted, service: ServiceOf) -> Response:
     """Looks for the examples of the pool that resemble a text most."""
     return JSONResponse(await service.work(lambda: _alike(given, service)))
 
 
 @router.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
-async def get_metrics(service: _Service) -> Response:
+async def get_metrics(service: ServiceOf) -> Response:
     """Counts for Prometheus."""
     return Response(service.counts.exposition(), headers={"Content-Type": CONTENT_TYPE})
 

@@ -1,20 +1,62 @@
-"""The service itself: one tagger, the threads that use it, and the jobs."""
+"""The service itself: one tagger, the threads that use it, the jobs, the room for requests, the notes under review."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 from clinspan import codec
 from clinspan.document import Document
+from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
+from clinspan.review.loop import Reviews
 from clinspan.server.counts import Counts
 from clinspan.server.jobs import Jobs, JobState
-from clinspan.server.room import Room
 from clinspan.server.settings import ServerSettings
 from clinspan.tagging.tagger import Tagger
 
 _T = TypeVar("_T")
+_WAIT = 1.0
+"""Seconds after which a client may try again when all places are taken."""
+
+
+class Room:
+    """Lets requests in, or says how long to wait. For one event loop.
+
+    Args:
+        most: requests under way at once.
+        rate: requests a second; a second's worth may come at once. None for no limit.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, most: int, rate: float | None = None, clock: Callable[[], float] = time.monotonic):
+        self.active = 0
+        self._most = most
+        self._rate = rate
+        self._clock = clock
+        self._burst = max(1.0, rate or 0.0)
+        self._left = self._burst
+        self._counted_at = clock()
+
+    def enter(self) -> float:
+        """Takes a place and gives 0, or takes none and gives the seconds to wait."""
+        if self.active >= self._most:
+            return _WAIT
+        if self._rate is not None:
+            now = self._clock()
+            self._left = min(self._burst, self._left + (now - self._counted_at) * self._rate)
+            self._counted_at = now
+            if self._left < 1.0:
+                return (1.0 - self._left) / self._rate
+            self._left -= 1.0
+        self.active += 1
+        return 0.0
+
+    def leave(self) -> None:
+        """Gives the place back."""
+        self.active -= 1
 
 
 class Service:
@@ -24,16 +66,20 @@ class Service:
         tagger: opened once; the caller closes it.
         settings: the limits.
         pool: the examples that can be looked for; None for none.
+        reviews: the notes that people correct; None for none.
 
     Attributes:
         stopping: no new work is taken.
         streams: clients that listen to the progress of a job.
     """
 
-    def __init__(self, tagger: Tagger, settings: ServerSettings, pool: Pool | None = None):
+    def __init__(
+        self, tagger: Tagger, settings: ServerSettings, pool: Pool | None = None, reviews: Reviews | None = None
+    ):
         self.tagger = tagger
         self.settings = settings
         self.pool = pool
+        self.reviews = reviews
         self.stopping = False
         self.streams = 0
         self.room = Room(settings.at_once, settings.rate)
@@ -62,6 +108,21 @@ class Service:
     def _dumped(self, document: Document) -> str:
         self.counts.document(document)
         return codec.dump(document)
+
+    async def examples_changed(self, folder: Path) -> None:
+        """Opens the pool of examples anew where it is the one in that folder: the next prompts show what is new."""
+        before, tagger = self.pool, self.tagger
+        if before is None or before.info.path != folder.absolute():
+            return
+
+        def opened() -> tuple[Pool, Tagger]:
+            pool = Pool.open(folder)
+            shown = {"examples": pool} if tagger.examples is not None else {}
+            taught = {"taught": tuple(documents_of(pool))} if tagger.taught else {}
+            return pool, tagger.with_(**shown, **taught)
+
+        self.pool, self.tagger = await self.work(opened)
+        self.jobs.tagger = self.tagger
 
     def stop(self) -> None:
         """Takes no new work. What runs goes on, and jobs that wait end."""

@@ -1,0 +1,199 @@
+"""The paths of notes under review: the list, a note with its history, saving, what comes next, the way back.
+
+They run in threads of their own: SQLite answers within milliseconds, and nothing else waits for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import JSONResponse, Response
+
+from clinspan.document import READ_STATES, Entity
+from clinspan.errors import InputError
+from clinspan.labels import Label
+from clinspan.review import loop
+from clinspan.review.loop import Reviews
+from clinspan.review.next import most_useful
+from clinspan.review.note import Conflict, State, Version
+from clinspan.review.store import Store
+from clinspan.server import review_bodies as bodies
+from clinspan.server.faults import fault
+from clinspan.server.routes import POSTED, ServiceOf, faults
+from clinspan.server.service import Service
+
+router = APIRouter()
+_Key = Annotated[int, Path(ge=1, le=bodies.LARGEST, description="A note's key, as GET /review/notes gave it.")]
+_Number = Annotated[int, Path(ge=1, le=bodies.LARGEST)]
+
+
+@router.get("/review/notes", responses={200: {"model": bodies.SaidNotes}, **faults(422)})
+def get_notes(
+    service: ServiceOf,
+    state: Annotated[State | None, Query(description="Only notes in this state.")] = None,
+    q: Annotated[str, Query(max_length=200, description="Only notes whose id or text has this.")] = "",
+    offset: Annotated[int, Query(ge=0, le=bodies.LARGEST)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> Response:
+    """Lists notes, in the order in which they came."""
+    total, notes = _store(service).listed(state=state, containing=q, offset=offset, limit=limit)
+    told = [
+        {name: getattr(note, name) for name in ("key", "id", "title", "words", "doubt")} | _line(note.version)
+        for note in notes
+    ]
+    return JSONResponse({"total": total, "notes": [_without(one, "based_on", "aside") for one in told]})
+
+
+@router.get("/review/notes/{key}", responses={200: {"model": bodies.SaidWholeNote}, **faults(404, 422)})
+def get_note(key: _Key, service: ServiceOf) -> Response:
+    """Gives a note with its entities, what was not read of it, and the labels that it may have."""
+    store = _store(service)
+    note = store.note(key)
+    if note is None:
+        return _no_note()
+    about, document = note.version, note.document
+    return JSONResponse(
+        {
+            **{"key": key, "id": document.id, "text": document.text, "hash": note.hash},
+            **{"version": about.number, "state": about.state, "by": about.by, "at": about.at},
+            "entities": _plain(document.entities),
+            "windows_not_read": [one.to_dict() for one in document.windows if one.state not in READ_STATES],
+            "labels": [_label(label) for label in store.labels()],
+        }
+    )
+
+
+@router.put(
+    "/review/notes/{key}",
+    responses={
+        200: {"model": bodies.SaidSaved},
+        **POSTED,
+        **faults(404),
+        409: {"model": bodies.SaidConflict, "description": "Somebody saved first."},
+    },
+)
+def put_note(key: _Key, given: bodies.GivenVersion, service: ServiceOf) -> Response:
+    """Saves a note as a person corrected it. The answer comes when the version is on disk.
+
+    A save of the same by the same person on the same version is answered as the first was.
+    """
+    store = _store(service)
+    if not store.history(key):
+        return _no_note()
+    try:
+        made = store.save(
+            key,
+            [one.mark() for one in given.entities],
+            version=given.version,
+            hash=given.hash,
+            by=given.by,
+            state=State(given.state),
+        )
+    except Conflict as conflict:
+        about = conflict.newer.version
+        said = {"version": about.number, "by": about.by, "at": about.at, "state": about.state}
+        return JSONResponse({**said, "entities": _plain(conflict.newer.document.entities)}, 409)
+    except InputError as error:
+        where = f"body.{error.where}" if error.where is not None else "body"
+        return fault(422, error.what, where=where, fix=error.expected and f"Expected: {error.expected}.")
+    return JSONResponse({"version": made.number, "state": made.state, "at": made.at})
+
+
+@router.get("/review/notes/{key}/history", responses={200: {"model": bodies.SaidHistory}, **faults(404, 422)})
+def get_history(key: _Key, service: ServiceOf) -> Response:
+    """Lists the versions of a note: who saved how many entities, and when."""
+    versions = _store(service).history(key)
+    return JSONResponse({"versions": [_line(one) for one in versions]}) if versions else _no_note()
+
+
+@router.get(
+    "/review/notes/{key}/history/{version}", responses={200: {"model": bodies.SaidConflict}, **faults(404, 422)}
+)
+def get_version(key: _Key, version: _Number, service: ServiceOf) -> Response:
+    """Gives the entities of one version."""
+    found = _store(service).version(key, version)
+    if found is None:
+        return fault(404, "there is no such version")
+    about, entities = found
+    said = _without(_line(about), "based_on", "aside")
+    return JSONResponse({**said, "entities": _plain(entities)})
+
+
+@router.get("/review/next", responses={200: {"model": bodies.SaidNext}, **faults(422)})
+def get_next(
+    service: ServiceOf,
+    after: Annotated[
+        int | None, Query(ge=1, le=bodies.LARGEST, description="The note that was just looked at; it is passed over.")
+    ] = None,
+) -> Response:
+    """Says which note is worth most: the tagger was unsure of it, and no reviewed note says the same."""
+    found = most_useful(_store(service).measured(), 1, passed_over=() if after is None else (after,))
+    return JSONResponse({"key": found[0].key if found else None})
+
+
+@router.get("/review/summary", responses={200: {"model": bodies.SaidSummary}})
+def get_summary(service: ServiceOf) -> Response:
+    """Counts notes by state, and what each person did."""
+    store = _store(service)
+    states = store.states()
+    people = [asdict(one) for one in store.reviewers()]
+    return JSONResponse({"total": sum(states.values()), "states": states, "reviewers": people})
+
+
+@router.post("/review/loop", responses={200: {"model": bodies.SaidLoop}, **POSTED, **faults(409)})
+async def post_loop(given: bodies.GivenLoop, service: ServiceOf) -> Response:
+    """Writes a pool of examples and gold from the accepted notes, in place of earlier ones.
+
+    Where the service shows examples of that pool, the next prompts have the new ones.
+    """
+    room = _reviews(service)
+    try:
+        made = await service.work(lambda: loop.write(room.store, room.output, pool=given.pool, gold=given.gold))
+    except InputError as error:
+        return fault(409, error.what, fix=error.fix)
+    if given.pool:
+        await service.examples_changed(room.output / loop.POOL)
+    names = {"pool_name": loop.POOL if given.pool else None, "gold_name": loop.GOLD if given.gold else None}
+    return JSONResponse({**asdict(made), **names})
+
+
+def _reviews(service: Service) -> Reviews:
+    assert service.reviews is not None
+    return service.reviews
+
+
+def _store(service: Service) -> Store:
+    return _reviews(service).store
+
+
+def _no_note() -> Response:
+    return fault(404, "there is no such note")
+
+
+def _line(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.number,
+        "based_on": version.based_on,
+        "by": version.by,
+        "at": version.at,
+        "state": version.state,
+        "entities": version.count,
+        "aside": version.aside,
+    }
+
+
+def _without(said: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name not in names}
+
+
+def _plain(entities: Sequence[Entity]) -> list[dict[str, object]]:
+    return [entity.to_dict() for entity in entities]
+
+
+def _label(label: Label) -> dict[str, object]:
+    choices = [
+        {"name": one.name, "values": list(one.value_names), "definitions": dict(one.values), "default": one.default}
+        for one in label.attributes
+    ]
+    return {**label.to_dict(), "attributes": choices}
