@@ -4,10 +4,9 @@
     python benchmarks/linking.py TRAIN.txt OTHER.txt --labels chemical-disease --learn FILE.toml
 
 An answer is right where the first concept, or an equivalent of it, has one of the mention's ids. *Known* are the
-mentions with an id that the dictionary has; *answered* are those of them that get a concept with a MeSH id, so that the
-answer can be held against gold. Calibration is over answers whose mention has a MeSH id or none: the packaged
-vocabularies have no OMIM numbers, so an answer cannot be held against them. `--learn` counts how often an answer of
-each kind is right, for `src/clinspan/dictionary/probability.toml`.
+mentions with an id that a concept of the dictionary has or states as an equivalent; *answered* are those of them that
+get a concept with an id of MeSH or OMIM, so that the answer can be held against gold. Calibration is over all such
+answers. `--learn` counts how often an answer of each kind is right, for `src/clinspan/dictionary/probability.toml`.
 """
 
 import argparse
@@ -55,7 +54,7 @@ def main() -> None:
             ids = frozenset(code for c in gold[entity.span, entity.label].concepts for code in c.codes)
             first = entity.concepts[0] if entity.concepts else None
             right = first is not None and bool(ids & first.codes)
-            answers = first is not None and any(code.startswith("mesh:") for code in first.codes)
+            answers = first is not None and any(code.startswith(("mesh:", "omim:")) for code in first.codes)
             row = counts[entity.label]
             row.update(
                 mentions=1,
@@ -65,8 +64,7 @@ def main() -> None:
                 answered=answers and bool(ids & known),
                 known_right=right and answers and bool(ids & known),
             )
-            told = not ids or any(code.startswith("mesh:") for code in ids)
-            if first is not None and answers and told:
+            if first is not None and answers:
                 if first.score is not None:
                     judged.append((first.score, right))
                 scanned = matches(dictionary, written).get(entity.span)
@@ -108,7 +106,9 @@ def matches(dictionary: Dictionary, written: Written) -> dict[Span, tuple[Sense,
 
 def known_codes(dictionary: Dictionary) -> frozenset[str]:
     index = Index(dictionary.path)
-    return frozenset(index.concept_ids[number].casefold() for number in range(index.info.concepts))
+    concepts = range(index.info.concepts)
+    stated = (code.casefold() for number in concepts for code in index.stated(number))
+    return frozenset(index.concept_ids[number].casefold() for number in concepts).union(stated)
 
 
 if __name__ == "__main__":

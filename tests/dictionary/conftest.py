@@ -24,9 +24,9 @@ class Listed(Small):
         return iter(self.listed)
 
 
-def entry(identifier, name, *synonyms, types=DISEASE, definition="", source="T"):
+def entry(identifier, name, *synonyms, types=DISEASE, definition="", source="T", same=()):
     terms = (Term(name, source, preferred=True), *(Term(synonym, source) for synonym in synonyms))
-    return Entry(identifier, terms, types, (definition,) if definition else ())
+    return Entry(identifier, terms, types, (definition,) if definition else (), tuple(same))
 
 
 SMALL = [

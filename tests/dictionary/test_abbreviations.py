@@ -14,6 +14,11 @@ from clinspan.dictionary.written import abbreviations, expand
         ("glucose-6-phosphate dehydrogenase [G6PD] deficiency", "G6PD", "glucose-6-phosphate dehydrogenase"),
         ("COPD (chronic obstructive pulmonary disease)", "COPD", "chronic obstructive pulmonary disease"),
         ("seen. Breast cancer (BC; stage II)", "BC", "Breast cancer"),
+        ("diagnosis of myotonic dystrophy (DM) was", "DM", "myotonic dystrophy"),
+        ("X-linked congenital adrenal hypoplasia (AHC)", "AHC", "congenital adrenal hypoplasia"),
+        ("an attenuated adenomatous polyposis coli (AAPC)", "AAPC", "attenuated adenomatous polyposis coli"),
+        ("after aneurysmal subarachnoid hemorrhage (SAH)", "SAH", "subarachnoid hemorrhage"),
+        ("plus epinephrine (EP)", "EP", "epinephrine"),
     ],
 )
 def test_definitions_are_found(text, short, long):

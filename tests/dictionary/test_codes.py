@@ -45,6 +45,61 @@ def test_codes_choose_what_is_reported(two) -> None:
     assert [concept.id for concept in linked(two, "gout", LinkSettings(codes="MeSH, MONDO"))] == ["MESH:D1", "MONDO:1"]
 
 
+STATED = [
+    entry("MONDO:1", "gout", source="MONDO", same=("MESH:D9", "OMIM:138900", "UMLS:C0018099")),
+    entry("MONDO:2", "twin", source="MONDO", same=("UMLS:C0000002",)),
+    entry("MONDO:3", "other twin", source="MONDO", same=("UMLS:C0000002",)),
+]
+PHENOTYPES = [
+    entry("HP:1", "gouty joints", source="HPO", same=("UMLS:C0018099", "SNOMEDCT_US:90560007")),
+    entry("HP:2", "sibling", source="HPO", same=("UMLS:C0000002",)),
+]
+HEADINGS = [
+    entry("MESH:D9", "Podagra", source="MeSH"),
+    entry("MESH:D1", "Arthritis, Gouty", "gout", source="MeSH"),
+]
+
+
+@pytest.fixture(scope="module")
+def stated(tmp_path_factory) -> Dictionary:
+    path = tmp_path_factory.mktemp("stated")
+    build([Listed(STATED, "MONDO"), Listed(PHENOTYPES, "HPO"), Listed(HEADINGS, "MeSH")], path)
+    return Dictionary.open(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "equivalents"),
+    [
+        # stated before what is called alike, and by way of UMLS
+        ("gout", ("MESH:D9", "OMIM:138900", "UMLS:C0018099", "HP:1", "SNOMEDCT_US:90560007")),
+        ("gouty joints", ("UMLS:C0018099", "SNOMEDCT_US:90560007", "MONDO:1", "MESH:D9", "OMIM:138900")),
+        ("Podagra", ("MONDO:1", "OMIM:138900", "UMLS:C0018099")),
+        # two of MONDO's terms say that they are one of UMLS: it is not known which is meant
+        ("sibling", ("UMLS:C0000002",)),
+    ],
+)
+def test_what_a_source_states_goes_before_names(stated, name: str, equivalents: tuple[str, ...]) -> None:
+    assert linked(stated, name)[0].equivalents == equivalents
+
+
+def test_a_stated_vocabulary_may_be_asked_for(stated) -> None:
+    assert stated.info.crosswalks == {"MESH": 1, "OMIM": 1, "UMLS": 5, "SNOMEDCT_US": 1}
+    (gout,) = linked(stated, "gout", LinkSettings(codes="omim"))
+    assert (gout.id, gout.name, gout.source) == ("OMIM:138900", "gout", "OMIM")
+    heading, _alike = linked(stated, "gout", LinkSettings(codes="mesh"))
+    assert (heading.id, heading.name) == ("MESH:D9", "Podagra")
+
+
+def test_a_short_form_is_what_the_document_says_and_nothing_where_that_is_unknown(small) -> None:
+    types = ("Disease or Syndrome", "Neoplastic Process")
+    labels = LabelSet("l", (Label("disease", "An illness.", semantic_types=types),))
+    for text, ids in [("myocardial infarction (IM). IM", ["T:1"]), ("allergic lung lesion (ALL). ALL", [])]:
+        at = text.rindex(" ") + 1
+        document = Document("d", text, (Entity(Span(at, len(text)), "disease", text[at:]),))
+        (entity,) = Linker(small, labels).link(document).entities
+        assert [concept.id for concept in entity.concepts] == ids
+
+
 @pytest.mark.parametrize("codes", ["snomed", "icd 10", "mesh,omim"])
 def test_a_vocabulary_that_the_dictionary_lacks_is_refused(two, codes: str) -> None:
     with pytest.raises(ConfigError, match="has no codes"):

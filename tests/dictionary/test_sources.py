@@ -3,6 +3,7 @@ import json
 import pytest
 
 from clinspan.dictionary.build import build
+from clinspan.dictionary.sources.equivalents import mondo_equivalents, stated_code
 from clinspan.dictionary.sources.obo import Obo
 from clinspan.dictionary.sources.packaged import doid_types, resolve
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
@@ -248,3 +249,86 @@ def test_what_is_no_source_is_refused(tmp_path, name):
     (tmp_path / "x.pdf").write_bytes(b"")
     with pytest.raises(DictionaryError, match="expected a META folder"):
         resolve(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("MSH:D009203", "MESH:D009203"),
+        ("UMLS_CUI:C0027051", "UMLS:C0027051"),
+        ("SNOMEDCT_US_2023_03_01:22298006", "SNOMEDCT_US:22298006"),
+        ("ICD10CM:E08-E13", None),
+        ("MESH:1622152", None),
+        ("Wikipedia:Gout", None),
+        ("OMIM:", None),
+        ("gout", None),
+    ],
+)
+def test_a_code_has_one_spelling(written, code):
+    assert stated_code(written) == code
+
+
+def test_mondo_states_what_comes_with_clinspan():
+    found = mondo_equivalents()
+    assert len(found) > 18_000
+    assert found["MONDO:0010679"] == ("MESH:D020388", "OMIM:310200", "UMLS:C0013264")
+    assert all(stated_code(code) == code for codes in found.values() for code in codes)
+
+
+MONDO_OBO = """\
+ontology: mondo
+
+[Term]
+id: MONDO:1
+name: gout
+xref: MESH:D006073 {source="MONDO:equivalentTo", source="DOID:13189"}
+xref: OMIM:138900 {source="MONDO:relatedTo"}
+xref: SCTID:90560007 {source="MONDO:equivalentTo"}
+xref: Wikipedia:Gout
+"""
+
+
+def test_obo_keeps_ids_of_other_vocabularies_and_of_mondos_those_it_calls_equivalent(tmp_path):
+    (tmp_path / "x.obo").write_text(MONDO_OBO)
+    (tmp_path / "y.obo").write_text(MONDO_OBO.replace("MONDO:1", "Y:1"))
+    (mondo,), (other,) = Obo(tmp_path / "x.obo").entries(), Obo(tmp_path / "y.obo").entries()
+    assert mondo.equivalents == ("MESH:D006073", "SNOMEDCT_US:90560007")
+    assert other.equivalents == ("MESH:D006073", "OMIM:138900", "SNOMEDCT_US:90560007")
+
+
+SSSOM = """\
+# license: https://creativecommons.org/licenses/by/4.0/
+subject_id\tsubject_label\tpredicate_id\tobject_id\tmapping_justification
+MONDO:1\tgout\tskos:exactMatch\tMESH:D006073\tsemapv:ManualMappingCuration
+MONDO:1\tgout\tskos:broadMatch\tICD10CM:M10\tsemapv:ManualMappingCuration
+MONDO:7\tnobody\tskos:exactMatch\tOMIM:138900\tsemapv:ManualMappingCuration
+"""
+
+
+def test_mappings_add_to_the_concepts_of_other_sources(tmp_path):
+    (tmp_path / "mondo.sssom.tsv").write_text(SSSOM)
+    (tmp_path / "own.tsv").write_text("id\tname\tequivalents\nMONDO:1\tgout\tICD10CM:M10.9|UMLS:C0018099\n")
+    build([*resolve(str(tmp_path / "mondo.sssom.tsv")), *resolve(str(tmp_path / "own.tsv"))], tmp_path / "d")
+    found = Dictionary.open(tmp_path / "d")
+    assert found.info.concepts == 1
+    assert {concept.id for concept in found.equivalents(found.find("gout")[0])} == {
+        "MESH:D006073",
+        "ICD10CM:M10.9",
+        "UMLS:C0018099",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.sssom.tsv", "subject_id\tobject_id\n", r"x\.sssom\.tsv:1: has no column predicate_id; expected"),
+        ("x.sssom.tsv", SSSOM + "MONDO:1\tgout\n", r"x\.sssom\.tsv:6: the row has 2 columns; expected 5"),
+        ("x.sssom.tsv", SSSOM.replace("MESH:D006073", "MESH:D 1"), r"x\.sssom\.tsv:3: 'MESH:D 1' is no id"),
+        ("x.tsv", "name\tequivalents\ngout\tICD10CM:M 10\n", r"x\.tsv:2: the equivalent 'ICD10CM:M 10' is no id"),
+        ("x.jsonl", '{"name": "gout", "equivalents": ["M10"]}\n', r"x\.jsonl:1: the equivalent 'M10' is no id"),
+    ],
+)
+def test_a_mapping_that_cannot_be_read_is_named_by_file_and_line(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DictionaryError, match=message):
+        build(resolve(str(tmp_path / name)), tmp_path / "d")

@@ -31,7 +31,7 @@ _Folder = Annotated[
 def build(
     sources: Annotated[
         list[str],
-        typer.Argument(help="A UMLS META folder, a file .obo, .tsv, .csv or .jsonl, or the word packaged."),
+        typer.Argument(help="A UMLS META folder, a file .obo, .tsv, .csv, .jsonl or .sssom.tsv, or the word packaged."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the dictionary; an older one is replaced.")],
     language: Annotated[list[str], typer.Option(help="UMLS: languages (LAT) to take.")] = ["ENG"],  # noqa: B006
@@ -146,6 +146,9 @@ def _show_info(dictionary: Dictionary) -> None:
     console = Console()
     console.print(f"{escape(str(dictionary.path))}, built {found.built}, {found.bytes / 1e6:.0f} MB", soft_wrap=True)
     console.print(f"{found.concepts} concepts, {found.names} names, {found.definitions} definitions")
+    if found.crosswalks:
+        stated = ", ".join(f"{name} {count}" for name, count in sorted(found.crosswalks.items()))
+        console.print(f"equivalents stated: {stated}", soft_wrap=True)
     table = Table("source", "version", "licence", "read from")
     for source in found.sources:
         table.add_row(*map(escape, (source.name, source.version, source.licence, source.origin)))

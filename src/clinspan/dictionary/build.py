@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TextIO
 
 import marisa_trie
 
 from clinspan.dictionary import layout
-from clinspan.dictionary.layout import Entry, Source, SourceInfo, Term
+from clinspan.dictionary.layout import Entry, Source, SourceInfo, Term, code_of
 from clinspan.dictionary.normalise import is_acronym, name_forms
 from clinspan.dictionary.sources.packaged import packaged
 from clinspan.dictionary.store import Dictionary
@@ -31,6 +31,7 @@ class _Blob:
     """Texts one after the other in a file, and where each starts."""
 
     def __init__(self, file: Path, stack: ExitStack):
+        self._path = file
         self._file = stack.enter_context(file.open("wb"))
         self.starts = array("Q", [0])
 
@@ -38,6 +39,12 @@ class _Blob:
         data = text.encode("utf-8")
         self._file.write(data)
         self.starts.append(self.starts[-1] + len(data))
+
+    def texts(self) -> Iterator[str]:
+        """All that was added, in order, once the file is closed."""
+        with self._path.open("rb") as file:
+            for start, end in pairwise(self.starts):
+                yield file.read(end - start).decode("utf-8")
 
 
 class _Tables:
@@ -50,12 +57,15 @@ class _Tables:
         self._names = _Blob(folder / layout.NAMES, self._stack)
         self._ids = _Blob(folder / layout.CONCEPT_IDS, self._stack)
         self._definitions = _Blob(folder / layout.DEFINITIONS, self._stack)
+        self._equivalents = _Blob(folder / layout.EQUIVALENTS, self._stack)
+        self._codes: dict[str, list[int]] = {}
         self._name_concepts, self._name_sources, self._name_flags = array("I"), array("B"), array("B")
         self._preferred, self._types, self._definition_firsts = array("I"), array("I"), array("I", [0])
         self.sources: dict[str, int] = {}
         self.typesets: dict[tuple[str, ...], int] = {}
         self.acronyms = bytearray()
         """For each name, whether it must keep its case."""
+        self.crosswalks: dict[str, int] = {}
 
     def __enter__(self) -> "_Tables":
         return self
@@ -86,6 +96,11 @@ class _Tables:
         for definition in entry.definitions:
             self._definitions.add(definition)
         self._definition_firsts.append(self.definitions)
+        self._equivalents.add(" ".join(entry.equivalents))
+        for code in entry.equivalents:
+            self._codes.setdefault(code.casefold(), []).append(self.concepts - 1)
+            vocabulary = code.partition(":")[0]
+            self.crosswalks[vocabulary] = self.crosswalks.get(vocabulary, 0) + 1
 
     def _add_name(self, term: Term) -> None:
         number = self.names
@@ -111,8 +126,22 @@ class _Tables:
             (layout.CONCEPT_TYPES, self._types),
             (layout.CONCEPT_DEFINITIONS, self._definition_firsts),
             (layout.DEFINITION_STARTS, self._definitions.starts),
+            (layout.EQUIVALENT_STARTS, self._equivalents.starts),
         ):
             (self._folder / name).write_bytes(numbers)
+        self._finish_codes()
+
+    def _finish_codes(self) -> None:
+        if self._codes:
+            for concept, identifier in enumerate(self._ids.texts()):
+                stating = self._codes.get(code_of(identifier))
+                if stating is not None:
+                    stating.insert(0, concept)
+        codes = marisa_trie.Trie(self._codes)
+        codes.save(str(self._folder / layout.CODES))
+        having = [self._codes[codes.restore_key(place)] for place in range(len(codes))]
+        (self._folder / layout.CODE_STARTS).write_bytes(array("I", accumulate(map(len, having), initial=0)))
+        (self._folder / layout.CODE_CONCEPTS).write_bytes(array("I", [concept for one in having for concept in one]))
 
 
 def default_path() -> Path:
@@ -166,6 +195,8 @@ def _write(sources: Sequence[Source], folder: Path, progress: BuildProgress) -> 
     with (folder / "spool").open("w+", encoding="utf-8", newline="\n") as spool:
         with _Tables(folder, spool) as tables:
             for entry in _merged(sources):
+                if not entry.terms:
+                    continue  # equivalents of a concept that no source has
                 tables.add(entry)
                 if not tables.concepts % 1000:
                     progress("names", tables.names)
@@ -183,6 +214,7 @@ def _write(sources: Sequence[Source], folder: Path, progress: BuildProgress) -> 
         "definitions": tables.definitions,
         "keys": keys,
         "sources": [asdict(info) for info in _infos(sources)],
+        "crosswalks": tables.crosswalks,
         "source_names": list(tables.sources),
         "typesets": [list(types) for types in tables.typesets],
         "type_definitions": {name: text for source in sources for name, text in source.type_definitions().items()},
@@ -221,6 +253,7 @@ def _merge(entries: Sequence[Entry]) -> Entry:
         tuple(dict.fromkeys(term for entry in entries for term in entry.terms)),
         tuple(dict.fromkeys(kind for entry in entries for kind in entry.types)),
         tuple(dict.fromkeys(definition for entry in entries for definition in entry.definitions)),
+        tuple(dict.fromkeys(code for entry in entries for code in entry.equivalents)),
     )
 
 

@@ -103,7 +103,7 @@ class Index:
         self.info = layout.Info(
             bytes=sum(manifest["files"].values()),
             sources=tuple(SourceInfo(**source) for source in manifest["sources"]),
-            **{name: manifest[name] for name in ("built", "concepts", "names", "definitions", "keys")},
+            **{name: manifest[name] for name in ("built", "concepts", "names", "definitions", "keys", "crosswalks")},
         )
         ranks = {source.name: rank for rank, source in enumerate(self.info.sources)}
         self.source_names: list[str] = manifest["source_names"]
@@ -125,6 +125,10 @@ class Index:
         self._concept_types = Numbers(folder / layout.CONCEPT_TYPES)
         self._concept_definitions = Numbers(folder / layout.CONCEPT_DEFINITIONS)
         self._definitions = Texts(folder / layout.DEFINITIONS, folder / layout.DEFINITION_STARTS)
+        self._stated = Texts(folder / layout.EQUIVALENTS, folder / layout.EQUIVALENT_STARTS)
+        self._codes = _trie(folder / layout.CODES)
+        self._code_starts = Numbers(folder / layout.CODE_STARTS)
+        self._code_concepts = Numbers(folder / layout.CODE_CONCEPTS)
 
     def having(self, key: int) -> Sequence[int]:
         """The numbers of the names that have this key."""
@@ -147,6 +151,15 @@ class Index:
         """The first of a concept's definitions, empty when it has none."""
         first, end = self._concept_definitions.pair(concept)
         return self._definitions[first] if first < end else ""
+
+    def stated(self, concept: int) -> Sequence[str]:
+        """The ids that a concept's source states for it in other vocabularies."""
+        return self._stated[concept].split()
+
+    def coded(self, code: str) -> Sequence[int]:
+        """The concepts that have an id or state it, its owner first; none where no concept states it."""
+        place = self._codes.get(code)
+        return () if place is None else self._code_concepts.slice(*self._code_starts.pair(place))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -4,15 +4,16 @@ A dictionary's folder holds `manifest.json` and one folder with the files it nam
 replaces the manifest, so that a reader sees the old index or the new one and never a mixture.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the files, the normal forms or the packaged vocabularies' reading change."""
 MANIFEST_KEYS = frozenset(
     {"folder", "format", "byteorder", "built", "concepts", "names", "definitions", "keys"}
-    | {"sources", "source_names", "typesets", "type_definitions", "files"}
+    | {"sources", "source_names", "typesets", "type_definitions", "files", "crosswalks"}
 )
 
 KEYS = "keys.marisa"
@@ -44,11 +45,20 @@ CONCEPT_DEFINITIONS = "concept_definitions.u32"
 """Concept c has the definitions [c, c + 1) of this list of starts."""
 DEFINITIONS = "definitions.utf8"
 DEFINITION_STARTS = "definition_starts.u64"
+EQUIVALENTS = "equivalents.utf8"
+EQUIVALENT_STARTS = "equivalent_starts.u64"
+"""For each concept the ids that its source states for it in other vocabularies, parted by spaces."""
+CODES = "codes.marisa"
+"""Trie of all ids that any concept states, in small letters."""
+CODE_STARTS = "code_starts.u32"
+"""For id k, the concepts that have or state it are CODE_CONCEPTS[starts[k]:starts[k + 1]], its owner first."""
+CODE_CONCEPTS = "code_concepts.u32"
 
 LONGEST_KEY = 160
 """Characters of a normal form; longer names (chemical formulas, mostly) can be found by `find` alone."""
 MISSPELT_FROM = 6
 """Letters of the shortest word that may be misspelt."""
+_CUI = re.compile(r"C\d{7}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +76,34 @@ class Entry:
 
     Attributes:
         id: the source's own identifier; entries of one id are one concept.
+        terms: none in a source of equivalents alone, whose entries add to those of other sources.
+        equivalents: ids of other vocabularies that the source states for the same, such as `MESH:D009203`.
+
+    Raises:
+        ValueError: when an equivalent is not `VOCABULARY:ID`, without a space.
     """
 
     id: str
     terms: tuple[Term, ...]
     types: tuple[str, ...] = ()
     definitions: tuple[str, ...] = ()
+    equivalents: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for code in self.equivalents:
+            if not is_code(code):
+                raise ValueError(f"an equivalent is VOCABULARY:ID without a space, not {code!r}")
+
+
+def is_code(code: str) -> bool:
+    """Whether it is an id with its vocabulary before it, as `MESH:D009203` is."""
+    vocabulary, colon, identifier = code.partition(":")
+    return bool(vocabulary and colon and identifier) and not any(c.isspace() for c in code)
+
+
+def code_of(identifier: str) -> str:
+    """An id as other vocabularies state it, in small letters: those of UMLS stand without their vocabulary."""
+    return (f"UMLS:{identifier}" if _CUI.fullmatch(identifier) else identifier).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +160,7 @@ class Info:
         built: when, as an ISO 8601 time in UTC.
         concepts, names, definitions: counts; a name counts once for each concept and source that has it.
         keys: distinct normal forms.
+        crosswalks: for each vocabulary how many of its ids sources state as equivalents.
     """
 
     built: str
@@ -137,3 +170,4 @@ class Info:
     keys: int
     bytes: int
     sources: tuple[SourceInfo, ...]
+    crosswalks: Mapping[str, int] = field(default_factory=dict)

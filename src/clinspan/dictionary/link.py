@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from clinspan.dictionary.match import Sense
+from clinspan.dictionary.match import WEIGHT, Sense, TermMatch
 from clinspan.dictionary.normalise import is_acronym
 from clinspan.dictionary.probability import How, LinkReason, probability, reason_of
 from clinspan.dictionary.senses import KINDS, short_forms
@@ -126,7 +126,8 @@ class Linker:
         self._dictionary = dictionary
         self._types = LabelTypes(labels)
         self._settings = settings or LinkSettings()
-        known = {source.name.casefold(): source.name for source in dictionary.info.sources}
+        known = {name.casefold(): name for name in dictionary.info.crosswalks}
+        known |= {source.name.casefold(): source.name for source in dictionary.info.sources}
         for code in self._settings.wanted:
             if code not in known:
                 fix = did_you_mean(code, known)
@@ -167,26 +168,29 @@ class Linker:
         said = place.of(written.text)
         long = written.long_form(said)
         if long is not None:
-            return self._read(senses or self._dictionary.find(long, fuzzy=False), label, How.DEFINED)
+            return self._read(self._dictionary.find(long, fuzzy=False), long, label, How.DEFINED)
         chosen = short_forms().choose(written.text, place, self._types.types_of(label))
         if chosen is not None:
             kind = KINDS.get(chosen.meaning.kind, frozenset())
             meant = self._dictionary.find(chosen.meaning.name, fuzzy=False) if kind else ()
             fit = [sense for sense in meant if not sense.types or not kind.isdisjoint(sense.types)]
-            return self._read(fit, label, How.LISTED, chosen.share)
+            return self._read(fit, chosen.meaning.name, label, How.LISTED, chosen.share)
         found = senses or self._dictionary.find(said)
         if is_acronym(said):
             # A short form says too little to go against the label.
             fit = [sense for sense in found if self._types.label_of(sense) in (None, label)]
-            return self._read(fit, label, How.UNDEFINED)
-        return self._read(found, label, How.NAMED)
+            return self._read(fit, said, label, How.UNDEFINED)
+        return self._read(found, said, label, How.NAMED)
 
-    def _read(self, senses: Iterable[Sense], label: str, how: How, share: float = 1.0) -> Reading:
-        ordered = tuple(sorted(senses, key=lambda sense: self._types.label_of(sense) != label))
+    def _read(self, senses: Iterable[Sense], words: str, label: str, how: How, share: float = 1.0) -> Reading:
+        ordered = tuple(
+            sorted(senses, key=lambda sense: (self._types.label_of(sense) != label, -_closeness(sense, words)))
+        )
         if not ordered:
             return Reading((), how, share)
         same = {concept.id for concept in self._dictionary.equivalents(ordered[0])}
-        rival = any(sense.concept not in same for sense in ordered[1:] if sense.score >= ordered[0].score)
+        closest = _closeness(ordered[0], words)
+        rival = any(sense.concept not in same for sense in ordered[1:] if _closeness(sense, words) >= closest)
         return Reading(ordered, how, share, rival)
 
     def _made(self, reading: Reading, label: str) -> tuple[Concept, ...]:
@@ -220,3 +224,9 @@ class Linker:
                         given.add(one.id)
                         same = tuple(id for id in ids if id != one.id)
                         yield replace(one, score=concept.score, reason=concept.reason, equivalents=same)
+
+
+def _closeness(sense: Sense, words: str) -> float:
+    """A sense's score, as if it were exact where case alone differs: each vocabulary has capitals of its own."""
+    alike = sense.match is TermMatch.NORMALISED and sense.term.casefold() == words.casefold()
+    return sense.score / WEIGHT[TermMatch.NORMALISED] if alike else sense.score

@@ -29,13 +29,14 @@ class TermMatch(StrEnum):
     """It is the short form of such a term, defined in the same text."""
 
 
-_WEIGHT = {
+WEIGHT = {
     TermMatch.EXACT: 1.0,
     TermMatch.NORMALISED: 0.9,
     TermMatch.REORDERED: 0.8,
     TermMatch.FUZZY: 0.6,
     TermMatch.ABBREVIATION: 0.9,
 }
+"""How closely words agree, for ranking."""
 _SYNONYM = 0.95
 
 
@@ -78,7 +79,7 @@ def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.
         if cased and _bare(name) not in (bare, bare.removesuffix("s")):
             continue
         agreed = TermMatch.EXACT if kind is TermMatch.NORMALISED and name == surface else kind
-        score = _WEIGHT[agreed] * (1.0 if index.name_flags[number] & layout.PREFERRED else _SYNONYM)
+        score = WEIGHT[agreed] * (1.0 if index.name_flags[number] & layout.PREFERRED else _SYNONYM)
         concept = index.name_concepts[number]
         rank = (-score, index.source_ranks[index.name_sources[number]], number, agreed)
         if concept not in best or rank[:3] < best[concept][:3]:

@@ -4,15 +4,16 @@ A prefix search in a trie finds all terms that start at a token, whatever the di
 dictionary does not have is tried with its likely spellings, and "x of y" as "y x".
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import chain, permutations
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from clinspan.dictionary import layout
 from clinspan.dictionary.index import Index, read_manifest
-from clinspan.dictionary.layout import Info
+from clinspan.dictionary.layout import Info, code_of
 from clinspan.dictionary.match import Match, Sense, Speller, TermMatch, longest_apart, senses_of
 from clinspan.dictionary.normalise import is_acronym, normal_form
 from clinspan.dictionary.written import Written
@@ -119,10 +120,11 @@ class Dictionary:
         return None
 
     def equivalents(self, sense: Sense) -> tuple[Concept, ...]:
-        """What other vocabularies call the same: at most one concept of each, in the order of the sources.
+        """What other vocabularies call the same: at most one concept of each, those that a source states first.
 
-        A concept of another vocabulary is the same where its name is a name of this one, or this one's name is one of
-        its names, or two names of both agree, and no second concept of that vocabulary fits as well.
+        What no source states, names decide: a concept of another vocabulary is the same where its name is a name of
+        this one, or this one's name is one of its names, or two names of both agree, and no second concept of that
+        vocabulary fits as well.
         """
         known = self._same.get(sense.number)
         if known is None:
@@ -132,6 +134,45 @@ class Dictionary:
         return known
 
     def _equivalents(self, concept: int) -> Iterator[Concept]:
+        index = self._index
+        have = {_vocabulary(index.concept_ids[concept])}
+        for same in chain(self._stated(concept), self._named_alike(concept)):
+            if _vocabulary(same.id) not in have:
+                have.add(_vocabulary(same.id))
+                yield same
+
+    def _stated(self, concept: int) -> Iterator[Concept]:
+        """By its own source, by another vocabulary's source, or by both as the same concept of UMLS."""
+        index = self._index
+        for code in index.stated(concept):
+            yield self._known_as(code, concept)
+        own = code_of(index.concept_ids[concept])
+        shared = [code for code in (own, *index.stated(concept)) if code.casefold().startswith("umls:")]
+        for code in dict.fromkeys((own, *shared)):
+            # Where two concepts of one vocabulary say that they are the same, it is not known which is.
+            others = [other for other in index.coded(code.casefold()) if other != concept]
+            counted = Counter(_vocabulary(index.concept_ids[other]) for other in others)
+            for other in others:
+                if counted[_vocabulary(index.concept_ids[other])] == 1:
+                    yield self._concept(other)
+                    yield from (self._known_as(stated, other) for stated in index.stated(other))
+
+    def _known_as(self, code: str, concept: int) -> Concept:
+        """The concept with an id, called as `concept` is where the dictionary does not have it."""
+        index = self._index
+        owners = [one for one in index.coded(code.casefold()) if code_of(index.concept_ids[one]) == code.casefold()]
+        if owners:
+            return self._concept(owners[0])
+        called = index.names[index.concept_names[concept]]
+        return Concept(code, called, code.partition(":")[0], index.types(concept))
+
+    def _concept(self, concept: int) -> Concept:
+        index = self._index
+        shown = index.concept_names[concept]
+        source = index.source_names[index.name_sources[shown]]
+        return Concept(index.concept_ids[concept], index.names[shown], source, index.types(concept))
+
+    def _named_alike(self, concept: int) -> Iterator[Concept]:
         index = self._index
         shown = index.concept_names[concept]
         own = index.name_sources[shown]
@@ -148,8 +189,8 @@ class Dictionary:
         for source in sorted(votes, key=index.source_ranks.__getitem__):
             (there, best), *others = sorted(votes[source].items(), key=lambda vote: vote[1], reverse=True)
             if (best[0] or best[1] > 1) and not (others and others[0][1] == best):
-                called = index.names[index.concept_names[there]]
-                yield Concept(index.concept_ids[there], called, index.source_names[source], index.types(there))
+                yield self._concept(there)
+                yield from self._stated(there)
 
     def _everywhere(self, written: Written, fuzzy: bool) -> dict[Span, Match]:
         """All matches by their places; kept with the text, since proposals, facts and links ask about the same one."""
@@ -262,6 +303,10 @@ class Dictionary:
         for start, end, key in self._walk(changed, range(at - first + 1)):
             if end > at - first and (end - start > 1 or len(other) >= _ALONE_FROM):
                 yield _Hit(first + start, first + end, key, TermMatch.FUZZY)
+
+
+def _vocabulary(identifier: str) -> str:
+    return code_of(identifier).partition(":")[0]
 
 
 def _kind(senses: Sequence[Sense], kind: TermMatch, surface: str) -> TermMatch:

@@ -12,6 +12,7 @@ from clinspan.document import Span
 
 _BRACKET = re.compile(r"\(([^()\[\]]{2,80})\)|\[([^()\[\]]{2,80})\]")
 _WORD = re.compile(r"\S+")
+_PART = re.compile(r"[^\W_]+")
 _SENTENCE_END = re.compile(r"[.;:!?]\s")
 _LONGEST_SHORT = 10
 _REACH = 1000
@@ -67,6 +68,10 @@ def _long_before(before: str, short: str, short_start: int) -> Abbreviation | No
     if not words:
         return None
     start = _align(short, before, words[0].start())
+    initials = _initials(short, before, sentence)
+    # "Myotonic dystrophy (DM)" follows the order of another language. Letters in order would be sought further left.
+    if initials is not None and (initials[1] or start is None or start < initials[0]):
+        start = initials[0]
     if start is None or len(before) - start <= len(short):
         return None
     # What holds the short form itself is no long form of it: a unit in brackets in each row of a table, for one.
@@ -74,6 +79,17 @@ def _long_before(before: str, short: str, short_start: int) -> Abbreviation | No
         return None
     span = Span(start, len(before))
     return Abbreviation(short, Span(short_start, short_start + len(short)), span.of(before), span)
+
+
+def _initials(short: str, text: str, first: int) -> tuple[int, bool] | None:
+    """Where the last words start whose first letters are those of the short form, and whether in its order."""
+    letters = short.casefold()
+    words = list(_PART.finditer(text, first))[-len(letters) :]
+    initials = "".join(word.group()[0].casefold() for word in words)
+    if not short.isalpha() or sorted(initials) != sorted(letters):
+        return None
+    start = words[0].start()
+    return None if start > first and text[start - 1] == "-" else (start, initials == letters)
 
 
 def _short_before(before: str, long: str, long_start: int) -> Abbreviation | None:

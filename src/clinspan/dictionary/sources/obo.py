@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
+from clinspan.dictionary.sources.equivalents import stated_code
 from clinspan.dictionary.sources.tabular import read_lines
 from clinspan.errors import DictionaryError
 
@@ -114,7 +115,17 @@ class Obo(Small):
             tuple(dict.fromkeys(terms)),
             types,
             tuple(_unescape(found.group(1)) for found in definitions if found and found.group(1)),
+            tuple(_equivalents(identifier, stanza.get("xref", ()))),
         )
+
+
+def _equivalents(identifier: str, xrefs: Sequence[str]) -> Iterator[str]:
+    """The ids of other vocabularies among cross references; of MONDO's those alone that it says are equivalent."""
+    own = identifier.partition(":")[0]
+    for xref in xrefs:
+        code = stated_code(xref.split(" ")[0])
+        if code and not code.startswith(f"{own}:") and (own != "MONDO" or "MONDO:equivalentTo" in xref):
+            yield code
 
 
 def _ancestors(identifier: str, parents: dict[str, list[str]], known: dict[str, frozenset[str]]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from clinspan.dictionary.layout import Entry, Small, Source, SourceInfo, Term
+from clinspan.dictionary.sources.equivalents import Sssom, mondo_equivalents
 from clinspan.dictionary.sources.obo import Obo
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
 from clinspan.dictionary.sources.tabular import Table
@@ -174,7 +175,8 @@ def _mondo_entries(file: Path) -> Iterator[Entry]:
         names = [term["label"], *term.get("synonyms", ())]
         terms = [Term(name, "MONDO", preferred=place == 0) for place, name in enumerate(dict.fromkeys(names))]
         definition = term.get("description")
-        yield Entry(identifier, tuple(terms), types, (definition,) if definition else ())
+        same = mondo_equivalents().get(identifier, ())
+        yield Entry(identifier, tuple(terms), types, (definition,) if definition else (), same)
 
 
 def _json(file: Path) -> Mapping[str, Any]:
@@ -311,7 +313,8 @@ PACKAGED = "packaged"
 _ONTOLOGIES = {"hp": ("HPO", hpo_types), "doid": ("DOID", doid_types), "mondo": ("MONDO", mondo_types)}
 
 _KINDS = (
-    "a META folder with MRCONSO.RRF, a file .obo, .tsv, .csv or .jsonl, or the word packaged for the open vocabularies"
+    "a META folder with MRCONSO.RRF, a file .obo, .tsv, .csv, .jsonl or .sssom.tsv, "
+    "or the word packaged for the open vocabularies"
 )
 
 
@@ -340,6 +343,8 @@ def resolve(name: str, *, keep: RrfFilter | None = None, types: tuple[str, ...] 
             name, types_of = _ONTOLOGIES[path.stem]
             return (Obo(path, name=name, types_of=types_of),)
         return (Obo(path, types_of=lambda _id, _kinds: types),)
+    if path.name.endswith(".sssom.tsv"):
+        return (Sssom(path),)
     if path.suffix in (".tsv", ".csv", ".txt", ".jsonl", ".ndjson"):
         return (Table(path, types=types),)
     raise DictionaryError(f"a file {path.suffix or 'without ending'} is not known", where=name, expected=_KINDS)

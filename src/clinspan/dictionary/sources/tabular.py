@@ -1,4 +1,4 @@
-"""Lists of one's own: TSV, CSV and JSON Lines with the fields id, name, synonyms, type and definition."""
+"""Lists of one's own: TSV, CSV and JSON Lines with the fields id, name, synonyms, type, definition and equivalents."""
 
 import csv
 import json
@@ -6,19 +6,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
+from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term, is_code
 from clinspan.errors import DictionaryError, did_you_mean
 
 _ALIASES = {"semantic_type": "type", "types": "type", "semantic_types": "type", "synonym": "synonyms"}
-_FIELDS = ("id", "name", "synonyms", "type", "definition", "source")
+_FIELDS = ("id", "name", "synonyms", "type", "definition", "source", "equivalents")
 _SEPARATOR = "|"
 
 
 class Table(Small):
     """A TSV or CSV file with a header line, or a JSON Lines file.
 
-    Only `name` is needed; `id` is the name where it is missing. In TSV and CSV, synonyms and types are separated by
-    "|"; in JSON Lines they are lists. Fields that are not known are passed over in JSON Lines and refused in a header.
+    Only `name` is needed; `id` is the name where it is missing. In TSV and CSV, synonyms, types and equivalents are
+    separated by "|"; in JSON Lines they are lists. Fields that are not known are passed over in JSON Lines and refused
+    in a header.
 
     Args:
         types: of the rows that state none.
@@ -83,7 +84,12 @@ class Table(Small):
         terms = tuple(Term(text, source, preferred=place == 0) for place, text in enumerate(names))
         definition = _text(row, "definition", where)
         types = tuple(dict.fromkeys(_list(row, "type", where))) or self._default_types
-        return Entry(_text(row, "id", where) or name, terms, types, (definition,) if definition else ())
+        same = tuple(dict.fromkeys(_list(row, "equivalents", where)))
+        for code in same:
+            if not is_code(code):
+                expected = "VOCABULARY:ID without a space, such as ICD10CM:I21.9"
+                raise DictionaryError(f"the equivalent {code!r} is no id", where=where, expected=expected)
+        return Entry(_text(row, "id", where) or name, terms, types, (definition,) if definition else (), same)
 
 
 def _text(row: Mapping[str, Any], field: str, where: str) -> str:
