@@ -57,9 +57,13 @@ class ConfigError(ClinspanError):
 class MissingExtra(ClinspanError):
     """An optional part of clinspan is not installed."""
 
-    def __init__(self, package: str, extra: str, *, purpose: str):
+    def __init__(self, package: str | tuple[str, ...], extra: str, *, purpose: str):
+        if isinstance(package, tuple) and len(package) > 1:
+            missing = f"the packages {', '.join(package[:-1])} and {package[-1]}, which are not installed"
+        else:
+            missing = f"the package {(package if isinstance(package, str) else package[0])!r}, which is not installed"
         super().__init__(
-            f"{purpose} needs the package {package!r}, which is not installed",
+            f"{purpose} needs {missing}",
             fix=f"Install it with: pip install 'clinspan[{extra}]'",
         )
         self.package = package
@@ -70,7 +74,7 @@ class MissingExtra(ClinspanError):
         return (_rebuild_missing, (self.package, self.extra, self.purpose))
 
 
-def _rebuild_missing(package: str, extra: str, purpose: str) -> MissingExtra:
+def _rebuild_missing(package: str | tuple[str, ...], extra: str, purpose: str) -> MissingExtra:
     return MissingExtra(package, extra, purpose=purpose)
 
 

@@ -200,6 +200,9 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("encoder", Path, of=Of.PART,
                 help="A folder made by `clinspan tune-encoder`: it decides where no LLM is asked, and alone with "
                      "`--llm none`."),
+        Setting("yes", bool, of=Of.INPUT, default=False, short="-y",
+                help="Fetch a model that is missing without asking. Without it a terminal asks, and elsewhere it is an "
+                     "error."),
         Setting("allow-remote", bool, of=Of.LLM, default=False,
                 help="Let notes leave this machine for that address."),
         Setting("concurrency", int, of=Of.LLM, least=1,

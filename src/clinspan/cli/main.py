@@ -2,68 +2,51 @@
 
 import signal
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from clinspan.cli import (
-    ablate,
-    assess,
-    calibrate,
-    convert,
-    dictionary,
-    doctor,
-    evaluate,
-    examples,
-    ground,
-    labels,
-    models,
-    report,
-    review,
-    runs,
-    serve,
-    tag,
-    tune,
-)
+import clinspan
+from clinspan.cli.menu import SETTINGS, Entry, menu
 from clinspan.errors import ClinspanError
+
+_TAG, _CHECK, _IMPROVE, _KEEP = "Find entities", "Check and correct", "Improve", "What is on this machine"
+
+COMMANDS = {
+    "tag": Entry("clinspan.cli.tag:tag", "Find the entities in notes.", _TAG),
+    "demo": Entry("clinspan.cli.tag:demo", "Tag the eight notes that come with clinspan.", _TAG),
+    "serve": Entry("clinspan.cli.serve:serve", "Answer other programs over HTTP.", _TAG),
+    "report": Entry("clinspan.cli.report:report", "Write results as one HTML page.", _TAG),
+    "convert": Entry("clinspan.cli.convert:convert", "Write results or a corpus in another format.", _TAG),
+    "assess": Entry("clinspan.cli.assess:assess", "Say of entities whether they are present, absent, past ...", _TAG),
+    "ground": Entry("clinspan.cli.ground:ground", "Find given entities in their texts.", _TAG),
+    "labels": Entry("clinspan.cli.labels:app", "List, show and check label sets.", _TAG),
+    "review": Entry("clinspan.cli.review:app", "Keep notes that people correct.", _CHECK),
+    "evaluate": Entry("clinspan.cli.evaluate:evaluate", "Score entities against annotated notes.", _CHECK),
+    "examples": Entry("clinspan.cli.examples:app", "Build a pool of examples for prompts.", _IMPROVE),
+    "calibrate": Entry("clinspan.cli.calibrate:calibrate", "Turn scores into probabilities.", _IMPROVE),
+    "tune": Entry("clinspan.cli.tune:tune", "Tune a small LLM on annotated notes.", _IMPROVE),
+    "tune-encoder": Entry("clinspan.cli.tune:tune_encoder", "Tune an encoder on annotated notes.", _IMPROVE),
+    "export-encoder": Entry("clinspan.cli.tune:export_encoder", "Make a tuned encoder small and fast.", _IMPROVE),
+    "ablate": Entry("clinspan.cli.ablate:ablate", "Measure what each part contributes.", _IMPROVE),
+    "doctor": Entry("clinspan.cli.doctor:doctor", "Say what is installed and whether it works.", _KEEP),
+    "models": Entry("clinspan.cli.models:app", "List and fetch models.", _KEEP),
+    "dictionary": Entry("clinspan.cli.dictionary:app", "Build medical dictionaries and look into them.", _KEEP),
+    "runs": Entry("clinspan.cli.runs:app", "List, resume and delete long runs.", _KEEP),
+    "cache": Entry("clinspan.cli.runs:cache", "List and delete cached answers.", _KEEP),
+}
 
 app = typer.Typer(
     name="clinspan",
-    help="Finds the entities in clinical and biomedical text with language models, and verifies every one of them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find the entities in clinical and biomedical text, each verified against the text.",
+    cls=menu(COMMANDS),
+    **SETTINGS,
 )
-app.add_typer(labels.app, name="labels")
-app.add_typer(models.app, name="models")
-app.add_typer(dictionary.app, name="dictionary")
-app.add_typer(examples.app, name="examples")
-app.add_typer(review.app, name="review")
-app.add_typer(runs.app, name="runs")
-app.add_typer(runs.cache, name="cache")
-app.command()(tag.tag)
-app.command()(tag.demo)
-app.command()(serve.serve)
-app.command()(calibrate.calibrate)
-app.command()(ground.ground)
-app.command()(doctor.doctor)
-app.command()(assess.assess)
-app.command()(evaluate.evaluate)
-app.command()(tune.tune)
-app.command()(tune.tune_encoder)
-app.command()(tune.export_encoder)
-app.command()(convert.convert)
-app.command()(report.report)
-app.command()(ablate.ablate)
 
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"clinspan {version('clinspan')}")
+        typer.echo(f"clinspan {clinspan.__version__}")
         raise typer.Exit
 
 
@@ -83,8 +66,9 @@ def main() -> None:
     try:
         app()
     except ClinspanError as error:
-        Console(stderr=True, highlight=False).print("[bold red]error:[/]", escape(str(error)), soft_wrap=True)
+        typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        typer.echo(str(error), err=True)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        Console(stderr=True).print("stopped")
+        typer.echo("stopped", err=True)
         sys.exit(130)

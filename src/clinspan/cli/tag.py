@@ -12,6 +12,7 @@ import typer
 
 from clinspan import samples
 from clinspan.cli.evaluate import say_recognised
+from clinspan.cli.fetching import fetch_missing
 from clinspan.cli.opening import check_engine, check_examples, gold_of, opening, pool_of, tagging
 from clinspan.cli.recording import Keep, arguments, estimate, recorded
 from clinspan.cli.run import RunFiles, run
@@ -22,6 +23,7 @@ from clinspan.runs.cluster import ClusterSettings
 from clinspan.runs.folder import Description, settings_of
 from clinspan.settings import SETTINGS, TAGGING_SETTINGS, Of, Setting
 from clinspan.tagging import open as parts
+from clinspan.tagging.needs import missing_models
 from clinspan.tagging.recipe import TaggerRecipe
 from clinspan.tagging.tagger import Tagger
 
@@ -102,6 +104,7 @@ def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
     cluster = ClusterSettings(address=asked.ray_address, allow_remote=asked.allow_remote, workers=asked.ray_workers)
     check_engine(asked.engine, cluster)
     recipe = recipe_of(asked)
+    fetch_missing(missing_models(recipe.llm), yes=asked.yes, quiet=asked.quiet)
     with ExitStack() as stack:
         with opening(asked.quiet):
             made = recipe.make()
@@ -191,6 +194,7 @@ def demo(
     labels: Annotated[str, typer.Option(help="The label set to ask for.")] = "problem-treatment-test",
     llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Fetch a model that is missing without asking.")] = False,
 ) -> None:
     """Tags the notes that come with clinspan and writes entities.jsonl and report.html.
 
@@ -202,7 +206,10 @@ def demo(
     except OSError as error:
         raise OutputError(f"cannot be made: {error.strerror}", where=str(output)) from error
     files.check()
+    wanted = parts.labels(labels)
+    decides, _ = parts.chosen(llm, None, wanted, parts.form("tanl"))
+    fetch_missing(missing_models(decides), yes=yes)
     with opening(quiet=False):
-        tagger = Tagger.open(llm, labels=labels)
+        tagger = Tagger.open(llm, labels=wanted)
         tagger.check_labels()
     raise typer.Exit(run(tagger, samples.load(), files))

@@ -102,6 +102,11 @@ class Model:
         return sum(file.bytes for file in self.files)
 
     @property
+    def megabytes(self) -> str:
+        """That size as people read it."""
+        return f"{self.bytes / 1e6:.0f} MB"
+
+    @property
     def folder(self) -> Path:
         """Where its files lie once they are pulled."""
         return cache_folder() / "models" / self.name

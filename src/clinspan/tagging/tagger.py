@@ -18,6 +18,7 @@ from clinspan.formats.base import Format
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.llms.base import closing as closing_llm
+from clinspan.tagging import needs
 from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
@@ -134,6 +135,7 @@ class Tagger:
         calibration: Calibration | str | Path | None = None,
         examples: Pool | str | Path | None = None,
         taught: Iterable[Document] = (),
+        fetch: bool = False,
         **options: object,
     ) -> Self:
         """Makes a tagger out of names; a part that is open already is taken as it is.
@@ -154,6 +156,7 @@ class Tagger:
                 come with clinspan, which an LLM that follows instructions is shown by default where they were
                 annotated for the labels; `select="fixed"` shows it the label set's own.
             taught: see `Tagger`.
+            fetch: fetch the model into the cache folder when it is missing; without it, that is an error.
             options: any other setting of `clinspan tag` that is the LLM's (`base_url`, `timeout`) or says how to tag
                 (`window_tokens`, `facts`, `select`, `k`).
 
@@ -164,6 +167,8 @@ class Tagger:
         wanted, form = parts.labels(labels), parts.form(format)
         llm, encoder = parts.chosen(llm, encoder, wanted, form, adapter=adapter)
         chosen, asked, of_encoder = parts.divided(options, llm, encoder)
+        needs.check_packages(llm, encoder, dictionary)
+        needs.have_models(llm, fetch=fetch)
         opened = parts.llm(llm, wanted, form, adapter=adapter, **asked)
         reader = parts.encoder(encoder, wanted, form, alone=opened is None, **of_encoder)
         taught, known = tuple(taught), parts.dictionary(dictionary)

