@@ -77,8 +77,8 @@ def serve(
 ) -> None:
     """Serves the tagger over HTTP: texts, jobs with progress, labels, the dictionary, and counts for Prometheus.
 
-    GET /openapi.json describes all of it. There is no page for people yet. SIGTERM and Ctrl-C end the service once
-    what runs is done; a second one ends it at once.
+    GET /openapi.json describes all of it; the address itself is a page for people. SIGTERM and Ctrl-C end the service
+    once what runs is done; a second one ends it at once.
 
     Example: `clinspan serve --labels problem-treatment-test --port 8750`
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from clinspan.errors import ConfigError
 from clinspan.examples.pool import Pool
 from clinspan.review.loop import Reviews
-from clinspan.server import faults, review_routes, routes
+from clinspan.server import faults, page, review_routes, routes
 from clinspan.server.guard import Guard
 from clinspan.server.service import Service
 from clinspan.server.settings import FORCED, ServerSettings
@@ -48,6 +48,7 @@ def application(service: Service) -> ASGIApp:
         included.append(routes.examples)
     if service.reviews is not None:
         included.append(review_routes.router)
+    app.include_router(page.router)
     app.include_router(routes.health, responses=routes.STRANGERS)
     for router in included:
         app.include_router(router, dependencies=needs, responses=routes.STRANGERS)

@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clinspan.server.faults import fault
+from clinspan.server.page import is_page
 from clinspan.server.service import Service
 from clinspan.server.settings import is_this_machine
 
@@ -27,7 +28,7 @@ HEADERS = {
 }
 """On every answer. There is none that lets another site read it (CORS)."""
 OPEN_PATHS = frozenset({"/health"})
-"""Paths that need no token."""
+"""Paths that need no token, beside the page's files."""
 _BODY_SECONDS = 30.0
 _DISCARDED_SECONDS = 2.0
 _JSON = re.compile(r"application/([\w.+-]+\+)?json", re.ASCII | re.IGNORECASE)
@@ -66,7 +67,10 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    # The page's own files say more.
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
@@ -105,7 +109,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] != headers.get("host", ""):
             return fault(403, "pages of other sites may not ask")
-        if token is None or path in OPEN_PATHS:
+        if token is None or path in OPEN_PATHS or is_page(path):
             return None
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
