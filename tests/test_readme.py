@@ -23,6 +23,7 @@ def quickstart() -> str:
 
 def commands() -> list[str]:
     lines = re.findall(r"^\$ (clinspan .*)$", README, flags=re.M)
+    assert lines
     # A server of its own cannot be had here; that line's options are checked with all others of the pages.
     return [line for line in lines if "openai:" not in line]
 

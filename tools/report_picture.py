@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "report.png"
 
-SHOWN = 12  # which of the entities that have a concept
+SHOWN = 8  # which of the entities that have a concept
 
 
 def main() -> None:
