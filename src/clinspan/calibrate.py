@@ -16,6 +16,7 @@ from clinspan.grounding.boundaries import BoundaryRules
 from clinspan.llms.base import LLM, SeesLogits, Wrapper
 from clinspan.messages import Completion, Request
 from clinspan.tagging.calibration import Calibration, Dial, log_odds
+from clinspan.tagging.promise import Promise
 from clinspan.tagging.tagger import Tagger
 
 
@@ -207,6 +208,45 @@ def learn_from(gold: Sequence[Document], found: Sequence[Document]) -> Learned:
             fix = "Tag this gold with `clinspan tag`."
             raise InputError(f"document {document.id!r} {fault} what was tagged", fix=fix)
     return _learned(gold, [_Trial(0.0, tuple(by_id[document.id] for document in gold))], dials=True)
+
+
+def candidates(
+    tagger: Tagger,
+    gold: Sequence[Document],
+    *,
+    consider: float | None = None,
+    done: Callable[[], None] = lambda: None,
+) -> tuple[Document, ...]:
+    """The documents with all that the tagger finds, and raw scores: what a promise is made on.
+
+    Args:
+        tagger: as it will be used, but for its calibration, which is set aside.
+        gold: its entities are not looked at.
+        consider: see `TagSettings`.
+        done: called after each document.
+    """
+    return _try(tagger.with_(settings=replace(tagger.settings, consider=consider)), gold, 0.0, done).found
+
+
+def keep(promise: Promise, gold: Sequence[Document], found: Iterable[Document]) -> Calibration:
+    """A calibration that keeps a promise, with the curve of each label fitted on what it lets through.
+
+    The curve says what scores mean. The thresholds are on raw scores, so that what it learns from the same documents
+    takes nothing from the guarantee; dials and boundary rules would, and there are none.
+
+    Args:
+        promise: was made on these documents.
+        gold: annotated.
+        found: the same documents, by id, as they were tagged without calibration.
+    """
+    by_id = {document.id: document for document in found}
+    passed = []
+    for document in gold:
+        thresholds = promise.thresholds(document)
+        for one in judge(document, by_id[document.id]):
+            if one.label in thresholds and one.score is not None and one.score >= thresholds[one.label].review:
+                passed.append(one)
+    return Calibration(dials=choose(passed, {}, drop=False), promise=promise)
 
 
 def _check(gold: Sequence[Document]) -> None:

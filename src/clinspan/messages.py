@@ -52,6 +52,8 @@ class CopyConstraint:
         label_bias: added to the log-odds of a label, by name.
         candidate_bias: added to the log-odds of opening where a candidate starts.
         attributes: what is asked of the mentions of a label, by its name, in the order in which an answer writes it.
+        consider: name each mention that has at least this probability too, though it is not in the likeliest set; they
+            may overlap. For those that know the probabilities of all, as encoders do. None: the likeliest set alone.
     """
 
     text: str
@@ -62,6 +64,7 @@ class CopyConstraint:
     label_bias: Mapping[str, float] = field(default_factory=dict)
     candidate_bias: float = 0.0
     attributes: Mapping[str, tuple[AskedAttribute, ...]] = field(default_factory=dict)
+    consider: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,9 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="Added to the log-odds of an entity where the dictionary proposes one."),
         Setting("open-bias", float, at="open_bias",
                 help="Added to the log-odds of an entity anywhere: the recall dial."),
+        Setting("consider", float, at="consider", least=1e-6, most=1,
+                help="Of an encoder also the mentions with at least this probability that are not in the likeliest "
+                     "set; they may overlap. What `clinspan calibrate --recall` chooses from."),
         Setting("facts", FactsMode, at="facts.mode",
                 help="What the prompt tells of terms that the dictionary knows."),
         Setting("facts-budget", int, at="facts.budget", least=0,

@@ -23,6 +23,7 @@ from clinspan.classifier.scheme import (
     Head,
     Lattice,
     Unit,
+    considered,
     decode,
     lattice,
     together,
@@ -83,12 +84,15 @@ def described_mentions(readings: Sequence[Reading], constraint: CopyConstraint) 
 
 
 def _decided(scored: Lattice, found: Sequence[Unit], labels: Sequence[str], constraint: CopyConstraint) -> list[Found]:
-    """The best mentions of a lattice, under the constraint's biases and candidates."""
+    """The best mentions of a lattice, under the constraint's biases and candidates, and those to be considered too."""
     scored.mentions += constraint.open_bias
     scored.mentions += np.array([constraint.label_bias.get(label, 0.0) for label in labels])
     _use_candidates(scored, found, labels, constraint)
     _part_at_blank_lines(scored, found, constraint.text)
-    return decode(scored)
+    best = decode(scored)
+    if constraint.consider is None:
+        return best
+    return sorted({*best, *considered(scored, constraint.consider)}, key=lambda one: (one.first, -one.end, one.label))
 
 
 def _entity(one: Found, found: Sequence[Unit], label: str, text: str, said: Mapping[str, tuple[str, float]]) -> Entity:

@@ -285,6 +285,21 @@ def decode(scored: Lattice) -> list[Found]:
     ]
 
 
+def considered(scored: Lattice, least: float) -> list[Found]:
+    """Every mention whose probability is at least `least`, by place; they may overlap.
+
+    The probability of a mention is the share of all ways through the window, each with its score, that have it.
+    """
+    prefixes, suffixes = _prefixes(scored), _suffixes(scored)
+    count, longest, _ = scored.mentions.shape
+    stops = np.minimum(np.arange(count)[:, None] + np.arange(1, longest + 1), count)
+    ways = prefixes[:count, None, None] + scored.mentions + suffixes[stops][:, :, None] - prefixes[-1]
+    return [
+        Found(int(at), int(at + k + 1), int(label), _probability(float(ways[at, k, label]), 0.0))
+        for at, k, label in np.argwhere(ways >= np.log(least))
+    ]
+
+
 def _probability(way: float, all_ways: float) -> float:
     # Rounding may carry the sum of one way a hair above that of all.
     return float(min(1.0, np.exp(way - all_ways)))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -11,24 +11,32 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from clinspan.calibrate import OPEN_BIASES, Learned, learn, learn_from
+from clinspan.calibrate import OPEN_BIASES, Learned, candidates, keep, learn, learn_from
 from clinspan.cli.evaluate import renamings
 from clinspan.cli.opening import opening
 from clinspan.corpora import catalogue, inputs
 from clinspan.corpora.gold import Naming, sound
 from clinspan.corpora.gold import read as read_gold
-from clinspan.evaluation.match import checksum
+from clinspan.evaluation.match import Rule, checksum
+from clinspan.evaluation.thresholds import Asked
 from clinspan.files import refuse_existing, whole_file
 from clinspan.tagging import open as parts
 from clinspan.tagging.calibration import Calibration
+from clinspan.tagging.promise import Promise, make
 from clinspan.tagging.tagger import Tagger
+
+_PROMISE = "A promise"
+CONSIDERED = 0.005
+"""The least probability of what a promise of recall is chosen from, where nothing is said."""
+Right = Literal["strict", "relaxed"]
 
 
 def calibrate(
     gold: Annotated[Path, typer.Argument(help="Annotated documents that are in no evaluation split.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The TOML file to write.")],
     labels: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "disease",
-    llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "embedded",
+    llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "auto",
+    encoder: Annotated[Path | None, typer.Option(help="As for `clinspan tag`.")] = None,
     dictionary: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "open",
     form: Annotated[str, typer.Option("--format", help="As for `clinspan tag`.")] = "tanl",
     adapter: Annotated[str | None, typer.Option(help="As for `clinspan tag`.")] = None,
@@ -47,43 +55,111 @@ def calibrate(
     scores_alone: Annotated[
         bool, typer.Option("--scores-alone", help="Leave the dial alone, which decodes each document once, not thrice.")
     ] = False,
+    recall: Annotated[
+        float | None,
+        typer.Option(help="Promise to find at least this share of each label's mentions.", rich_help_panel=_PROMISE),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            help="Promise that at least this share of what is reported of each label is right. With --recall what lies "
+            "between goes to a person.",
+            rich_help_panel=_PROMISE,
+        ),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option(help="The probability that each promise for each label holds.", rich_help_panel=_PROMISE)
+    ] = 0.9,
+    right: Annotated[
+        Right, typer.Option(help="When a mention is right, as for `clinspan evaluate`.", rich_help_panel=_PROMISE)
+    ] = "strict",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="Thresholds apart for each kind of document that has enough: a metadata field, or `id` for the "
+            "letters that ids begin with.",
+            rich_help_panel=_PROMISE,
+        ),
+    ] = "",
+    consider: Annotated[
+        float,
+        typer.Option(
+            min=1e-6,
+            max=1,
+            help="For --recall: the least probability of an encoder's mentions that are looked at beside the likeliest "
+            "set. With --tagged, what they were tagged with.",
+            rich_help_panel=_PROMISE,
+        ),
+    ] = CONSIDERED,
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Learns from gold documents: the recall dial for each label, scores as probabilities, boundary conventions.
 
     The file it writes is given to `clinspan tag --calibration`. It says what it was learned from; use it with the same
-    model, labels and format.
+    model, labels and format. With --recall or --precision it makes a promise in place of dial and boundaries.
 
     Example: `clinspan calibrate train.jsonl -o calibration.toml --labels disease`
+
+    Example: `clinspan calibrate gold.jsonl -o promise.toml --labels medication --recall .9 --precision .9`
     """
     refuse_existing(output, force=force)
     console = Console(stderr=True, highlight=False)
     wanted, answers = parts.labels(labels), parts.form(form)
     read = read_gold([gold], Naming(wanted.names, renamings(renamed or ())), format=gold_from, lenient=lenient)
     documents = list(sound(read, [] if lenient else None, fix="Or go on with --lenient."))[:limit]
+    promised = recall is not None or precision is not None
+    # Before the documents are decoded, which takes long.
+    asked = Asked(recall, precision, confidence) if promised else None
     with opening(quiet=False):
-        model = parts.llm(llm, wanted, answers, adapter=adapter)
-    if tagged is not None:
-        learned = learn_from(documents, list(inputs.strict(catalogue.read(tagged))))
-    else:
-        tagger = Tagger.open(model, labels=wanted, format=answers, dictionary=dictionary)
-        biases = () if scores_alone else OPEN_BIASES
-        rounds = len(documents) * (len(biases) if biases and model is not None and model.constrains else 1)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("Decoding", total=rounds)
+        named, reader = parts.chosen(llm, encoder, wanted, answers, adapter=adapter)
+        # For what was tagged before the model's name is enough.
+        known = "none" if tagged is not None else dictionary
+        tagger = Tagger.open(named, labels=wanted, format=answers, dictionary=known, adapter=adapter, encoder=reader)
+    found = tuple(inputs.strict(catalogue.read(tagged))) if tagged is not None else None
+    learned = None
+    with tagger, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        if asked is not None:
+            task = bar.add_task("Decoding", total=len(documents))
+            least = consider if recall is not None else None
+            if found is None:
+                found = candidates(tagger, documents, consider=least, done=lambda: bar.advance(task))
+            about: dict[str, Any] = {"labels": wanted.names, "model": tagger.name, "data": gold.name, "consider": least}
+            calibration = keep(make(documents, found, asked, rule=Rule(right), by=by, **about), documents, found)
+        elif found is not None:
+            learned = learn_from(documents, found)
+            calibration = learned.calibration
+        else:
+            biases = () if scores_alone else OPEN_BIASES
+            rounds = len(biases) if biases and tagger.model is not None and tagger.model.constrains else 1
+            task = bar.add_task("Decoding", total=rounds * len(documents))
             learned = learn(tagger, documents, open_biases=biases, done=lambda: bar.advance(task))
+            calibration = learned.calibration
     source = {
-        "model": model.name if model else "none",
+        "model": tagger.model.name if tagger.model is not None else "none",
         "labels": wanted.name,
         "format": answers.name,
         "documents": f"{len(documents)} of {gold.name}, checksum {checksum(documents)}",
         "clinspan": version("clinspan"),
     }
-    calibration = replace(learned.calibration, learned_from=source)
+    calibration = replace(calibration, learned_from=source)
     with whole_file(output) as file:
         file.write(calibration.to_toml())
-    _show(console, learned, calibration)
+    if learned is not None:
+        _show(console, learned, calibration)
+    if calibration.promise is not None:
+        _show_promise(console, calibration.promise)
     console.print(f"written: {escape(str(output))}", soft_wrap=True)
+
+
+def _show_promise(console: Console, promise: Promise) -> None:
+    table = Table("label", "kind", "reported from", "to a person from", "documents", "mentions", "share to people")
+    for one in promise.kept:
+        what = one.threshold
+        between = f"{what.review:.3f}" if what.review < what.report else "none"
+        numbers = (f"{what.report:.3f}", between, str(what.documents), str(what.mentions), f"{what.reviewed:.0%}")
+        table.add_row(escape(one.label), escape(one.kind) or "all", *numbers)
+    console.print(table)
+    console.print(f"promised: {escape(promise.said)}", soft_wrap=True)
 
 
 def _show(console: Console, learned: Learned, calibration: Calibration) -> None:

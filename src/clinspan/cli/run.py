@@ -204,6 +204,11 @@ def _show(
         del rows["known to the dictionary"]
     else:
         rows["known to the dictionary"] = str(Coverage(summary.linked, summary.entities, tagger.dictionary.info.built))
+    promise = tagger.calibration.promise
+    if promise is not None:
+        rows["promise"] = promise.said
+        share = summary.reviewed / summary.entities if summary.entities else 0.0
+        rows["for a person to review"] = f"{summary.reviewed} of {summary.entities} entities ({share:.0%})"
     if summary.unread_lists:
         rows["candidates not read"] = f"in {summary.unread_lists} windows, which were asked without their facts"
     if summary.ungrounded:

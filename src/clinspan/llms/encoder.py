@@ -171,7 +171,7 @@ class EncoderLLM:
                 one = asked[number]
                 found = self._mentions([next(readings) for _ in one.windows], one.constraint)
                 answers[number] = Completion(
-                    render(one.constraint.text, found),
+                    render(one.constraint.text, found if one.constraint.consider is None else _apart(found)),
                     spans=tuple(FoundSpan(e.span, e.label, e.score, e.attributes, e.attribute_scores) for e in found),
                     constrained=True,
                     prompt_tokens=sum(len(ids) for ids, _ in one.windows),
@@ -241,6 +241,15 @@ class DescribedEncoder(EncoderLLM):
 
     def _mentions(self, readings: Sequence[Reading], constraint: CopyConstraint) -> list[Entity]:
         return described_mentions(readings, constraint)
+
+
+def _apart(found: Sequence[Entity]) -> list[Entity]:
+    """The likeliest of mentions that overlap, in order: brackets cannot cross."""
+    kept: list[Entity] = []
+    for one in sorted(found, key=lambda entity: -(entity.score or 0.0)):
+        if not any(one.span.overlaps(other.span) for other in kept):
+            kept.append(one)
+    return sorted(kept, key=lambda entity: entity.start)
 
 
 @dataclass(frozen=True, slots=True)

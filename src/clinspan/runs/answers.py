@@ -255,8 +255,10 @@ class Cache(Answers):
 
 
 def _demands(constraint: CopyConstraint) -> dict[str, object]:
-    """The constraint as it is hashed: without attributes where none are asked for, as in answers kept before."""
+    """The constraint as it is hashed: without what is not asked for, as in answers kept before."""
     demands = asdict(constraint)
+    if constraint.consider is None:
+        del demands["consider"]
     if not constraint.attributes:
         del demands["attributes"]
     return demands

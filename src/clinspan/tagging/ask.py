@@ -226,6 +226,7 @@ class Asker:
                 open_bias=self.open_bias,
                 candidate_bias=self.settings.candidate_bias,
                 attributes=asked_of(labels),
+                consider=self.settings.consider,
             )
         request = Request(messages, room, constraint, self.form.json_schema(labels))
         times.prompt += lap()

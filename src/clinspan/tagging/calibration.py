@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.document import Entity
-from clinspan.errors import ConfigError
+from clinspan.errors import ConfigError, InputError
 from clinspan.grounding.boundaries import BoundaryRules
+from clinspan.tagging.promise import Promise, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,18 @@ class Calibration:
         open_bias: added to the log-odds of opening a bracket, where the LLM decodes under a constraint.
         dials: by label.
         rules: boundary conventions.
+        promise: thresholds that keep a recall or a precision, on raw scores; no dial drops anything beside them.
     """
 
     open_bias: float = 0.0
     dials: Mapping[str, Dial] = field(default_factory=dict)
     rules: BoundaryRules = field(default_factory=BoundaryRules)
     learned_from: Mapping[str, str] = field(default_factory=dict)
+    promise: Promise | None = None
+
+    def __post_init__(self) -> None:
+        if self.promise is not None and (self.rules.rules or any(dial.min_score for dial in self.dials.values())):
+            raise ConfigError("a promise goes with neither dials nor boundary rules that change what is reported")
 
     def apply(self, entity: Entity, text: str) -> Entity | None:
         """The entity with its score as a probability and its boundaries corrected; None when the dial drops it."""
@@ -72,10 +79,12 @@ class Calibration:
             "# Made by `clinspan calibrate`; read by `clinspan tag --calibration`.",
             f"open_bias = {self.open_bias}",
         ]
-        lines += ["", "[learned_from]"] + [f"{key} = {_quoted(value)}" for key, value in self.learned_from.items()]
+        lines += ["", "[learned_from]"] + [f"{key} = {quoted(value)}" for key, value in self.learned_from.items()]
         for label, dial in self.dials.items():
-            lines += ["", f"[dials.{_quoted(label)}]", f"min_score = {dial.min_score}"]
+            lines += ["", f"[dials.{quoted(label)}]", f"min_score = {dial.min_score}"]
             lines += [f"slope = {dial.slope}", f"intercept = {dial.intercept}"]
+        if self.promise is not None:
+            lines += ["", self.promise.to_toml()]
         return "\n".join([*lines, "", self.rules.to_toml()])
 
     @classmethod
@@ -107,8 +116,9 @@ class Calibration:
                 dials={label: Dial(**dial) for label, dial in data.get("dials", {}).items()},
                 rules=BoundaryRules.from_toml(data),
                 learned_from=_texts(data.get("learned_from", {})),
+                promise=Promise.from_toml(data["promise"]) if "promise" in data else None,
             )
-        except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, InputError) as error:
             raise _no_calibration(error, where) from error
 
 
@@ -118,9 +128,3 @@ def _no_calibration(error: Exception, where: str) -> ConfigError:
 
 def _texts(table: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in table.items()}
-
-
-def _quoted(value: str) -> str:
-    """A TOML basic string."""
-    escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in value)
-    return f'"{escaped}"'

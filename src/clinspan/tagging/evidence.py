@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from clinspan.document import READ_STATES, Entity, MatchKind, Span, WindowState
+from clinspan.document import READ_STATES, Document, Entity, MatchKind, Span, WindowState
 from clinspan.formats.catalogue import by_name
 from clinspan.grounding.align import GroundingSettings
 from clinspan.grounding.merge import WindowEntities, merge
@@ -18,6 +18,7 @@ from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM, asking
 from clinspan.messages import CopyConstraint, Request
 from clinspan.tagging.calibration import Calibration
+from clinspan.tagging.promise import Thresholds, sort_out
 from clinspan.tagging.read import Question, read_answer
 from clinspan.tagging.settings import NAMED, profile_name
 from clinspan.text.placeholders import outside
@@ -145,10 +146,10 @@ def _is_free(span: Span, decided: Sequence[Span], taken: Sequence[Span]) -> bool
     return not owned and not any(span.overlaps(other) for other in taken)
 
 
-def encoded(encoder: LLM, text: str, labels: LabelSet) -> list[WindowEvidence]:
+def encoded(encoder: LLM, text: str, labels: LabelSet, *, consider: float | None = None) -> list[WindowEvidence]:
     """What an encoder finds in a document, in windows of its own, beside an LLM that reads longer ones."""
     cut = windows(text, NAMED[profile_name(encoder)].windows, count=encoder.count_tokens)
-    places = [CopyConstraint(window.span.of(text), labels.names) for window in cut]
+    places = [CopyConstraint(window.span.of(text), labels.names, consider=consider) for window in cut]
     questions = [Question(Request((), constraint=place), labels) for place in places]
     found = []
     with asking(encoder, (question.request for question in questions)) as answers:
@@ -169,6 +170,7 @@ class Decider:
         scores: whether probabilities are reported that no calibration says the meaning of.
         rule: says what is believed.
         terms: for each label those of its terms that stand whatever a model says, in lower case.
+        thresholds: what was promised asks for in the document at hand.
     """
 
     calibration: Calibration
@@ -176,6 +178,12 @@ class Decider:
     scores: bool
     rule: Rule = first_rule
     terms: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=dict)
+
+    def about(self, document: Document) -> "Decider":
+        """The same with the thresholds that what was promised asks for in a document."""
+        promise = self.calibration.promise
+        return self if promise is None else replace(self, thresholds=promise.thresholds(document))
 
     def entities(self, read: Sequence[WindowEvidence], proposals: Sequence[Entity], text: str) -> tuple[Entity, ...]:
         """The entities of a document.
@@ -196,7 +204,8 @@ class Decider:
         kept: dict[tuple[Span, str], Entity] = {}
         for one in believed:
             calibrated = self._calibrated(one, text)
-            learned = outside(calibrated, text) if calibrated is not None else None
+            sorted_out = sort_out(calibrated, one.score, self.thresholds) if calibrated is not None else None
+            learned = outside(sorted_out, text) if sorted_out is not None else None
             if learned is None:
                 continue
             place = (learned.span, learned.label)

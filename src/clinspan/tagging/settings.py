@@ -51,6 +51,8 @@ class TagSettings:
         candidates: how a constrained decoder uses the dictionary's proposals, see `CopyConstraint`.
         candidate_bias: added to the log-odds of opening a bracket where a proposal starts.
         open_bias: added to the log-odds of opening a bracket anywhere (the recall dial).
+        consider: an encoder names each mention that has at least this probability too, though it is not in the
+            likeliest set; None: that set alone.
         scores: whether the LLM's probabilities are reported without a calibration that says what they mean: not where
             a bias has made the decision.
         answer_tokens: room for the answer, as a multiple of the window's tokens (JSON and DICE need less than TANL).
@@ -68,6 +70,7 @@ class TagSettings:
     candidates: CandidateMode = "off"
     candidate_bias: float = 0.0
     open_bias: float = 0.0
+    consider: float | None = None
     scores: bool = True
     answer_tokens: float = 2.5
     ahead: int = 2048

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from clinspan.document import READ_STATES, Document, Entity, Span, WindowState
+from clinspan.tagging.promise import REVIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class Summary:
     """Windows whose list of candidates could not be had or read, so that they were asked without its facts."""
     linked: int = 0
     """Entities that the dictionary has a concept for."""
+    reviewed: int = 0
+    """Entities that a person is to look at."""
     states: Counter[WindowState] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
 
@@ -119,6 +122,7 @@ class Summary:
         for entity in document.entities:
             self.labels[entity.label] += 1
             self.linked += bool(entity.concepts)
+            self.reviewed += entity.attribute(REVIEW) is not None
 
     @property
     def unread_windows(self) -> int:

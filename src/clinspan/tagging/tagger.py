@@ -217,6 +217,11 @@ class Tagger:
         """What is asked about windows: the LLM, else the encoder; None for the dictionary alone."""
         return self.llm if self.llm is not None else self.encoder
 
+    @property
+    def name(self) -> str:
+        """Names what decides, the encoder beside an LLM too."""
+        return "+".join(model.name for model in (self.llm, self.encoder) if model is not None) or "dictionary"
+
     def with_model(self, model: LLM) -> Self:
         """Another tagger that asks this in place of `model`, which it wraps."""
         return self.with_(llm=model) if self.llm is not None else self.with_(encoder=model)
@@ -298,9 +303,11 @@ class Tagger:
         """Finds what the settings ask for and the parts cannot give, before a document is read.
 
         Raises:
-            ConfigError: naming it.
+            ConfigError: naming it; also where something was promised of another model or of other labels.
         """
         _ = self.demonstrations
+        if self.calibration.promise is not None:
+            self.calibration.promise.check(self.name, self.labels.names)
 
     def check_labels(self) -> None:
         """Finds the labels that nothing here can find, before a document is read.
@@ -388,6 +395,8 @@ class Tagger:
         if self.examples is not None:
             own = notes.is_own(self.examples)
             said["examples of"] = "the notes that come with clinspan" if own else str(self.examples.info.path)
+        if self.calibration.promise is not None:
+            said["promise"] = self.calibration.promise.said
         if self.calibration.open_bias:
             said["open-bias of the calibration"] = f"{self.calibration.open_bias:g}"
         windows = ("window-tokens", "window-sentences", "overlap-sentences")

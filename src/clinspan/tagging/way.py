@@ -19,6 +19,7 @@ from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.doubt import Doubter
 from clinspan.tagging.evidence import Decider, Evidence, WindowEvidence, encoded, state_of
 from clinspan.tagging.knowledge import Lookup, Proposer
+from clinspan.tagging.promise import PROMISE, REVIEW
 from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.stream import Steps, Stream, Underway
@@ -71,7 +72,7 @@ class Way:
             llm=model,
             labels=self.settings.prompt.asked(self.labels),
             form=self.format,
-            settings=self.settings,
+            settings=replace(self.settings, consider=self._consider),
             open_bias=self.settings.open_bias + self.decider.calibration.open_bias,
             lookup=self.lookup,
             demonstrations=self.demonstrations,
@@ -83,6 +84,12 @@ class Way:
                 self._tell(underway, progress)
                 if underway.done:
                     yield self._finish(underway, timed)
+
+    @property
+    def _consider(self) -> float | None:
+        """What a promise was made on is what it needs."""
+        promise = self.decider.calibration.promise
+        return self.settings.consider if promise is None else promise.consider
 
     def _begin(self, document: Document) -> Underway:
         facts = self.settings.facts
@@ -113,7 +120,7 @@ class Way:
                 found = [Evidence(entity, "dictionary") for entity in underway.knowledge.proposals_in(window.core)]
             else:
                 found = self._evidence(underway, number).in_core()
-            entities = self.decider.learned(found, text)
+            entities = self.decider.about(underway.document).learned(found, text)
             state = state_of(underway.outcomes[number].state, window.core, [entity.start for entity in entities])
             words = len(window.core.of(text).split())
             shown = underway.document.id, window.index, len(underway.windows), window.core
@@ -140,9 +147,10 @@ class Way:
             evidence = [self._evidence(underway, number) for number in range(len(underway.windows))]
         underway.times.reading += lap()
         if self.beside is not None:
-            evidence += encoded(self.beside, document.text, self.labels)
+            evidence += encoded(self.beside, document.text, self.labels, consider=self._consider)
             underway.times.llm += lap()
-        entities = self.decider.entities(evidence, underway.knowledge.proposals, document.text)
+        decider = self.decider.about(document)
+        entities = decider.entities(evidence, underway.knowledge.proposals, document.text)
         doubted = self.doubter.doubted(document.text, entities) if self.doubter is not None else {}
         entities = tuple(entity for entity in entities if entity not in doubted)
         starts = [entity.start for entity in entities]
@@ -165,6 +173,10 @@ class Way:
         asked = self.model is not None and self.settings.prompt.attributes == "model"
         linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told, keep=asked)
         linked = related(_without_scores(linked) if self.decider.source == "encoder" else linked, self.labels)
+        promise = self.decider.calibration.promise
+        if promise is not None:
+            told = promise.told(sum(entity.attribute(REVIEW) is not None for entity in linked.entities))
+            linked = replace(linked, metadata={**linked.metadata, PROMISE: told})
         underway.times.dictionary += lap()
         if timed is not None:
             timed(document.id, underway.times)

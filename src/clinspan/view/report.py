@@ -20,6 +20,7 @@ from clinspan.document import READ_STATES, Document, MatchKind
 from clinspan.errors import OutputError
 from clinspan.files import whole_file
 from clinspan.labels import LabelSet
+from clinspan.tagging.promise import REVIEW
 from clinspan.view.marks import ASSERTIONS, Lines, mark_up, plain
 
 
@@ -75,6 +76,17 @@ class _NotRead:
 
 
 @dataclass(frozen=True, slots=True)
+class _Reviewed:
+    """An entity that a person is to look at, as the list on top shows it."""
+
+    note: str
+    anchor: str
+    text: str
+    label: str
+    score: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Note:
     """A document, as the list of notes shows it."""
 
@@ -93,6 +105,7 @@ class _Body:
         self.definitions = {label.name: label.definition for label in (labels.labels if labels else ())}
         self.notes: list[_Note] = []
         self.not_read: list[_NotRead] = []
+        self.reviewed: list[_Reviewed] = []
         self.states: Counter[str] = Counter()
         self.asked = 0
         self.assertions: Counter[str] = Counter()
@@ -114,6 +127,11 @@ class _Body:
         self.notes.append(_Note(document.id, anchor, counts, len(bad)))
         self.not_read += [
             _NotRead(document.id, f"{anchor}w{n}", w.state, lines.place(w.span), w.detail or "") for n, w in bad
+        ]
+        self.reviewed += [
+            _Reviewed(document.id, f"{anchor}e{n}", e.text, e.label, "" if e.score is None else f"{e.score:.2f}")
+            for n, e in enumerate(document.entities)
+            if e.attribute(REVIEW) is not None
         ]
         self.assertions.update(e.attributes["assertion"] for e in document.entities if "assertion" in e.attributes)
         html = self._template.render(
@@ -150,6 +168,7 @@ class _Body:
             stopped=stopped,
             notes=self.notes,
             not_read=self.not_read,
+            reviewed=self.reviewed,
             states=dict(sorted(self.states.items())),
             windows=self.states.total(),
             asked=self.asked,
