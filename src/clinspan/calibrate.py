@@ -274,7 +274,9 @@ def _learned(gold: Sequence[Document], trials: Sequence[_Trial], *, dials: bool)
 
 
 def _try(tagger: Tagger, gold: Sequence[Document], bias: float, done: Callable[[], None]) -> _Trial:
-    scoring = tagger.with_(calibration=Calibration(open_bias=bias), settings=replace(tagger.settings, scores=True))
+    scoring = tagger.with_(
+        calibration=Calibration(open_bias=bias), fused=None, settings=replace(tagger.settings, scores=True)
+    )
     found = []
     for document in gold:
         found.append(scoring.tag(replace(document, entities=(), windows=())))

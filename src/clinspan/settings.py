@@ -226,6 +226,9 @@ SETTINGS: Mapping[str, Setting] = _table(
         TAGGING,
         Setting("calibration", str, of=Of.PART, values=_texts("none"),
                 help="What `clinspan calibrate` learned, or `none`; without it what came with the adapter."),
+        Setting("fused", str, of=Of.PART, values=_texts("none"),
+                help="What weighs dictionary, encoder and LLM together: a file made by `clinspan fuse`, or "
+                     "`none`; without it the one that comes with clinspan for these labels and sources."),
         Setting("format", str, of=Of.PART, default="tanl", values=catalogue.names,
                 help="How the LLM answers (docs: formats)."),
         Setting("style", Literal["full", "brief"], at="prompt.style",

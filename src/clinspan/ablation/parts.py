@@ -140,6 +140,7 @@ class Parts:
             dictionary=named,
             encoder=self._encoder(cell),
             calibration=_text(settings, "calibration"),
+            fused="none",  # a grid compares what single sources decide
             taught=self._taught(),
             examples=self._examples.pool if self._examples is not None else None,
             select=Strategy.FIXED,  # unless the plan says otherwise

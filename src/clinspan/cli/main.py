@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": Entry("clinspan.cli.evaluate:evaluate", "Score entities against annotated notes.", _CHECK),
     "examples": Entry("clinspan.cli.examples:app", "Build a pool of examples for prompts.", _IMPROVE),
     "calibrate": Entry("clinspan.cli.calibrate:calibrate", "Turn scores into probabilities.", _IMPROVE),
+    "fuse": Entry("clinspan.cli.fuse:fuse", "Weigh dictionary, encoder and LLM together.", _IMPROVE),
     "tune": Entry("clinspan.cli.tune:tune", "Tune a small LLM on annotated notes.", _IMPROVE),
     "tune-encoder": Entry("clinspan.cli.tune:tune_encoder", "Tune an encoder on annotated notes.", _IMPROVE),
     "export-encoder": Entry("clinspan.cli.tune:export_encoder", "Make a tuned encoder small and fast.", _IMPROVE),

@@ -36,6 +36,7 @@ SERVED = (
     "context",
     "threads",
     "calibration",
+    "fused",
     "format",
     "select",
     "k",

@@ -164,6 +164,7 @@ def recipe_of(asked: SimpleNamespace) -> TaggerRecipe:
         format=asked.format,
         dictionary=asked.dictionary,
         calibration=asked.calibration,
+        fused=asked.fused,
         encoder=encoder if encoder is None else Path(str(encoder)),
         pool=gold_of(asked, wanted),
         examples=pool_of(asked.examples),

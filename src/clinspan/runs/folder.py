@@ -233,6 +233,7 @@ def settings_of(tagger: Tagger, recipe: TaggerRecipe) -> dict[str, str]:
         "format": tagger.format.name,
         "dictionary": dictionary,
         "calibration": digest(tagger.calibration),
+        **({"fused": digest(tagger.fused.to_json())} if tagger.fused is not None else {}),
         "examples": examples,
         "taught by examples": str(recipe.teach),
         **{_NAMES.get(at, at): value for at, value in _flat("", asdict(tagger.settings)) if at not in _PACE},

@@ -8,10 +8,10 @@ evidence, begins here.
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from clinspan.document import READ_STATES, Document, Entity, MatchKind, Span, WindowState
 from clinspan.formats.catalogue import by_name
+from clinspan.fusion.heard import Source
 from clinspan.grounding.align import GroundingSettings
 from clinspan.grounding.merge import WindowEntities, merge
 from clinspan.labels import LabelSet
@@ -23,8 +23,6 @@ from clinspan.tagging.read import Question, read_answer
 from clinspan.tagging.settings import NAMED, profile_name
 from clinspan.text.placeholders import outside
 from clinspan.text.windows import Window, windows
-
-Source = Literal["dictionary", "encoder", "llm"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,13 @@ class Knowledge:
         matches: every term of the dictionary in the text, of any type.
         proposals: the entities that the dictionary alone would tag, abbreviations defined in the text included.
         written: the text as the dictionary reads it; None where nothing is known.
+        terms: every term of any type, though it overlaps another; only where they are asked for.
     """
 
     matches: tuple[Match, ...] = ()
     proposals: tuple[Entity, ...] = ()
     written: Written | None = None
+    terms: tuple[Match, ...] = ()
 
     def matches_in(self, window: Span) -> list[Match]:
         """The dictionary's terms that stand within a window."""
@@ -99,13 +101,14 @@ class Lookup:
         self._tagger = tagger.learned(pool) if pool else tagger
         self._linker = Linker(dictionary, labels, links) if dictionary is not None else None
 
-    def knowledge(self, text: str, *, matches: bool) -> Knowledge:
-        """Looks a whole document up; `matches` says whether facts will be wanted."""
+    def knowledge(self, text: str, *, matches: bool, terms: bool = False) -> Knowledge:
+        """Looks a whole document up; `matches` says whether facts will be wanted, `terms` whether all terms will."""
         if self._tagger.knows_nothing:
             return Knowledge()
         written = Written.of(text)
         scanned = self._dictionary.scan(written) if matches and self._dictionary is not None else ()
-        return Knowledge(scanned, self._tagger.tag(written), written)
+        within = self._dictionary.scan(written, overlapping=True) if terms and self._dictionary is not None else ()
+        return Knowledge(scanned, self._tagger.tag(written), written, within)
 
     def facts(
         self, matches: Iterable[Match], proposals: Iterable[Entity], settings: FactSettings, count: CountTokens

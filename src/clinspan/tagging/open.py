@@ -12,6 +12,9 @@ from clinspan.examples import notes
 from clinspan.examples.pool import Pool
 from clinspan.formats.base import Format
 from clinspan.formats.catalogue import by_name
+from clinspan.fusion import model as fusion
+from clinspan.fusion.heard import Source
+from clinspan.fusion.model import FusedModel
 from clinspan.labels import LabelSet, builtin_names
 from clinspan.llms import spec
 from clinspan.llms.base import LLM, Particular
@@ -223,6 +226,29 @@ def calibration(given: Calibration | str | Path | None, llm: LLM | None, labels:
     if given is None or given == "none":
         return Calibration()
     return given if isinstance(given, Calibration) else Calibration.from_toml(given)
+
+
+def fused(
+    given: FusedModel | str | Path | None, labels: LabelSet, sources: Mapping[Source, str], *, plain: bool
+) -> FusedModel | None:
+    """A fused model.
+
+    Args:
+        given: one, its file, or `none`; None for the one that comes with clinspan.
+        labels: what is asked for.
+        sources: what is heard.
+        plain: whether the one that comes with clinspan may be taken: nothing else was named that decides.
+
+    Raises:
+        ConfigError: when one is named that was fitted over other labels or sources.
+    """
+    if given is None:
+        return fusion.for_sources(labels.names, sources) if plain else None
+    if given == "none":
+        return None
+    model = given if isinstance(given, FusedModel) else FusedModel.read(Path(given))
+    model.check(labels.names, sources)
+    return model
 
 
 def doubter(llm: LLM | None, labels: LabelSet, dictionary: Dictionary | None) -> Doubter | None:

@@ -31,6 +31,7 @@ class TaggerRecipe:
         dictionary: `open`, `none`, or a folder.
         calibration: a file, `none`, or None for what came with the adapter.
         encoder: a folder made by `clinspan tune-encoder`; None for none.
+        fused: a file that `clinspan fuse` wrote, `none`, or None for what comes with clinspan.
         pool: annotated documents.
         examples: the folder of a pool of them, or `notes`; in its place, or theirs.
         teach: whether they teach the dictionary which of its terms are meant; see `Tagger`. Prompts show them where the
@@ -45,6 +46,7 @@ class TaggerRecipe:
     dictionary: str = "open"
     calibration: str | None = None
     encoder: Path | None = None
+    fused: str | None = None
     pool: tuple[Document, ...] = ()
     examples: Path | None = None
     teach: bool = True
@@ -63,6 +65,7 @@ class TaggerRecipe:
             dictionary=self.dictionary,
             adapter=self.adapter,
             encoder=self.encoder,
+            fused=self.fused,
             calibration=self.calibration,
             examples=shown,
             taught=taught,
@@ -97,6 +100,7 @@ class TaggerRecipe:
             adapter=_anchored(self.adapter),
             dictionary=_anchored(self.dictionary, "open") or self.dictionary,
             calibration=_anchored(self.calibration),
+            fused=_anchored(self.fused),
             encoder=self.encoder.absolute() if self.encoder is not None else None,
             examples=self.examples if notes.is_named(self.examples) else self.examples and self.examples.absolute(),
         )

@@ -15,6 +15,8 @@ from clinspan.examples import notes
 from clinspan.examples.pool import Pool
 from clinspan.examples.selection import Strategy
 from clinspan.formats.base import Format
+from clinspan.fusion.heard import Heard, Source
+from clinspan.fusion.model import FusedModel
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.llms.base import closing as closing_llm
@@ -24,7 +26,8 @@ from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.doubt import Doubter
-from clinspan.tagging.evidence import Decider, Source
+from clinspan.tagging.evidence import Decider
+from clinspan.tagging.fused import Decides, Fused, Listener, sources_of
 from clinspan.tagging.given import reads
 from clinspan.tagging.hints import hints
 from clinspan.tagging.knowledge import Lookup
@@ -54,6 +57,7 @@ class Tagger:
         examples: a pool that the prompts' examples are chosen from; `settings.examples` says how.
         taught: annotated documents, from which it is learned which of the dictionary's terms their guideline means.
         doubter: takes back what the LLM found and others know better; None for nobody.
+        fused: weighs what all sources say; None where the LLM decides, else the encoder, else the dictionary.
 
     Raises:
         TypeError: when a part is no such part, as a name in its place.
@@ -69,6 +73,7 @@ class Tagger:
     examples: Pool | None
     taught: tuple[Document, ...]
     doubter: Doubter | None
+    fused: FusedModel | None
     _lookup: Lookup
     _counts: Counts
 
@@ -85,6 +90,7 @@ class Tagger:
         examples: Pool | None = None,
         taught: Iterable[Document] = (),
         doubter: Doubter | None = None,
+        fused: FusedModel | None = None,
     ):
         proposals = dictionary is not None or any(label.terms for label in _part("labels", labels).labels)
         self._hold(
@@ -98,6 +104,7 @@ class Tagger:
             examples=_part("examples", examples),
             taught=tuple(taught),
             doubter=_part("doubter", doubter),
+            fused=_part("fused", fused),
         )
 
     def _hold(self, **held: object) -> None:
@@ -105,6 +112,8 @@ class Tagger:
         vars(self).update(held)
         if not had or held.keys() & {"labels", "dictionary", "taught"} or self.settings.links != had["settings"].links:
             vars(self).update(_lookup=Lookup(self.dictionary, self.labels, pool=self.taught, links=self.settings.links))
+        if self.fused is not None:
+            self.fused.check(self.labels.names, self.sources)
         # An LLM that is wrapped counts tokens in its own way, and sees the same examples.
         vars(self).update(_counts=self._counting(had["_counts"] if had and held.keys() <= {"llm", "encoder"} else None))
 
@@ -136,6 +145,7 @@ class Tagger:
         examples: Pool | str | Path | None = None,
         taught: Iterable[Document] = (),
         fetch: bool = False,
+        fused: FusedModel | str | Path | None = None,
         **options: object,
     ) -> Self:
         """Makes a tagger out of names; a part that is open already is taken as it is.
@@ -157,6 +167,8 @@ class Tagger:
                 annotated for the labels; `select="fixed"` shows it the label set's own.
             taught: see `Tagger`.
             fetch: fetch the model into the cache folder when it is missing; without it, that is an error.
+            fused: the file that `clinspan fuse` wrote, or `none`; when None the one that comes with
+                clinspan is used where its labels and sources are asked for, nothing is taught and no calibration named.
             options: any other setting of `clinspan tag` that is the LLM's (`base_url`, `timeout`) or says how to tag
                 (`window_tokens`, `facts`, `select`, `k`).
 
@@ -178,6 +190,10 @@ class Tagger:
             own = notes.is_own(examples) if isinstance(examples, Pool) else notes.is_named(examples)
             if own:
                 chosen["select"] = Strategy.KNN
+        sources = sources_of(opened, reader, known)
+        weighed = parts.fused(
+            fused, wanted, sources, plain=calibration is None and not taught and chosen.get("consider") is None
+        )
         made = cls(
             opened,
             labels=wanted,
@@ -185,17 +201,19 @@ class Tagger:
             dictionary=known,
             encoder=reader,
             settings=settings,
-            calibration=parts.calibration(calibration, opened or reader, wanted),
+            calibration=parts.calibration("none" if weighed else calibration, opened or reader, wanted),
             examples=parts.examples(examples, wanted),
             taught=taught,
             doubter=parts.doubter(opened, wanted, known) if llm == "embedded" and not (adapter or encoder) else None,
+            fused=weighed,
         )
         return made.with_(settings=over(made.settings, chosen)) if chosen else made
 
     def with_(self, **changed: Any) -> Self:
         """Another tagger with some parts in place of this one's; it shares the others, so only one is to be closed.
 
-        The settings stay as they are, whatever the LLM. Counts begin anew.
+        The settings stay as they are, whatever the LLM. Counts begin anew. A calibration takes the place of a fused
+        model, which needs none.
 
         Args:
             changed: parts, by the names of the constructor's arguments.
@@ -208,6 +226,8 @@ class Tagger:
                 raise TypeError(f"a tagger has no part {name!r}. {did_you_mean(name, _KINDS)}")
             if _part(name, part) is None and name not in _OPTIONAL:
                 raise TypeError(f"{name} is None")
+        if "calibration" in changed:
+            changed = {"fused": None} | changed
         made = copy(self)
         made._hold(**changed)
         return made
@@ -221,6 +241,11 @@ class Tagger:
     def name(self) -> str:
         """Names what decides, the encoder beside an LLM too."""
         return "+".join(model.name for model in (self.llm, self.encoder) if model is not None) or "dictionary"
+
+    @property
+    def sources(self) -> Mapping[Source, str]:
+        """What is heard, each source with its name and version."""
+        return sources_of(self.llm, self.encoder, self.dictionary)
 
     def with_model(self, model: LLM) -> Self:
         """Another tagger that asks this in place of `model`, which it wraps."""
@@ -270,8 +295,20 @@ class Tagger:
         """
         if isinstance(documents, str | Document):
             raise TypeError("tag_many takes several texts or documents; tag() takes one")
+        fused = Fused(self.fused, self.labels) if self.fused is not None else None
+        return self._way(fused).walked(_documents(documents), progress, timed)
+
+    def hear(self, document: Document) -> Heard:
+        """What all sources say of a document, before anything is decided; for fitting a fused model."""
+        listener = Listener()
+        for _ in self._way(listener).walked([document], None, None):
+            pass
+        (found,) = listener.heard
+        return found
+
+    def _way(self, fused: Decides | None) -> Way:
         source: Source = "llm" if self.llm is not None else "encoder" if self.encoder is not None else "dictionary"
-        way = Way(
+        return Way(
             model=self.model,
             beside=self.encoder if self.llm is not None else None,
             labels=self.labels,
@@ -280,11 +317,11 @@ class Tagger:
             settings=self.settings,
             lookup=self._lookup,
             decider=Decider(self.calibration, source, self.settings.scores, terms=self._terms()),
+            fused=fused,
             demonstrations=self.demonstrations,
             doubter=self.doubter,
             sharing=self.sharing,
         )
-        return way.walked(_documents(documents), progress, timed)
 
     def _terms(self) -> dict[str, frozenset[str]]:
         """The terms that stand whatever the model says: an encoder that was tuned for the labels learned better."""
@@ -390,6 +427,9 @@ class Tagger:
             "dictionary": str(self.dictionary.path.name) if self.dictionary is not None else "none",
             "calibration": learned or "none",
         }
+        if self.fused is not None:
+            learned = ", ".join(f"{key} {value}" for key, value in self.fused.learned_from.items())
+            said["decided by a fused model"] = learned or "fitted by hand"
         if self.doubter is not None:
             said["what is no disease"] = f"{self.doubter.encoder.name} and the dictionary"
         if self.examples is not None:
@@ -414,9 +454,10 @@ _KINDS: Mapping[str, type | None] = {
     "examples": Pool,
     "taught": None,
     "doubter": Doubter,
+    "fused": FusedModel,
 }
 """The parts of a tagger; None where any object with the right methods is one."""
-_OPTIONAL = frozenset({"llm", "dictionary", "encoder", "examples", "doubter"})
+_OPTIONAL = frozenset({"llm", "dictionary", "encoder", "examples", "doubter", "fused"})
 
 _P = TypeVar("_P")
 

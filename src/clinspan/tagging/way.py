@@ -11,6 +11,7 @@ from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, Entity, Span, WindowReport
 from clinspan.errors import LLMError
 from clinspan.formats.base import Format
+from clinspan.fusion.model import FLOOR
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion
@@ -18,6 +19,7 @@ from clinspan.tagging.ask import Asker, Sharing
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.doubt import Doubter
 from clinspan.tagging.evidence import Decider, Evidence, WindowEvidence, encoded, state_of
+from clinspan.tagging.fused import Decides, heard
 from clinspan.tagging.knowledge import Lookup, Proposer
 from clinspan.tagging.promise import PROMISE, REVIEW
 from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
@@ -25,6 +27,9 @@ from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.stream import Steps, Stream, Underway
 from clinspan.tagging.summary import Progress, Stopwatch, Timed, WindowRead
 from clinspan.text.windows import windows
+
+_LIKELY = 0.5
+"""Of mentions that overlap one at most is likelier than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,7 @@ class Way:
         settings: how the stages work together.
         lookup: the dictionary as the labels see it.
         decider: makes entities of evidence.
+        fused: does so in its place, weighing all sources; None where a rule decides.
         demonstrations: the examples of the prompts.
         doubter: takes back what the model found and others know better.
         sharing: is told of each chat.
@@ -53,6 +59,7 @@ class Way:
     settings: TagSettings
     lookup: Lookup
     decider: Decider
+    fused: Decides | None
     demonstrations: Demonstrations | None
     doubter: Doubter | None
     sharing: Sharing | None
@@ -87,8 +94,10 @@ class Way:
 
     @property
     def _consider(self) -> float | None:
-        """What a promise was made on is what it needs."""
+        """What a promise was made on is what it needs; a fused model weighs what an encoder does not choose, too."""
         promise = self.decider.calibration.promise
+        if self.fused is not None:
+            return FLOOR
         return self.settings.consider if promise is None else promise.consider
 
     def _begin(self, document: Document) -> Underway:
@@ -100,7 +109,7 @@ class Way:
         lap = Stopwatch()
         cut = windows(document.text, self.settings.windows, count=count)
         cutting = lap()
-        known = self.lookup.knowledge(document.text, matches=scans)
+        known = self.lookup.knowledge(document.text, matches=scans, terms=self.fused is not None)
         underway = Underway(document, cut, known, shown.nearby(document, cut) if shown is not None else None)
         underway.times.windows += cutting
         underway.times.dictionary += lap()
@@ -120,6 +129,9 @@ class Way:
                 found = [Evidence(entity, "dictionary") for entity in underway.knowledge.proposals_in(window.core)]
             else:
                 found = self._evidence(underway, number).in_core()
+                if self.fused is not None:
+                    # What all sources say together is known when the document is done.
+                    found = [one for one in found if one.score is None or one.score > _LIKELY]
             entities = self.decider.about(underway.document).learned(found, text)
             state = state_of(underway.outcomes[number].state, window.core, [entity.start for entity in entities])
             words = len(window.core.of(text).split())
@@ -149,8 +161,11 @@ class Way:
         if self.beside is not None:
             evidence += encoded(self.beside, document.text, self.labels, consider=self._consider)
             underway.times.llm += lap()
-        decider = self.decider.about(document)
-        entities = decider.entities(evidence, underway.knowledge.proposals, document.text)
+        if self.fused is not None:
+            entities = self.fused.entities(heard(evidence, underway.knowledge, document.text))
+        else:
+            decider = self.decider.about(document)
+            entities = decider.entities(evidence, underway.knowledge.proposals, document.text)
         doubted = self.doubter.doubted(document.text, entities) if self.doubter is not None else {}
         entities = tuple(entity for entity in entities if entity not in doubted)
         starts = [entity.start for entity in entities]

@@ -1,0 +1,172 @@
+"""Fits a fused model of a tagger's sources on gold documents, and says what to expect of it beside each alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clinspan.document import Document, Entity
+from clinspan.errors import ConfigError
+from clinspan.evaluation.reliability import curve, expected_error
+from clinspan.evaluation.significance import Interval, draws, interval
+from clinspan.examples import notes
+from clinspan.fusion.best import best_apart
+from clinspan.fusion.fit import Case, Counted, Fitted, check, f1, fit
+from clinspan.fusion.heard import Heard
+from clinspan.fusion.model import Asked, FusedModel, Table
+from clinspan.fusion.prior import Prior
+from clinspan.labels import LabelSet
+from clinspan.tagging import open as parts
+from clinspan.tagging.settings import profile
+from clinspan.tagging.tagger import Tagger
+
+FITS = 6
+"""How often `done` is called in each fit of weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Strict micro F1 on the gold documents.
+
+    Attributes:
+        who: a source alone, or all together.
+        gain: what the fused model has more, the documents drawn alike for both; None for the model itself.
+    """
+
+    who: str
+    f1: float
+    gain: float | None = None
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A fused model, and what to expect of it: each document judged by what other folds taught.
+
+    Attributes:
+        expected: the sources alone, then the model without an LLM where there is one, then with all.
+        error: expected calibration error of what it reports.
+    """
+
+    model: FusedModel
+    expected: tuple[Expected, ...]
+    error: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether it is better than each source alone."""
+        return all(one.gain is None or one.gain > 0 for one in self.expected)
+
+
+def learn(tagger: Tagger, gold: Sequence[Document], *, done: Callable[[], None] = lambda: None) -> Learned:
+    """Fits a fused model over a tagger's sources.
+
+    Args:
+        tagger: has the sources; what decides in it is not looked at.
+        gold: annotated documents, on which no source was tuned: a model is too sure of what it has learned from.
+        done: called after each document, and `FITS` times for each fit: one, and one more with an LLM.
+
+    Raises:
+        ConfigError: when there is nothing to fuse: neither an encoder nor an LLM.
+        InputError: when there is too little to learn from; see `fusion.fit.check`.
+    """
+    if tagger.model is None:
+        raise ConfigError("there is nothing to weigh against the dictionary", expected="an encoder or an LLM")
+    labels, names = tagger.labels, tagger.labels.names
+    pool = _pool(labels)
+    prior = Prior.of(pool)
+    pooled = {document.text: document for document in pool}
+    heard: list[Heard] = []
+    cases: list[Case] = []
+    for document in gold:
+        heard.append(tagger.hear(replace(document, entities=(), windows=())))
+        cases.append(Case.of(document, heard[-1], labels, _without(prior, pooled.get(document.text))))
+        done()
+    check(gold, cases, labels)
+    tables: dict[Asked, Table] = {}
+    quiet = cases
+    if tagger.llm is not None:
+        quiet = [
+            Case.of(document, one.without_llm(), labels, _without(prior, pooled.get(document.text)))
+            for document, one in zip(gold, heard, strict=True)
+        ]
+    without = fit(quiet, len(names), done=done)
+    tables["without llm"] = without.table
+    fitted, last = without, quiet
+    if tagger.llm is not None:
+        fitted, last = fit(cases, len(names), done=done), cases
+        tables["with llm"] = fitted.table
+    expected = _alone(tagger, gold, heard, fitted.counts)
+    if tagger.llm is not None:
+        expected.append(_expected("all but the LLM, weighed together", without.counts, fitted.counts))
+    expected.append(Expected("all weighed together, cross-validated", f1(fitted.counts)))
+    return Learned(FusedModel(names, tagger.sources, tables, prior), tuple(expected), _error(last, fitted))
+
+
+def _pool(labels: LabelSet) -> list[Document]:
+    """The notes that come with clinspan, where they were annotated for the labels."""
+    named = notes.set_for(labels.names) if notes.taught_for(labels) else None
+    if named is None:
+        return []
+    found = list(notes.documents(named))
+    return [replace(one, entities=tuple(e for e in one.entities if e.label in labels)) for one in found]
+
+
+def _without(prior: Prior, document: Document | None) -> Prior:
+    return prior.without(document) if document is not None else prior
+
+
+def _alone(
+    tagger: Tagger, gold: Sequence[Document], heard: Sequence[Heard], fused: Sequence[Counted]
+) -> list[Expected]:
+    """What each source finds alone: an encoder with its calibration, an LLM what it names, the dictionary its terms."""
+    found: dict[str, list[Sequence[Entity]]] = {}
+    if tagger.dictionary is not None:
+        proposed = [[one.entity for one in each.candidates if "dictionary" in one.said] for each in heard]
+        found["the dictionary alone"] = list(proposed)
+    if tagger.encoder is not None:
+        alone = tagger.with_(
+            llm=None,
+            fused=None,
+            doubter=None,
+            settings=profile(tagger.encoder, proposals=True),
+            calibration=parts.calibration(None, tagger.encoder, tagger.labels),
+        )
+        bare = (replace(document, entities=(), windows=()) for document in gold)
+        found["the encoder alone"] = [document.entities for document in alone.tag_many(bare)]
+    if tagger.llm is not None:
+        found["the LLM alone"] = [[one.entity for one in each.candidates if "llm" in one.said] for each in heard]
+    labels = tagger.labels
+    return [
+        _expected(who, [_counted(document, own, labels) for document, own in zip(gold, each, strict=True)], fused)
+        for who, each in found.items()
+    ]
+
+
+def _counted(gold: Document, found: Sequence[Entity], labels: LabelSet) -> Counted:
+    true = {(entity.span, entity.label) for entity in gold.entities if entity.label in labels}
+    named = {(entity.span, entity.label) for entity in found}
+    return Counted(len(named), len(true & named), len(true))
+
+
+def _expected(who: str, counts: Sequence[Counted], fused: Sequence[Counted]) -> Expected:
+    """One system beside the fused model, with a paired bootstrap over documents."""
+    both = np.array([[(c.right, c.found + c.gold) for c in pair] for pair in zip(counts, fused, strict=True)])
+    drawn = np.concatenate(list(draws(both, 1000, 0)))
+    rates = 2 * drawn[..., 0] / np.maximum(drawn[..., 1], 1)
+    return Expected(who, f1(counts), f1(fused) - f1(counts), interval(rates[:, 1] - rates[:, 0], 0.95))
+
+
+def _error(cases: Sequence[Case], fitted: Fitted) -> float:
+    judged: list[tuple[float, bool]] = []
+    for case, probabilities in zip(cases, fitted.probabilities, strict=True):
+        spans = [one.span for one in case.heard.candidates]
+        for number in best_apart(spans, [float(p) - fitted.table.least for p in probabilities]):
+            judged.append((min(1.0, float(probabilities[number])), bool(case.right[number])))
+    return expected_error(curve(judged))
+
+
+def described(learned_from: Mapping[str, str], learned: Learned) -> FusedModel:
+    """The model with what it was learned from."""
+    last = learned.expected[-1]
+    return replace(learned.model, learned_from={**learned_from, "F1": f"{last.f1:.3f}, cross-validated"})

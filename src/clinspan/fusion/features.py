@@ -1,0 +1,232 @@
+"""What is weighed of each candidate, as rows of numbers.
+
+Log-odds are natural logarithms, held within those of 1 % and 99.99 %, so that what a source does not name is as if it
+gave it 1 %.
+"""
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinspan.dictionary.link import LabelTypes
+from clinspan.dictionary.match import Match, TermMatch
+from clinspan.dictionary.normalise import is_acronym
+from clinspan.dictionary.tag import in_heading
+from clinspan.document import Span
+from clinspan.fusion.heard import Candidate, Heard
+from clinspan.fusion.prior import Prior, key
+from clinspan.labels import LabelSet
+
+Floats = NDArray[np.float64]
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "encoder": ("encoder", "encoder silent"),
+    "rivals": (
+        "best rival",
+        "longer rival",
+        "shorter rival",
+        "other label",
+        "begins here",
+        "ends here",
+        "any label",
+    ),
+    "llm": ("llm", "llm names it", "llm names a rival"),
+    "dictionary": (
+        "proposed",
+        "proposed otherwise",
+        "a term",
+        "letter for letter",
+        "preferred name",
+        "short form of a term",
+        "types fit",
+        "types fit another label",
+        "meanings",
+        "within a longer term",
+        "holds a term",
+    ),
+    "notes": ("share annotated", "times seen"),
+    "form": (
+        "words",
+        "one word",
+        "acronym",
+        "short",
+        "begins a line",
+        "in a heading",
+        "before a colon",
+        "begins with a capital",
+        "beside a hyphen",
+    ),
+}
+"""What a candidate is judged by without regard to the rest of its document, by who says it."""
+NAMES: tuple[str, ...] = tuple(name for names in GROUPS.values() for name in names)
+ELSEWHERE: tuple[str, ...] = ("times elsewhere", "likeliest elsewhere", "mean elsewhere")
+"""What decisions elsewhere in the document say of the same string; asked in a second pass."""
+
+_LEAST, _MOST = 0.01, 0.9999
+_REACH = 400
+"""Characters before a place in which what overlaps it is looked for."""
+
+
+def log_odds(probability: float) -> float:
+    """The log-odds of a probability, held within those of 1 % and 99.99 %."""
+    held = min(max(probability, _LEAST), _MOST)
+    return math.log(held / (1.0 - held))
+
+
+def rows(heard: Heard, labels: LabelSet, prior: Prior) -> Floats:
+    """A row for each candidate, a column for each of `NAMES`."""
+    around = _Around(heard, labels)
+    made = np.zeros((len(heard.candidates), len(NAMES)))
+    for number, one in enumerate(heard.candidates):
+        features = around.encoder(one) | around.llm(one) | around.dictionary(one)
+        features |= _counted(one, prior) | _form(one, heard.text)
+        made[number] = [float(features[name]) for name in NAMES]
+    return made
+
+
+def elsewhere(heard: Heard, probabilities: Floats) -> Floats:
+    """A row for each candidate, a column for each of `ELSEWHERE`, by what is thought of the same string elsewhere.
+
+    A short form that the text defines is one string with its long form.
+    """
+    long_forms = {pair.short: key(pair.long) for pair in heard.defined}
+    places: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, one in enumerate(heard.candidates):
+        places[long_forms.get(one.entity.text, key(one.entity.text)), one.label].append(number)
+    made = np.zeros((len(heard.candidates), len(ELSEWHERE)))
+    for numbers in places.values():
+        for number in numbers:
+            others = [float(probabilities[other]) for other in numbers if other != number]
+            if others:
+                made[number] = math.log1p(len(others)), log_odds(max(others)), log_odds(sum(others) / len(others))
+    return made
+
+
+class _Around:
+    """What stands around the candidates of a document, found quickly by place."""
+
+    def __init__(self, heard: Heard, labels: LabelSet):
+        self._types = LabelTypes(labels)
+        self._scored = _Places((one.span, one) for one in heard.candidates)
+        self._matches = _Places((match.span, match) for match in heard.matches)
+        self._begins: dict[int, float] = defaultdict(float)
+        self._ends: dict[int, float] = defaultdict(float)
+        self._whole: dict[Span, float] = defaultdict(float)
+        self._proposed: dict[Span, set[str]] = defaultdict(set)
+        for one in heard.candidates:
+            probability = one.said.get("encoder") or 0.0
+            self._begins[one.span.start] += probability
+            self._ends[one.span.end] += probability
+            self._whole[one.span] += probability
+            if "dictionary" in one.said:
+                self._proposed[one.span].add(one.label)
+
+    def encoder(self, one: Candidate) -> dict[str, float]:
+        best = {"best rival": 0.0, "longer rival": 0.0, "shorter rival": 0.0, "other label": 0.0}
+        for span, other in self._scored.overlapping(one.span):
+            probability = other.said.get("encoder") or 0.0
+            if other is one:
+                continue
+            kind = "best rival"
+            if span == one.span:
+                kind = "other label"
+            elif span.contains(one.span):
+                kind = "longer rival"
+            elif one.span.contains(span):
+                kind = "shorter rival"
+            best[kind] = max(best[kind], probability)
+            best["best rival"] = max(best["best rival"], probability)
+        named = {
+            "encoder": one.said.get("encoder") or 0.0,
+            "begins here": self._begins[one.span.start],
+            "ends here": self._ends[one.span.end],
+            "any label": self._whole[one.span],
+        }
+        return {name: log_odds(value) for name, value in (best | named).items()} | {
+            "encoder silent": "encoder" not in one.said
+        }
+
+    def llm(self, one: Candidate) -> dict[str, float]:
+        score = one.said.get("llm")
+        rivals = (other for _, other in self._scored.overlapping(one.span) if other is not one)
+        return {
+            "llm": log_odds(score) if score is not None else 0.0,
+            "llm names it": "llm" in one.said,
+            "llm names a rival": any("llm" in other.said for other in rivals),
+        }
+
+    def dictionary(self, one: Candidate) -> dict[str, float]:
+        near = list(self._matches.overlapping(one.span))
+        match = next((match for span, match in near if span == one.span), None)
+        fitting = {self._types.label_of(sense) for sense in match.senses} if match is not None else set()
+        proposed = self._proposed.get(one.span, set())
+        return {
+            "proposed": one.label in proposed,
+            "proposed otherwise": bool(proposed - {one.label}),
+            "a term": match is not None,
+            "letter for letter": match is not None and match.kind is TermMatch.EXACT,
+            "preferred name": match is not None and match.senses[0].preferred,
+            "short form of a term": match is not None and match.kind is TermMatch.ABBREVIATION,
+            "types fit": one.label in fitting,
+            "types fit another label": one.label not in fitting and bool(fitting - {None}),
+            "meanings": math.log(len(match.senses)) if match is not None else 0.0,
+            "within a longer term": any(span != one.span and span.contains(one.span) for span, _ in near),
+            "holds a term": any(
+                span != one.span and one.span.contains(span) and self._fits(term, one.label) for span, term in near
+            ),
+        }
+
+    def _fits(self, match: Match, label: str) -> bool:
+        return any(self._types.label_of(sense) == label for sense in match.senses)
+
+
+class _Places:
+    """Items by their spans."""
+
+    def __init__(self, items: Any):
+        self._items: list[tuple[Span, Any]] = sorted(items, key=lambda item: item[0])
+        self._starts = [span.start for span, _ in self._items]
+
+    def overlapping(self, span: Span) -> Any:
+        """Those that overlap a span and begin not too far before it."""
+        for at in range(bisect_left(self._starts, span.start - _REACH), len(self._items)):
+            other, item = self._items[at]
+            if other.start >= span.end:
+                return
+            if other.overlaps(span):
+                yield other, item
+
+
+def _counted(one: Candidate, prior: Prior) -> dict[str, float]:
+    annotated, seen = prior.of_string(one.entity.text, one.label)
+    share = math.log((annotated + 0.5) / (seen - annotated + 0.5)) if seen else 0.0
+    return {"share annotated": share, "times seen": math.log1p(seen)}
+
+
+def _form(one: Candidate, text: str) -> dict[str, float]:
+    mention, span = one.entity.text, one.span
+    before = text[text.rfind("\n", 0, span.start) + 1 : span.start].strip()
+    number = len(mention.split())
+    return {
+        "words": math.log1p(number),
+        "one word": number == 1,
+        "acronym": is_acronym(mention),
+        "short": len(mention) <= 3,
+        "begins a line": before in ("", "-", "*", "•") or before.rstrip(".)").isdigit(),
+        "in a heading": in_heading(text, span),
+        "before a colon": text[span.end : span.end + 1] == ":",
+        "begins with a capital": mention[:1].isupper(),
+        "beside a hyphen": text[max(0, span.start - 1) : span.start] in ("-", "/")
+        or text[span.end : span.end + 1] in ("-", "/"),
+    }
+
+
+def by_label(candidates: Sequence[Candidate], names: Sequence[str]) -> NDArray[np.intp]:
+    """For each candidate the number of its label."""
+    numbers = {name: number for number, name in enumerate(names)}
+    return np.array([numbers[one.label] for one in candidates], dtype=np.intp)

@@ -1,0 +1,208 @@
+"""Fits a fused model on gold documents, and says how good it is by cross-validation over documents."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinspan.document import Document
+from clinspan.errors import InputError
+from clinspan.fusion.best import best_apart
+from clinspan.fusion.features import Floats, by_label, elsewhere, rows
+from clinspan.fusion.heard import Heard
+from clinspan.fusion.model import Table, Weights
+from clinspan.fusion.prior import Prior
+from clinspan.labels import LabelSet
+
+LEAST_DOCUMENTS = 20
+_FOLDS = 5
+_SEED = 20261129
+_RIDGE = 100.0
+"""Of standardised weights. The same weights for all labels, and how each label differs from them, are drawn to 0."""
+_STEPS = 30
+_THRESHOLDS = tuple(round(0.2 + 0.02 * step, 2) for step in range(21))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One gold document as it is learned from.
+
+    Attributes:
+        heard: what the sources say of it.
+        features: a row for each candidate.
+        labels: the number of each candidate's label.
+        right: whether gold has it.
+        gold: how many entities gold has, of those asked for.
+    """
+
+    heard: Heard
+    features: Floats
+    labels: NDArray[np.intp]
+    right: NDArray[np.bool_]
+    gold: int
+
+    @classmethod
+    def of(cls, document: Document, heard: Heard, labels: LabelSet, prior: Prior) -> "Case":
+        """A document with its gold entities; `prior` must not have counted it."""
+        true = {(entity.span, entity.label) for entity in document.entities if entity.label in labels}
+        right = np.array([(one.span, one.label) in true for one in heard.candidates], dtype=np.bool_)
+        numbers = by_label(heard.candidates, labels.names)
+        return cls(heard, rows(heard, labels, prior), numbers, right, len(true))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was found in one document: entities, right ones, and those of gold."""
+
+    found: int
+    right: int
+    gold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A table, and how it does on documents that it was not fitted on.
+
+    Attributes:
+        counts: of each case, found by what the other folds taught.
+        probabilities: of each case's candidates, in the same way.
+    """
+
+    table: Table
+    counts: tuple[Counted, ...]
+    probabilities: tuple[Floats, ...]
+
+
+def check(gold: Sequence[Document], cases: Sequence[Case], labels: LabelSet) -> None:
+    """Makes sure that there is enough to learn from.
+
+    Raises:
+        InputError: when there are too few documents, or no right or no wrong candidates.
+    """
+    if len(gold) < LEAST_DOCUMENTS:
+        raise InputError(
+            f"{len(gold)} gold documents are too few to fit a fused model on", expected=f"{LEAST_DOCUMENTS} or more"
+        )
+    right = sum(int(case.right.sum()) for case in cases)
+    all_ = sum(len(case.right) for case in cases)
+    if not right:
+        raise InputError(
+            f"of {all_} candidates none is an entity of gold with one of the labels {', '.join(labels.names)}",
+            expected="gold that marks what the sources look for, at the same boundaries",
+            fix="Rename gold's labels with --map FROM=TO.",
+        )
+    if right == all_:
+        raise InputError(
+            f"all {all_} candidates are entities of gold, so nothing can be learned about wrong ones",
+            expected="gold documents in which a source is wrong now and then",
+        )
+
+
+def fit(cases: Sequence[Case], labels: int, *, done: Callable[[], None] = lambda: None) -> Fitted:
+    """Fits the weights on all cases; `labels` says how many labels there are. `done` is called after each of 6 fits."""
+    order = list(range(len(cases)))
+    random.Random(_SEED).shuffle(order)
+    unseen: dict[int, Floats] = {}
+    for fold in range(_FOLDS):
+        held = order[fold::_FOLDS]
+        taught = [cases[number] for number in order if number not in set(held)]
+        first, second = _both(taught, labels)
+        for number in held:
+            unseen[number] = _judged(cases[number], first, second)
+        done()
+    probabilities = tuple(unseen[number] for number in range(len(cases)))
+    counts: dict[int, Counted] = {}
+    for fold in range(_FOLDS):
+        held = order[fold::_FOLDS]
+        others = [number for number in order if number not in set(held)]
+        least = _least(cases, probabilities, others)
+        counts |= {number: _counted(cases[number], probabilities[number], least) for number in held}
+    first, second = _both(cases, labels)
+    done()
+    table = Table(first, second, _least(cases, probabilities, order))
+    return Fitted(table, tuple(counts[number] for number in range(len(cases))), probabilities)
+
+
+def _both(cases: Sequence[Case], labels: int) -> tuple[Weights, Weights]:
+    """The weights of both passes. The second learns from what the first thinks of documents that it did not see."""
+    first = _weights(cases, [case.features for case in cases], labels)
+    wider: dict[int, Floats] = {}
+    for fold in range(_FOLDS):
+        taught = [number for number in range(len(cases)) if number % _FOLDS != fold]
+        own = _weights([cases[number] for number in taught], [cases[number].features for number in taught], labels)
+        for number in range(fold, len(cases), _FOLDS):
+            wider[number] = _widened(cases[number], own)
+    return first, _weights(cases, [wider[number] for number in range(len(cases))], labels)
+
+
+def _widened(case: Case, first: Weights) -> Floats:
+    thought = first.probabilities(case.features, case.labels)
+    return np.hstack([case.features, elsewhere(case.heard, thought)])
+
+
+def _judged(case: Case, first: Weights, second: Weights) -> Floats:
+    return second.probabilities(_widened(case, first), case.labels)
+
+
+def _least(cases: Sequence[Case], probabilities: Sequence[Floats], numbers: Sequence[int]) -> float:
+    """The threshold with the highest F1; of equal ones the lowest."""
+
+    def reached(least: float) -> float:
+        return f1([_counted(cases[number], probabilities[number], least) for number in numbers])
+
+    return max(_THRESHOLDS, key=lambda least: (round(reached(least), 9), -least))
+
+
+def _counted(case: Case, probabilities: Floats, least: float) -> Counted:
+    taken = best_apart([one.span for one in case.heard.candidates], [float(p) - least for p in probabilities])
+    return Counted(len(taken), int(case.right[taken].sum()), case.gold)
+
+
+def f1(counts: Sequence[Counted]) -> float:
+    """Strict micro F1; 0 where nothing is found and nothing is there."""
+    total = sum(count.found + count.gold for count in counts)
+    return 2 * sum(count.right for count in counts) / total if total else 0.0
+
+
+def _weights(cases: Sequence[Case], features: Sequence[Floats], labels: int) -> Weights:
+    """A logistic regression with a ridge, by Newton's method.
+
+    Every label has the weights that all share, plus its own; both are drawn to 0, so that a label with few candidates
+    stays near the others (multi-task regularisation: Evgeniou and Pontil 2004).
+    """
+    stacked, numbers = np.vstack(features), np.concatenate([case.labels for case in cases])
+    right = np.concatenate([case.right for case in cases]).astype(np.float64)
+    means, spread = stacked.mean(axis=0), stacked.std(axis=0)
+    spread[spread < 1e-9] = 1.0
+    alike = (stacked - means) / spread
+    own = [(numbers == number)[:, None] * np.hstack([alike, np.ones((len(alike), 1))]) for number in range(labels)]
+    design = np.hstack([alike, *own, np.ones((len(alike), 1))])
+    ridge = np.full(design.shape[1], _RIDGE)
+    ridge[-1] = 1e-6
+    found = _newton(design, right, ridge)
+    width = alike.shape[1]
+    weights, intercepts = np.zeros((labels, width)), np.zeros(labels)
+    for number in range(labels):
+        at = width + number * (width + 1)
+        weights[number] = (found[:width] + found[at : at + width]) / spread
+        intercepts[number] = found[-1] + found[at + width] - float(weights[number] @ means)
+    return Weights(weights, intercepts, means)
+
+
+def _newton(design: Floats, right: Floats, ridge: Floats) -> Floats:
+    found = np.zeros(design.shape[1])
+    for _ in range(_STEPS):
+        odds = np.clip(design @ found, -30.0, 30.0)
+        probability = 1.0 / (1.0 + np.exp(-odds))
+        gradient = design.T @ (probability - right) + ridge * found
+        curvature = np.maximum(probability * (1.0 - probability), 1e-6)
+        hessian = (design * curvature[:, None]).T @ design + np.diag(ridge)
+        step = np.linalg.solve(hessian, gradient)
+        # A long step may overshoot where the curve is flat.
+        longest = float(np.abs(step).max())
+        found = found - step * min(1.0, 5.0 / max(longest, 1e-9))
+        if longest < 1e-6:
+            break
+    return found

@@ -1,0 +1,78 @@
+"""Where a fused model decides: what the sources say of a document becomes candidates, and the best of them entities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from clinspan.dictionary.store import Dictionary
+from clinspan.document import Entity
+from clinspan.fusion.heard import Heard, Source, gathered
+from clinspan.fusion.model import FusedModel, entity_of
+from clinspan.labels import LabelSet
+from clinspan.llms.base import LLM
+from clinspan.tagging.evidence import WindowEvidence, merged
+from clinspan.tagging.knowledge import Knowledge
+from clinspan.text.placeholders import outside
+
+
+def heard(read: Sequence[WindowEvidence], known: Knowledge, text: str) -> Heard:
+    """What was heard of a document, with what the dictionary proposes in it."""
+    llm = [window for window in read if window.source == "llm"]
+    told: list[tuple[Source, Entity]] = [("llm", one.entity) for one in merged(llm)]
+    for window in read:
+        if window.source == "encoder":
+            told += [("encoder", one.entity) for one in window.in_core()]
+    told += [("dictionary", entity) for entity in known.proposals]
+    asked = [window.core for window in llm if window.read]
+    defined = known.written.defined if known.written is not None else ()
+    return Heard(text, gathered(told, asked), known.terms, tuple(defined))
+
+
+class Decides(Protocol):
+    """What makes entities of all that was heard of a document."""
+
+    def entities(self, found: Heard) -> tuple[Entity, ...]:
+        """The entities, by place."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A fused model at work.
+
+    Attributes:
+        labels: what is asked for.
+    """
+
+    model: FusedModel
+    labels: LabelSet
+
+    def entities(self, found: Heard) -> tuple[Entity, ...]:
+        """The best set of candidates, with probabilities, and without placeholders of de-identified text."""
+        taken = [entity_of(verdict) for verdict in self.model.verdicts(found, self.labels) if verdict.taken]
+        kept = (outside(entity, found.text) for entity in taken)
+        return tuple(sorted((one for one in kept if one is not None), key=lambda e: (e.start, -e.end, e.label)))
+
+
+@dataclass(slots=True)
+class Listener:
+    """Decides nothing, and keeps what was heard of each document."""
+
+    heard: list[Heard] = field(default_factory=list)
+
+    def entities(self, found: Heard) -> tuple[Entity, ...]:
+        """None."""
+        self.heard.append(found)
+        return ()
+
+
+def sources_of(llm: LLM | None, encoder: LLM | None, dictionary: Dictionary | None) -> Mapping[Source, str]:
+    """The sources of a tagger, each with its name and version."""
+    sources: dict[Source, str] = {}
+    if dictionary is not None:
+        sources["dictionary"] = ", ".join(f"{source.name} {source.version}" for source in dictionary.info.sources)
+    if encoder is not None:
+        sources["encoder"] = encoder.name
+    if llm is not None:
+        sources["llm"] = llm.name
+    return sources
