@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, files that are the user's alone, and where cache and data are kept."""
+"""Files that appear whole or not at all or are the user's alone, what is closed, and where cache and data are kept."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -30,6 +31,20 @@ def cache_folder() -> Path:
     """
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named).expanduser() if named else user_cache_path("clinspan", appauthor=False)
+
+
+class Closing:
+    """What is closed when its `with` block ends, whatever ends it."""
+
+    def close(self) -> None:
+        """Closes it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from clinspan.calibrate import Opening
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import OutputError
 from clinspan.evaluation.match import Counts, Rule, checksum, count
-from clinspan.files import whole_file
+from clinspan.files import Closing, whole_file
 from clinspan.labels import LabelSet
 from clinspan.runs.folder import Description, RunFolder, digest, read_description
 from clinspan.tagging.summary import Times
@@ -124,7 +124,7 @@ def measured(
     )
 
 
-class CellFile:
+class CellFile(Closing):
     """The lines of one cell; opened to go on where it was broken off.
 
     Args:
@@ -162,12 +162,6 @@ class CellFile:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def read_cell(path: Path) -> dict[str, Measured]:

@@ -6,19 +6,18 @@ import sys
 import tempfile
 from io import RawIOBase
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from clinspan import codec
 from clinspan.corpora import catalogue, jsonl, parquet
 from clinspan.corpora.format import CorpusFormat
 from clinspan.document import Document
 from clinspan.errors import OutputError
-from clinspan.files import cannot_write, refuse_existing, what_to_do
+from clinspan.files import Closing, cannot_write, refuse_existing, what_to_do
 
 
-class _Output:
-    """A context that closes what it writes, whatever ends it."""
+class _Output(Closing):
+    """An output that is closed, whatever ends the block."""
 
     def __init__(self, path: str | Path, *, force: bool, owner: str | None):
         self.path = Path(path)
@@ -34,14 +33,6 @@ class _Output:
     def close(self) -> None:
         """Puts the output in its place; one with nothing in it would stand in the way of the corrected command."""
         raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class JsonlWriter(_Output):

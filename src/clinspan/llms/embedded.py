@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 
 from clinspan.decoding.draft import Boundary, DraftSettings, decode, open_log_odds
 from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
+from clinspan.files import Closing
 from clinspan.formats.tanl_marks import render
 from clinspan.llms.base import Traits, in_order
 from clinspan.llms.chat import chat_prompt
@@ -110,7 +110,7 @@ class EmbeddedSettings:
             raise ConfigError(f"{self.side_by_side} requests side by side", expected="one or more")
 
 
-class EmbeddedLLM:
+class EmbeddedLLM(Closing):
     """Answers in this process: a small model as many requests side by side as there are threads, whoever calls, and a
     larger one a request after the other, each with all threads.
 
@@ -165,14 +165,6 @@ class EmbeddedLLM:
             ModelError: when the model is unknown or not on this machine; says the command that pulls it.
         """
         return cls(path_of(model), settings)
-
-    def __enter__(self) -> "EmbeddedLLM":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends what is under way and frees the model's memory; the LLM cannot be asked afterwards."""

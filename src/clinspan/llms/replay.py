@@ -8,9 +8,10 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from clinspan.errors import InputError, LLMError, OutputError
+from clinspan.files import Closing
 from clinspan.llms.base import LLM, Traits, Wrapper, asking, closing, estimate_tokens
 from clinspan.messages import Completion, Request, dump_result, load_result
 
@@ -32,7 +33,7 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", errors="surrogatepass"), digest_size=12).hexdigest()
 
 
-class Recorder(Wrapper):
+class Recorder(Wrapper, Closing):
     """Wraps an LLM and writes each answer to a file, which then holds text of the notes: only its owner may read it.
 
     Args:
@@ -92,12 +93,6 @@ class Recorder(Wrapper):
         with closing(self.llm):
             self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _write(self, line: dict[str, object]) -> None:
         try:
             with self._lock:
@@ -111,7 +106,7 @@ class ReplaySettings:
     """A replay has no settings."""
 
 
-class ReplayLLM:
+class ReplayLLM(Closing):
     """Gives the answers of a recording; a request that is not in it fails.
 
     Args:
@@ -152,12 +147,6 @@ class ReplayLLM:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _index(self) -> dict[str, Any]:
         """Where each answer lies in the file; gives its first line."""

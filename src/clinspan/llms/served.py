@@ -7,9 +7,10 @@ import random
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Protocol
 
 from clinspan.errors import ConfigError, LLMError
+from clinspan.files import Closing
 from clinspan.llms.address import Address, start_loop
 from clinspan.llms.base import Traits, estimate_tokens, in_order
 from clinspan.llms.limits import Gate, LimitSettings, Shut, Ticket, backoff
@@ -86,7 +87,7 @@ class Endpoint(Protocol):
         ...
 
 
-class ServedLLM:
+class ServedLLM(Closing):
     """An LLM behind HTTP. Nothing but the configured address is contacted.
 
     Faults that may pass are tried again under one policy (see `clinspan.llms.limits`); whatever else goes wrong with a
@@ -137,12 +138,6 @@ class ServedLLM:
         """Ends what is under way and closes the connections."""
         self._end()
         self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

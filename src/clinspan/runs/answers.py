@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from clinspan.errors import LLMError
-from clinspan.files import cache_folder
+from clinspan.files import Closing, cache_folder
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Request, dump_spans, load_spans
 from clinspan.runs.database import Change, Database, Value
@@ -207,7 +207,7 @@ def cache_path() -> Path:
     return Path(named).expanduser() if named else cache_folder() / "answers" / "answers.sqlite"
 
 
-class Cache(Answers):
+class Cache(Answers, Closing):
     """Answers of all runs of this user; several processes may use it at once.
 
     Args:
@@ -246,12 +246,6 @@ class Cache(Answers):
             OutputError: when that cannot be done.
         """
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _demands(constraint: CopyConstraint) -> dict[str, object]:

@@ -5,10 +5,9 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
 
 from clinspan.errors import ClinspanError, OutputError
-from clinspan.files import private_database, unusable
+from clinspan.files import Closing, private_database, unusable
 
 Value = str | bytes | int | float | None
 Change = tuple[str, Sequence[Value]]
@@ -21,7 +20,7 @@ _FLUSH = 1.0
 _PULSE = "CREATE TABLE IF NOT EXISTS pulse (one INTEGER PRIMARY KEY CHECK (one = 1), at REAL)"
 
 
-class Database:
+class Database(Closing):
     """Rows that threads of this process write and read; each sees at once what another wrote.
 
     A commit in WAL mode survives the end of the process at any point. That a power cut loses little, too, is seen to by
@@ -129,12 +128,6 @@ class Database:
                 self._db.close()
         self._wake.set()
         self._committer.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _commit_groups(self) -> None:
         rest = threading.Event()

@@ -8,15 +8,14 @@ from dataclasses import asdict, dataclass, is_dataclass, replace
 from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from clinspan.errors import ConfigError, OutputError
 from clinspan.examples import notes
 from clinspan.examples.pool import Pool
-from clinspan.files import private_folder, whole_file
+from clinspan.files import Closing, private_folder, whole_file
 from clinspan.runs.ledger import Ledger
 from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.recipe import TaggerRecipe
@@ -75,7 +74,7 @@ class Description:
         return {"clinspan": self.clinspan, **self.settings, **inputs}
 
 
-class RunFolder:
+class RunFolder(Closing):
     """Opens a run for this process alone, or begins it.
 
     Args:
@@ -173,14 +172,6 @@ class RunFolder:
                 self.path.rmdir()
         except OSError as error:
             raise OutputError(f"cannot be deleted: {error.strerror}", where=str(self.path)) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_description(folder: Path) -> Description:

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 import regex
 
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import LLMError
+from clinspan.files import Closing
 from clinspan.messages import Completion, Place
 from clinspan.runs.answers import SCHEMA, Answers, Tokens, change_of
 from clinspan.runs.database import Change, Database
@@ -39,7 +39,7 @@ ON asked.document = windows.document AND asked.start >= windows.start AND asked.
 """
 
 
-class Ledger:
+class Ledger(Closing):
     """One SQLite file, for one process at a time.
 
     Args:
@@ -135,12 +135,6 @@ class Ledger:
             OutputError: when that cannot be done.
         """
         self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def reason(said: str) -> str:

@@ -3,10 +3,11 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
 from clinspan.document import Document, WindowState
 from clinspan.errors import LLMError, OutputError
+from clinspan.files import Closing
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion
 from clinspan.runs.answers import NOTHING, Cache, Tokens
@@ -18,7 +19,7 @@ from clinspan.tagging.summary import Summary
 from clinspan.tagging.tagger import Tagger
 
 
-class RunLog:
+class RunLog(Closing):
     """Appends to a file, one event a line, each written when it happens.
 
     What a server says of its faults can repeat the note, and a document's id can be a patient's number. So failures are
@@ -81,12 +82,6 @@ class RunLog:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Session:
