@@ -17,6 +17,10 @@ CLASSES = ("absent", "possible", "conditional", "hypothetical", "associated-with
 """What a cue can say; a cue of the class `none` only hides shorter ones."""
 
 _TOKEN = regex.compile(r"['’]s\b|[^\W_]+(?:['’](?!s\b)[^\W_]+)*|[^\w\s]|_")
+_ABBREVIATIONS = frozenset({"dr", "mr", "mrs", "ms", "vs", "st", "approx", "e.g", "i.e", "etc", "pt", "jr", "sr", "dx"})
+_NEW_LINE = regex.compile(r"[A-Z][^\n:.]{0,40}:|[-*•#\[]")
+_WRAPPED = 50
+_CELL_GAP = 3
 _PART = regex.compile(r"[{|}]|[^\s{|}]+")
 _CLOSING = frozenset('.,;)(:|/-?"[')
 _KEYS = frozenset({"class", "stands", "reach", "verbs", "list", "first", "closing", "terms"})
@@ -34,6 +38,48 @@ def tokens(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     """The tokens of a part of the text, in lower case, with their offsets in the text."""
     found = _TOKEN.finditer(text, start, len(text) if end is None else end)
     return [Token(*one.span(), one.group().lower().replace("’", "'")) for one in found]
+
+
+def sentences(row: list[Token], text: str) -> Iterator[list[Token]]:
+    """The tokens of a part of the text, cut where a sentence, a line that is no wrapped prose, or a cell ends."""
+    first = 0
+    for at, token in enumerate(row[:-1]):
+        following = row[at + 1]
+        if following.start > token.end and _turns(text, token.end, following.start):
+            yield row[first : at + 1]
+            first = at + 1
+            continue
+        if token.word in '"”)' and at > first and row[at - 1].word in ".!?" and row[at - 1].end == token.start:
+            if text[following.start].isupper() and following.start > token.end:
+                yield row[first : at + 1]
+                first = at + 1
+            continue
+        if token.word not in ".!?" or following.start == token.end:
+            continue
+        before = row[at - 1] if at > first else None
+        starts = text[following.start]
+        if before is not None and before.end == token.start:
+            short = before.word in _ABBREVIATIONS or (len(before.word) == 1 and before.word.isalpha())
+            short = short or (before.word == "no" and starts.isdigit())
+            if token.word == "." and short and not (starts.isupper() and len(before.word) == 1):
+                continue
+        elif token.word == "?":
+            continue
+        if starts.isupper() or starts.isdigit() or starts in '[(-#*?"“':
+            yield row[first : at + 1]
+            first = at + 1
+    yield row[first:]
+
+
+def _turns(text: str, end: int, start: int) -> bool:
+    """Whether a line ends between two tokens that is no line of wrapped prose."""
+    gap = text[end:start]
+    at = text.find("\n", end, start)
+    if at < 0 and ("\t" in gap or len(gap) >= _CELL_GAP):
+        return True
+    if at < 0 or text[start].islower():
+        return False
+    return at - text.rfind("\n", 0, at) < _WRAPPED or _NEW_LINE.match(text, start) is not None
 
 
 @dataclass(frozen=True, slots=True)

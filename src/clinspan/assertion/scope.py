@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import regex
 
-from clinspan.assertion.lexicon import Cue, Hit, Lexicon, Token, tokens
+from clinspan.assertion.lexicon import Cue, Hit, Lexicon, Token, sentences, tokens
 from clinspan.assertion.sections import section_at, sections
 from clinspan.document import Span
 from clinspan.text.sentences import BlockKind, blocks
 
-_ABBREVIATIONS = frozenset({"dr", "mr", "mrs", "ms", "vs", "st", "approx", "e.g", "i.e", "etc", "pt", "jr", "sr", "dx"})
 _JOINING = frozenset({",", "and", "or", "/", "&", "nor", "with", "a", "an", "the", "any", "his", "her", "also", "then"})
 _JOINING |= {"even", "versus", "vs", "as", "well", "some", "other", "new", "either", "both", "from", "your", "my", "-"}
 _JOINING |= {"(", ")", "w", "possibly", "possible", "including", "no", "more"}
@@ -30,13 +29,10 @@ _SECTION_SAYS = {
     "return-precautions": "hypothetical",
     "consent": "hypothetical",
 }
-_WRAPPED = 50
-_CELL_GAP = 3
 _SECTION = 30
 _ITEM = 4
 _DENIED = 4
 _NEARER = 5
-_NAMED = regex.compile(r"[A-Z][^\n:.]{0,40}:|[-*•#\[]")
 _FIRST = ("associated-with-someone-else", "hypothetical", "conditional")
 _CARRIED = frozenset({"absent", "hypothetical"})
 _POLAR = frozenset({"absent", "possible", "present"})
@@ -92,7 +88,7 @@ def said_of(text: str, mentions: Sequence[Span], lexicon: Lexicon) -> list[list[
                 found[number].append(Said(cue.kind, 20))
         row = tokens(text, block.span.start, block.span.end)
         left: tuple[Cue, ...] = ()
-        for sentence in _sentences(row, text):
+        for sentence in sentences(row, text):
             places = list(_places(sentence, inside, mentions))
             left = _read(sentence, places, lexicon, found)
         left = tuple(cue for cue in left if cue.kind in _CARRIED)
@@ -110,47 +106,6 @@ def said_of(text: str, mentions: Sequence[Span], lexicon: Lexicon) -> list[list[
             found[number].append(Said(_SECTION_SAYS[name], _SECTION))
     _boxes(text, mentions, order, found)
     return found
-
-
-def _sentences(row: list[Token], text: str) -> Iterator[list[Token]]:
-    first = 0
-    for at, token in enumerate(row[:-1]):
-        following = row[at + 1]
-        if following.start > token.end and _turns(text, token.end, following.start):
-            yield row[first : at + 1]
-            first = at + 1
-            continue
-        if token.word in '"”)' and at > first and row[at - 1].word in ".!?" and row[at - 1].end == token.start:
-            if text[following.start].isupper() and following.start > token.end:
-                yield row[first : at + 1]
-                first = at + 1
-            continue
-        if token.word not in ".!?" or following.start == token.end:
-            continue
-        before = row[at - 1] if at > first else None
-        starts = text[following.start]
-        if before is not None and before.end == token.start:
-            short = before.word in _ABBREVIATIONS or (len(before.word) == 1 and before.word.isalpha())
-            short = short or (before.word == "no" and starts.isdigit())
-            if token.word == "." and short and not (starts.isupper() and len(before.word) == 1):
-                continue
-        elif token.word == "?":
-            continue
-        if starts.isupper() or starts.isdigit() or starts in '[(-#*?"“':
-            yield row[first : at + 1]
-            first = at + 1
-    yield row[first:]
-
-
-def _turns(text: str, end: int, start: int) -> bool:
-    """Whether a line ends between two tokens that is no line of wrapped prose."""
-    gap = text[end:start]
-    at = text.find("\n", end, start)
-    if at < 0 and ("\t" in gap or len(gap) >= _CELL_GAP):
-        return True
-    if at < 0 or text[start].islower():
-        return False
-    return at - text.rfind("\n", 0, at) < _WRAPPED or _NAMED.match(text, start) is not None
 
 
 def _places(sentence: Sequence[Token], inside: Sequence[int], mentions: Sequence[Span]) -> Iterator[_Place]:
