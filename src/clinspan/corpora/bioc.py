@@ -14,7 +14,6 @@ BioC JSON is the form that both are read into and written from; `clinspan.corpor
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from clinspan.corpora.text import read_text
 from clinspan.document import OF, Concept, Document, Entity, Span
 from clinspan.errors import InputError
 
-COLLECTION = re.compile(r'"(?:passages|documents|PubTator3)"\s*:\s*\[')
 _LARGEST_GAP = 1_000_000
 _OWN_INFONS = frozenset({"type", "identifier", "vocabulary", "score"})
 
@@ -378,7 +376,7 @@ def _json_sign(head: Head) -> str | None:
     if isinstance(first, dict):
         named = any(isinstance(first.get(key), list) for key in ("passages", "documents", "PubTator3"))
     else:
-        named = head.begins.startswith(("{", "[")) and COLLECTION.search(head.begins) is not None
+        named = head.begins.startswith(("{", "[")) and head.holds_collection
     return "an object with 'documents' or 'passages'" if named else None
 
 

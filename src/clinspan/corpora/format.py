@@ -6,6 +6,7 @@ names a `CorpusFormat`.
 
 import csv
 import json
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ LOOKED_AT = 1 << 16
 TEXTS = frozenset({".txt", ".text", ".note"})
 """Endings of notes. A table is never told from the content of such a file."""
 _DELIMITERS = (",", ";", "\t")
+_COLLECTION = re.compile(r'"(?:passages|documents|PubTator3)"\s*:\s*\[')
 
 Results = Iterator[Document | InputError]
 Read = Callable[[Path, bool], Results]
@@ -57,6 +59,11 @@ class Head:
     def begins(self) -> str:
         """The text, without white space before it."""
         return self.data.decode("utf-8-sig", errors="replace").lstrip()
+
+    @cached_property
+    def holds_collection(self) -> bool:
+        """Whether it has a key of BioC JSON, which other JSON formats must not take for theirs."""
+        return _COLLECTION.search(self.begins) is not None
 
     @cached_property
     def lines(self) -> list[str]:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from clinspan import codec
-from clinspan.corpora.bioc import COLLECTION
 from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
 from clinspan.corpora.text import cannot_read, check_text, decode, nul_remark, read_text
 from clinspan.document import Document
@@ -87,7 +86,7 @@ def _sign(head: Head) -> str | None:
         return "its first line is an object with 'text'" if isinstance(first.get("text"), str) else None
     if head.begins.startswith("["):
         return _array_sign(head)
-    if head.begins.startswith("{") and _TEXT.search(head.begins) and not COLLECTION.search(head.begins):
+    if head.begins.startswith("{") and _TEXT.search(head.begins) and not head.holds_collection:
         if "\n" not in head.begins:
             return "its first line is an object with 'text'"
         return "an object with 'text'" if head.ending == ".json" else None

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from clinspan import codec
-from clinspan.corpora.bioc import COLLECTION
 from clinspan.corpora.format import CorpusFormat, Head, Results, Ruler, Unit, checked, one_file, with_ids, written_ids
 from clinspan.corpora.text import read_text
 from clinspan.document import OF, Document, Entity, Span
@@ -200,7 +199,7 @@ def _kept(kept: Mapping[str, Any], document: Document) -> tuple[list[str], list[
 
 
 def _sign(head: Head) -> str | None:
-    task = head.begins.startswith("[") and _TASK.search(head.begins) and not COLLECTION.search(head.begins)
+    task = head.begins.startswith("[") and _TASK.search(head.begins) and not head.holds_collection
     return "a list of tasks with 'data'" if task else None
 
 
