@@ -24,8 +24,7 @@ from clinspan.evaluation import (
     Score,
     ScoreIntervals,
 )
-from clinspan.evaluation.attributes import AttributeScore
-from clinspan.evaluation.linking import LinkScore
+from clinspan.evaluation.carried import AttributeScore, LinkScore
 
 _WIDEST = 76
 _SPACE = re.compile(r"\s+")

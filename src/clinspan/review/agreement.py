@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from clinspan.document import OF, Document
 from clinspan.errors import InputError
 from clinspan.evaluation import Rule, pair, tally
-from clinspan.evaluation.attributes import MISSING, attribute_scores
+from clinspan.evaluation.carried import MISSING, attribute_scores
 from clinspan.evaluation.score import Score
 
 

@@ -1,7 +1,7 @@
-"""Attributes of entities that both sides have: accuracy, F1 of each value, and what is taken for what."""
+"""What entities carry beside place and label: whether both sides give them the same attributes and the same codes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clinspan.document import OF, Entity
@@ -15,7 +15,7 @@ SAME, ANOTHER = "the same", "another"
 
 @dataclass(frozen=True, slots=True)
 class AttributeScore:
-    """How well one attribute is told.
+    """How well one attribute is told: accuracy, F1 of each value, and what is taken for what.
 
     Attributes:
         confusion: how often a gold value met a predicted one, on entities of one place and label.
@@ -67,8 +67,7 @@ def attribute_scores(pairing: Pairing) -> tuple[AttributeScore, ...]:
     predicted: Counter[str] = Counter()
     for one in pairing.pairs:
         gold_owners, owners = _owners(one.gold), _owners(one.predicted)
-        theirs = {(parts(e), e.label): e for e in one.gold if e.label in pairing.labels}
-        ours: dict[object, Entity] = {(parts(e), e.label): e for e in one.predicted if e.label in pairing.labels}
+        theirs, ours = _by_place(one.gold, pairing.labels), _by_place(one.predicted, pairing.labels)
         predicted.update(name for entity in ours.values() for name in entity.attributes)
         for place, entity in theirs.items():
             gold.update(entity.attributes.keys())
@@ -95,3 +94,62 @@ def _owners(entities: Iterable[Entity]) -> dict[object, Entity]:
 
 def _meet(one: Entity, other: Entity | None) -> bool:
     return other is not None and one.label == other.label and one.span.overlaps(other.span)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkScore:
+    """Counts of entities with codes: on entities that both sides have, and end to end.
+
+    A code is right where the first concept, or an equivalent of it, has any id of gold.
+
+    Attributes:
+        gold: entities of gold that have a code.
+        predicted: entities of the prediction that have one.
+        matched: entities of gold with a code that the prediction has in the same place with the same label.
+        linked: those of them that have a code in the prediction.
+        right: those with a right one.
+    """
+
+    gold: int
+    predicted: int
+    matched: int
+    linked: int
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """Right of matched: what linking brings where the entity was found; 0 where there is none."""
+        return self.right / self.matched if self.matched else 0.0
+
+    @property
+    def precision(self) -> float:
+        """Right of linked."""
+        return self.right / self.linked if self.linked else 0.0
+
+    @property
+    def f1(self) -> float:
+        """F1 of place, label and code together."""
+        return 2 * self.right / (self.gold + self.predicted) if self.gold + self.predicted else 0.0
+
+
+def link_score(pairing: Pairing) -> LinkScore | None:
+    """The score of the codes; None where gold or the prediction has none."""
+    gold = predicted = matched = linked = right = 0
+    for one in pairing.pairs:
+        theirs = _by_place((entity for entity in one.gold if entity.concepts), pairing.labels)
+        ours = _by_place(one.predicted, pairing.labels)
+        gold += len(theirs)
+        predicted += sum(bool(entity.concepts) for entity in ours.values())
+        for place, entity in theirs.items():
+            mine = ours.get(place)
+            if mine is None:
+                continue
+            matched += 1
+            linked += bool(mine.concepts)
+            ids = frozenset(code for concept in entity.concepts for code in concept.codes)
+            right += bool(mine.concepts) and bool(ids & mine.concepts[0].codes)
+    return LinkScore(gold, predicted, matched, linked, right) if gold and predicted else None
+
+
+def _by_place(entities: Iterable[Entity], labels: Sequence[str]) -> dict[object, Entity]:
+    return {(parts(entity), entity.label): entity for entity in entities if entity.label in labels}
