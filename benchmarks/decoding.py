@@ -10,6 +10,7 @@ both are of the same answers. Sentences are NCBI-disease development sentences w
 """
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -24,7 +25,6 @@ from typing import Any
 
 from clinspan.decoding.draft import DraftSettings, decode
 from clinspan.decoding.grammars import answer_grammar
-from clinspan.decoding.greedy import decode_greedily
 from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.formats.tanl import Tanl
@@ -48,6 +48,8 @@ OWN = (
 )
 LABELS = LabelSet.builtin("disease")
 CONTEXT = 2048
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "decoding"))
+decode_greedily = importlib.import_module("greedy").decode_greedily
 
 
 @dataclass

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from tests.decoding.greedy import decode_greedily
 
 from clinspan.decoding.draft import Ask, decode
-from clinspan.decoding.greedy import decode_greedily
 from clinspan.decoding.plan import compile_plan
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LLMError, MissingExtra, ModelError
