@@ -5,21 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
-from clinspan.formats.base import Format
+from clinspan.formats.base import Format, prompt_templates
 from clinspan.labels import Example, LabelSet
 from clinspan.messages import Message
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("clinspan", "prompts"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=False,
-    autoescape=False,  # prompts are plain text, never HTML
-    auto_reload=False,  # or each prompt would ask the disk whether its templates have changed
-)
+_TEMPLATES = prompt_templates("prompts")
 
 
 def template(name: str) -> Template:

@@ -75,6 +75,33 @@ class Reading:
     refused: bool = False
 
 
+class AnswerReader:
+    """What a format has read of an answer so far."""
+
+    def __init__(self, answer: str):
+        self.answer = answer
+        self.mentions: list[Mention] = []
+        self.unread: list[Unread] = []
+        self.repairs: list[Repair] = []
+
+    def repair(self, what: str, start: int) -> None:
+        """Notes that something was mended, at the answer's offset `start`."""
+        self.repairs.append(Repair(what, start))
+
+    def leave(self, start: int, end: int, reason: str, *, harmless: bool = False) -> None:
+        """Notes a part of the answer that is not understood; see `Unread`."""
+        self.unread.append(Unread(self.answer[start:end], start, end, reason, harmless))
+
+    def reading(self, *, copy: str | None = None) -> Reading:
+        """All that was read; what was not understood and what was mended in the answer's order."""
+        return Reading(
+            tuple(self.mentions),
+            tuple(sorted(self.unread, key=lambda unread: (unread.start, unread.end))),
+            tuple(sorted(self.repairs, key=lambda repair: repair.start)),
+            copy,
+        )
+
+
 @runtime_checkable
 class Format(Protocol):
     """A way to write entities as text and to read them back.
@@ -133,15 +160,20 @@ def fragment_texts(entity: Entity) -> tuple[str, ...]:
     return tuple(entity.text[f.start - offset : f.end - offset] for f in entity.fragments)
 
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("clinspan", "formats"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=False,
-    autoescape=False,  # prompts are plain text, never HTML
-    auto_reload=False,  # or each prompt would ask the disk whether its templates have changed
-)
+def prompt_templates(folder: str) -> Environment:
+    """The templates of prompts in a folder of the package."""
+    return Environment(
+        loader=PackageLoader("clinspan", folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        autoescape=False,  # prompts are plain text, never HTML
+        auto_reload=False,  # or each prompt would ask the disk whether its templates have changed
+    )
+
+
+_TEMPLATES = prompt_templates("formats")
 # jinja's own filter of this kind escapes for HTML.
 _TEMPLATES.filters["tojson_plain"] = lambda value: json.dumps(value, ensure_ascii=False)
 

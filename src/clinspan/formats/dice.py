@@ -12,7 +12,7 @@ import regex
 from clinspan.document import Attributes, Entity
 from clinspan.formats import prose
 from clinspan.formats.attributes import Asked, AttributeNames, asked_of, written
-from clinspan.formats.base import Mention, Reading, Repair, Unread, fragment_texts, in_order, template
+from clinspan.formats.base import AnswerReader, Mention, Reading, fragment_texts, in_order, template
 from clinspan.formats.label_names import LabelNames
 from clinspan.labels import LabelSet
 
@@ -127,6 +127,7 @@ class Dice:
             at += len(line) + 1
         if not reader.asked:
             return prose.read(answer, labels, reader.names)
+        reader.end()
         return reader.reading()
 
 
@@ -137,11 +138,11 @@ def _written(entity: Entity, asked: Asked) -> str:
     return " | ".join((mention, *(escape(value, bars=True) for value in said)))
 
 
-class _DiceReader:
+class _DiceReader(AnswerReader):
     """Reads line by line; a line belongs to the type that was named last."""
 
     def __init__(self, answer: str, labels: LabelSet):
-        self.answer = answer
+        super().__init__(answer)
         self.labels = labels
         self.names = LabelNames(labels)
         self.attributes = AttributeNames(labels)
@@ -151,9 +152,6 @@ class _DiceReader:
         """The labels whose mentions were given."""
         self.listing = False
         self._last: dict[str, list[Mention]] = {}
-        self.mentions: list[Mention] = []
-        self.unread: list[Unread] = []
-        self.repairs: list[Repair] = []
 
     def line(self, line: str, at: int) -> None:
         """Reads one line, which stands at the offset `at`."""
@@ -162,7 +160,7 @@ class _DiceReader:
         if not said:
             return
         if said.startswith("```"):
-            self._repair("code fence", at)
+            self.repair("code fence", at)
         elif line.startswith(_MENTIONS):
             self._list(said[len(_MENTIONS) :], at + len(_MENTIONS))
         elif line.startswith(_TYPE) and said.endswith(".") and said[len(_TYPE) : -1] in self.names.exact:
@@ -177,14 +175,14 @@ class _DiceReader:
         if (found := _TYPE_LINE.fullmatch(bare)) and self._type(found.group(1), said, at):
             return
         if found := _MENTIONS_LINE.fullmatch(bare):
-            self._repair("changed words before the mentions", at)
+            self.repair("changed words before the mentions", at)
             inner = found.group(1).strip("* ")
             self._list(inner, at + (said.rfind(inner) if inner else len(said)))
         elif _MEANING_LINE.match(bare) or self._defines(bare):
             return
         elif (label := self._before_colon(bare)) is not None:
             rest = bare.partition(":")[2].strip("* ")
-            self._repair(f"{label!r} named without its sentence", at)
+            self.repair(f"{label!r} named without its sentence", at)
             self._turn(label)
             if rest and not self._defines(rest):
                 self._list(rest, at + said.rfind(rest))
@@ -192,11 +190,11 @@ class _DiceReader:
                 self.listing = True
                 self.asked.add(label)
         elif (self.listing and bullet) or _SEP.search(said):
-            self._repair("mentions on lines of their own", at)
+            self.repair("mentions on lines of their own", at)
             rest = said[bullet.end() :] if bullet else said
             self._list(rest, at + len(said) - len(rest), goes_on=True)
         else:
-            self._unread(at, at + len(said), "not understood", harmless=self._is_around())
+            self.leave(at, at + len(said), "not understood", harmless=self._is_around())
 
     def _type(self, written: str, said: str, at: int) -> bool:
         label = self.names.find(written) or self.names.find(written.partition(".")[0])
@@ -204,10 +202,10 @@ class _DiceReader:
             return False
         if label is None:
             self.label, self.named, self.listing = None, True, False
-            self._unread(at, at + len(said), f"{written!r} is not a label that was asked for")
+            self.leave(at, at + len(said), f"{written!r} is not a label that was asked for")
             return True
         if f"{_TYPE}{label}." != said:
-            self._repair(f"{said!r} read as the type {label!r}", at)
+            self.repair(f"{said!r} read as the type {label!r}", at)
         self._turn(label)
         cut = _MENTIONS_LINE.search(written)  # everything on one line
         if cut:
@@ -220,14 +218,14 @@ class _DiceReader:
     def _list(self, written: str, at: int, *, goes_on: bool = False) -> None:
         """Takes the mentions that a line gives."""
         if self.label is None:
-            self._unread(at, at + len(written), "mentions without a type that was asked for")
+            self.leave(at, at + len(written), "mentions without a type that was asked for")
             return
         self.listing = True
         if not written.strip():  # what it names may stand on the lines below, or be cut off
             return
         self.asked.add(self.label)
         if at + len(written.rstrip()) >= len(self.answer.rstrip()) and (cut := _CUT_SEP.search(written)):
-            self._repair("the answer ends inside a separator", at + cut.start())
+            self.repair("the answer ends inside a separator", at + cut.start())
             written = written[: cut.start()]
         said: list[Mention] = []
         bars = bool(self.attributes)
@@ -235,12 +233,12 @@ class _DiceReader:
             given = tuple(unescape(part, bars=bars) for part in parts if part)
             if not given or (len(given) == 1 and parts[0].casefold() in NONE_WORDS):
                 if given and parts[0] != NOTHING:
-                    self._repair("words read as no mention", at + offset)
+                    self.repair("words read as no mention", at + offset)
                 continue
             told = self._told([unescape(value, bars=bars) for value in behind if value], at + offset)
             said.append(Mention(self.label, " ".join(given), parts=given if len(given) > 1 else (), attributes=told))
         if not goes_on and said and said == self._last.get(self.label):
-            self._repair("the same answer again", at)
+            self.repair("the same answer again", at)
             return
         self._last[self.label] = said
         self.mentions += said
@@ -250,9 +248,9 @@ class _DiceReader:
         heard = self.attributes.read(self.label or "", [(None, value) for value in values])
         for number, reason in heard.unknown:
             start = max(at, self.answer.find(values[number], at))
-            self._unread(start, start + len(values[number]), reason, harmless=True)
+            self.leave(start, start + len(values[number]), reason, harmless=True)
         for _, what in heard.mended:
-            self._repair(what, at)
+            self.repair(what, at)
         return Attributes(heard.attributes)
 
     def _before_colon(self, bare: str) -> str | None:
@@ -267,18 +265,8 @@ class _DiceReader:
         """Before the first type and after the last list there are only comments."""
         return not self.named or len(self.asked) == len(self.labels.names)
 
-    def reading(self) -> Reading:
+    def end(self) -> None:
+        """Notes which labels nothing was said of."""
         for name in self.labels.names:
             if name not in self.asked:
-                self._unread(len(self.answer), len(self.answer), f"nothing is said of {name!r}")
-        return Reading(
-            tuple(self.mentions),
-            tuple(sorted(self.unread, key=lambda u: (u.start, u.end))),
-            tuple(sorted(self.repairs, key=lambda r: r.start)),
-        )
-
-    def _repair(self, what: str, start: int) -> None:
-        self.repairs.append(Repair(what, start))
-
-    def _unread(self, start: int, end: int, reason: str, *, harmless: bool = False) -> None:
-        self.unread.append(Unread(self.answer[start:end], start, end, reason, harmless))
+                self.leave(len(self.answer), len(self.answer), f"nothing is said of {name!r}")

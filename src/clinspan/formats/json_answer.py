@@ -8,7 +8,7 @@ import regex
 from clinspan.document import Attributes
 from clinspan.formats import loose_json, prose
 from clinspan.formats.attributes import AttributeNames
-from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.formats.base import AnswerReader, Mention, Reading
 from clinspan.formats.label_names import LabelNames
 from clinspan.formats.loose_json import Node
 from clinspan.labels import LabelSet
@@ -53,36 +53,26 @@ def _is_structured(node: Node) -> bool:
     return node.kind == "object" or not node.items or any(item.kind != "word" for item in node.items)
 
 
-class _JsonAnswerReader:
+class _JsonAnswerReader(AnswerReader):
     def __init__(self, answer: str, labels: LabelSet, names: LabelNames, *, as_mapping: bool):
-        self.answer = answer
+        super().__init__(answer)
         self.names = names
         self.attributes = AttributeNames(labels)
         self.only = labels.names[0] if len(labels.names) == 1 else None
         self.as_mapping = as_mapping
-        self.mentions: list[Mention] = []
-        self.unread: list[Unread] = []
-        self.repairs: list[Repair] = []
         self._seen: set[tuple[tuple[str, str], ...]] = set()
-
-    def reading(self) -> Reading:
-        return Reading(
-            tuple(self.mentions),
-            tuple(sorted(self.unread, key=lambda u: (u.start, u.end))),
-            tuple(sorted(self.repairs, key=lambda r: r.start)),
-        )
 
     def top(self, node: Node) -> None:
         """Reads one of the answer's values; a whole answer given twice counts once."""
         before, silent = len(self.mentions), len(self.unread)
         self._value(node, None)
         if not node.whole and len(self.mentions) == before and len(self.unread) == silent:
-            self._unread(node.start, node.end, "the answer ends before the first mention")
+            self.leave(node.start, node.end, "the answer ends before the first mention")
         whole = node.kind == "array" or self.as_mapping
         said = tuple((m.label, m.text) for m in self.mentions[before:])
         if whole and said and said in self._seen:
             del self.mentions[before:]
-            self._repair("the same answer again", node.start)
+            self.repair("the same answer again", node.start)
         self._seen.add(said)
 
     def around(self, nodes: Sequence[Node]) -> None:
@@ -91,11 +81,11 @@ class _JsonAnswerReader:
         for start, end in [*((n.start, n.end) for n in nodes), (len(self.answer), len(self.answer))]:
             gap = self.answer[at:start]
             for fence in _FENCE.finditer(gap):
-                self._repair("code fence", at + fence.start())
+                self.repair("code fence", at + fence.start())
             words = _FENCE.sub(lambda found: " " * len(found.group()), gap)
             if words.strip(" \t\r\n,;.`"):
                 begin = at + len(words) - len(words.lstrip())
-                self._unread(begin, at + len(words.rstrip()), "words around the JSON", harmless=True)
+                self.leave(begin, at + len(words.rstrip()), "words around the JSON", harmless=True)
             at = end
 
     def _value(self, node: Node, label: str | None) -> None:
@@ -105,24 +95,24 @@ class _JsonAnswerReader:
         elif node.kind == "array":
             self._array(node, label)
         elif node.kind == "word" and node.text.casefold() in _NOTHING:
-            self._repair(f"{node.text!r} read as no mention", node.start)
+            self.repair(f"{node.text!r} read as no mention", node.start)
         elif not node.whole:
-            self._unread(node.start, node.end, "the answer ends inside a string")
+            self.leave(node.start, node.end, "the answer ends inside a string")
         elif label is not None:
             if node.text.strip().casefold() not in _NOTHING:
                 self._mention(node.text, label, node)
         elif self.only is not None and node.kind == "string":
-            self._repair(f"no label given, read as {self.only!r}", node.start)
+            self.repair(f"no label given, read as {self.only!r}", node.start)
             self._mention(node.text, self.only, node)
         else:
-            self._unread(node.start, node.end, "a mention without a label")
+            self.leave(node.start, node.end, "a mention without a label")
 
     def _array(self, node: Node, label: str | None) -> None:
         if label is None and len(node.items) == 2 and all(i.kind == "string" for i in node.items):
             first, second = node.items
             found = self._label(second)
             if found is not None and (self.only is None or second.text == found):
-                self._repair("a pair in an array read as mention and label", node.start)
+                self.repair("a pair in an array read as mention and label", node.start)
                 self._mention(first.text, found, first)
                 return
         for item in node.items:
@@ -141,7 +131,7 @@ class _JsonAnswerReader:
             if (text or parts) and (kind or label or self.only):
                 self._record(record, text, kind, parts, label)
             elif text and len(record) == 1 and text[0].text in ("text", "mention") and text[1]:
-                self._unread(text[0].start, text[1].end, "a mention without a label")
+                self.leave(text[0].start, text[1].end, "a mention without a label")
             else:
                 for key, value in record:
                     self._entry(key, value, label)
@@ -175,9 +165,9 @@ class _JsonAnswerReader:
         heard = self.attributes.read(label, [(name, node.text if node.whole else "") for name, node in given])
         for number, reason in heard.unknown:
             node = given[number][1]
-            self._unread(node.start, node.end, reason, harmless=True)
+            self.leave(node.start, node.end, reason, harmless=True)
         for number, what in heard.mended:
-            self._repair(what, given[number][1].start)
+            self.repair(what, given[number][1].start)
         said = Attributes(heard.attributes)
         self.mentions[since:] = [replace(mention, attributes=said) for mention in self.mentions[since:]]
 
@@ -207,19 +197,19 @@ class _JsonAnswerReader:
             found = self._values(key, value, label)
             told += found
             if not found and not (self.attributes and key.text == "attributes"):
-                self._repair(f"key {key.text!r} passed over", key.start)
+                self.repair(f"key {key.text!r} passed over", key.start)
         before = len(self.mentions)
         if kind is None:
-            self._repair(f"no label given, read as {label!r}", start)
+            self.repair(f"no label given, read as {label!r}", start)
         pieces = _strings(parts[1]) if parts and parts[1] else ()
         said = text[1] if text else None
         if label is None:
             written = named.text if named else ""
-            self._unread(start, end, f"{written!r} is not a label that was asked for")
+            self.leave(start, end, f"{written!r} is not a label that was asked for")
         elif len(pieces) > 1:
             self.mentions.append(Mention(label, " ".join(pieces), parts=pieces))
         elif said is None or (said.kind in ("string", "word") and not (said.whole and said.text)):
-            self._unread(start, end, "a mention without its text, or cut off inside it")
+            self.leave(start, end, "a mention without its text, or cut off inside it")
         elif said.kind == "string":
             self._mention(said.text, label, said)
         else:
@@ -242,7 +232,7 @@ class _JsonAnswerReader:
             if value.kind in ("object", "array"):
                 self._value(value, outer)
             else:
-                self._unread(key.start, value.end, "a part of a mention that lacks the other")
+                self.leave(key.start, value.end, "a part of a mention that lacks the other")
         elif outer is None and value.kind in ("string", "word") and (label := self._label(value)) is not None:
             self._mention(key.text, label, key)
         elif (label := self.names.find(key.text)) is not None:
@@ -255,10 +245,10 @@ class _JsonAnswerReader:
             for label in kinds:
                 self._mention(key.text, label or "", key)
         elif value.kind in ("string", "word") and not value.whole:
-            self._unread(key.start, value.end, "the answer ends inside a string")
+            self.leave(key.start, value.end, "the answer ends inside a string")
         else:
             said = f"{value.text!r} is not a label that was asked for" if value.text else "not a mention with a label"
-            self._unread(key.start, value.end, said)
+            self.leave(key.start, value.end, said)
 
     def _has_values(self, value: Node) -> bool:
         """True for a label and at least one thing that is no label, in an array, where attributes are asked for."""
@@ -282,20 +272,14 @@ class _JsonAnswerReader:
             return None
         label = self.names.find(node.text)
         if label is not None and label != node.text:
-            self._repair(f"label {node.text!r} read as {label!r}", node.start)
+            self.repair(f"label {node.text!r} read as {label!r}", node.start)
         return label
 
     def _mention(self, text: str, label: str, node: Node) -> None:
         if text:
             self.mentions.append(Mention(label, text))
         else:
-            self._unread(node.start, node.end, "a mention without its text, or cut off inside it")
-
-    def _repair(self, what: str, start: int) -> None:
-        self.repairs.append(Repair(what, start))
-
-    def _unread(self, start: int, end: int, reason: str, *, harmless: bool = False) -> None:
-        self.unread.append(Unread(self.answer[start:end], start, end, reason, harmless))
+            self.leave(node.start, node.end, "a mention without its text, or cut off inside it")
 
 
 def _records(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:

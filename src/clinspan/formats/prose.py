@@ -2,7 +2,7 @@
 
 import regex
 
-from clinspan.formats.base import Mention, Reading, Repair, Unread
+from clinspan.formats.base import AnswerReader, Mention, Reading, Repair, Unread
 from clinspan.formats.label_names import LabelNames
 from clinspan.labels import LabelSet
 
@@ -52,7 +52,7 @@ _NONE = frozenset({"none", "n/a", "-", "nothing", "", "none.", "<entity>", "null
 
 def read(answer: str, labels: LabelSet, names: LabelNames) -> Reading:
     """The mentions in lines that have a mention and a label, or a mention below its label."""
-    reader = _ProseReader(labels, names)
+    reader = _ProseReader(answer, labels, names)
     at = 0
     for line in answer.split("\n"):
         reader.line(line, at)
@@ -63,21 +63,19 @@ def read(answer: str, labels: LabelSet, names: LabelNames) -> Reading:
         if refuses(answer):
             return Reading(unread=_whole(answer, "a refusal"), refused=True)
         return Reading(unread=_whole(answer, "not the format that was asked for"))
-    return Reading(tuple(reader.mentions), tuple(reader.unread), tuple(reader.repairs))
+    return reader.reading()
 
 
 def _whole(answer: str, reason: str) -> tuple[Unread, ...]:
     return (Unread(answer, 0, len(answer), reason if answer.strip() else "an empty answer"),)
 
 
-class _ProseReader:
-    def __init__(self, labels: LabelSet, names: LabelNames):
+class _ProseReader(AnswerReader):
+    def __init__(self, answer: str, labels: LabelSet, names: LabelNames):
+        super().__init__(answer)
         self.names = names
         self.only = labels.names[0] if len(labels.names) == 1 else None
         self.label: str | None = None
-        self.mentions: list[Mention] = []
-        self.unread: list[Unread] = []
-        self.repairs: list[Repair] = []
 
     def line(self, line: str, at: int) -> None:
         """Reads one line, which stands at the offset `at`."""
@@ -93,12 +91,11 @@ class _ProseReader:
             found = [(_bare(said), label)]
         found = [(mention, label) for mention, label in found if mention.casefold() not in _NONE]
         if found:
-            self.repairs.append(Repair("a line read as mention and label", at))
+            self.repair("a line read as mention and label", at)
             self.mentions += [Mention(label, mention) for mention, label in found]
         elif not self._says_none(said):
             start = at + len(line) - len(line.lstrip())
-            harmless = not bullet
-            self.unread.append(Unread(line.strip(), start, start + len(line.strip()), "not understood", harmless))
+            self.leave(start, start + len(line.strip()), "not understood", harmless=not bullet)
 
     def _pairs(self, said: str) -> list[tuple[str, str]]:
         """Mention and label in one line: label behind or in brackets, else label before."""

@@ -18,7 +18,7 @@ import regex
 from clinspan.document import Attributes, Entity, Span
 from clinspan.formats import prose
 from clinspan.formats.attributes import AttributeNames, asked_of
-from clinspan.formats.base import Mention, Reading, Repair, Unread, in_order, template
+from clinspan.formats.base import AnswerReader, Mention, Reading, in_order, template
 from clinspan.formats.label_names import LabelNames
 from clinspan.formats.tanl_marks import (
     CLOSE,
@@ -83,18 +83,16 @@ class _Mark:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-class _TanlReader:
+class _TanlReader(AnswerReader):
     """One pass over the answer; a mark's own pieces are blanked when it turns out to be one."""
 
     def __init__(self, answer: str, names: LabelNames, attributes: AttributeNames):
-        self.answer = answer
+        super().__init__(answer)
         self.names = names
         self.attributes = attributes
         self.pieces: list[str] = []
         self.open: deque[_Mark] = deque()
         self.found: list[tuple[_Mark, str]] = []
-        self.unread: list[Unread] = []
-        self.repairs: list[Repair] = []
 
     def read(self) -> Reading:
         for match in _PIECE.finditer(self.answer):
@@ -121,38 +119,38 @@ class _TanlReader:
                 self.open.pop()
             else:
                 for _, bar in (*mark.before, (mark.bar, mark.bar_offset)):
-                    self._repair("unescaped '|' kept as text", bar)
+                    self.repair("unescaped '|' kept as text", bar)
                 mark.bar = -1
                 mark.before.clear()
         if len(self.open) == DEEPEST:
             dropped = self.open.popleft()
-            self._unread(dropped.offset, dropped.offset + 1, "marks are nested too deep")
+            self.leave(dropped.offset, dropped.offset + 1, "marks are nested too deep")
         self.open.append(_Mark(len(self.pieces), offset))
         self.pieces.append("[")
 
     def _bars(self, offset: int) -> None:
         if not self.open:
-            self._repair("unescaped '|' kept as text", offset)
+            self.repair("unescaped '|' kept as text", offset)
         else:
             mark = self.open[-1]
             if mark.bar >= 0 and self.attributes:
                 mark.before.append((mark.bar, mark.bar_offset))
             elif mark.bar >= 0:
-                self._repair("unescaped '|' kept as text", mark.bar_offset)
+                self.repair("unescaped '|' kept as text", mark.bar_offset)
             mark.bar, mark.bar_offset = len(self.pieces), offset
         self.pieces.append("|")
 
     def _closes(self, offset: int) -> None:
         self.pieces.append("]")
         if not self.open:
-            self._repair("unescaped ']' kept as text", offset)
+            self.repair("unescaped ']' kept as text", offset)
             return
         mark = self.open.pop()
         if mark.bar < 0:
             if self.answer.startswith(opening(), mark.offset) and self.answer[offset - 1] == " ":
-                self._unread(mark.offset, offset + 1, "a mark without a label; kept as text")
+                self.leave(mark.offset, offset + 1, "a mark without a label; kept as text")
             else:
-                self._repair("unescaped '[' and ']' kept as text", mark.offset)
+                self.repair("unescaped '[' and ']' kept as text", mark.offset)
             return
         if mark.before and self._says(mark, offset):
             return
@@ -168,13 +166,13 @@ class _TanlReader:
             if label is not None and self._says_behind(mark, label, written):
                 return
             if label is not None:
-                self._unread(mark.bar_offset, offset + 1, f"more than the label {label!r} in a mark")
+                self.leave(mark.bar_offset, offset + 1, f"more than the label {label!r} in a mark")
                 self._blank(mark)
                 self.found.append((mark, label))
                 del self.pieces[mark.bar :]
                 return
         if self._lacks_close(mark):
-            self._repair("unescaped ']' kept as text", offset)
+            self.repair("unescaped ']' kept as text", offset)
             return
         self._unknown(mark, offset, written)
 
@@ -192,7 +190,7 @@ class _TanlReader:
             at = next((i for i, part in enumerate(parts) if self.names.find(part.strip()) is not None), None)
         mark.bar, mark.bar_offset = bars[at or 0]
         for _, offset in bars[: at or 0] if at is not None else bars[1:]:
-            self._repair("unescaped '|' kept as text", offset)
+            self.repair("unescaped '|' kept as text", offset)
         mark.before.clear()
         if at is None:
             return False
@@ -202,9 +200,9 @@ class _TanlReader:
         starts = [offset for _, offset in bars[at + 1 :]]
         for number, reason in heard.unknown:
             until = starts[number + 1] if number + 1 < len(starts) else end
-            self._unread(starts[number], until, reason, harmless=True)
+            self.leave(starts[number], until, reason, harmless=True)
         for number, what in heard.mended:
-            self._repair(what, starts[number])
+            self.repair(what, starts[number])
         mark.attributes = heard.attributes
         even = all(part == f" {part.strip()} " for part in parts[at + 1 :])
         self._mention(mark, label, parts[at] if even else parts[at].strip())
@@ -218,7 +216,7 @@ class _TanlReader:
         heard = self.attributes.read(label, [(None, part) for part in parts])
         if not parts or heard.unknown:
             return False
-        self._repair("values without a bar before them", mark.bar_offset)
+        self.repair("values without a bar before them", mark.bar_offset)
         mark.attributes = heard.attributes
         self._blank(mark)
         self.found.append((mark, label))
@@ -229,17 +227,17 @@ class _TanlReader:
         """Takes the marks of a mention with an unknown label away, unless they look like the text's own brackets."""
         spaced = written.startswith(" ") and written.endswith(" ") and self._spaced(mark)
         if spaced and written.strip():
-            self._unread(mark.offset, offset + 1, f"{written.strip()!r} is not a label that was asked for")
+            self.leave(mark.offset, offset + 1, f"{written.strip()!r} is not a label that was asked for")
             self._blank(mark)
             del self.pieces[mark.bar :]
         else:
-            self._unread(mark.offset, offset + 1, "brackets without a known label; kept as text")
+            self.leave(mark.offset, offset + 1, "brackets without a known label; kept as text")
 
     def _mention(self, mark: _Mark, label: str, written: str) -> None:
         if written.strip() != label:
-            self._repair(f"label {written.strip()!r} read as {label!r}", mark.bar_offset)
+            self.repair(f"label {written.strip()!r} read as {label!r}", mark.bar_offset)
         elif written != f" {label} " or not self._spaced(mark):
-            self._repair("changed spacing in a mark", mark.offset)
+            self.repair("changed spacing in a mark", mark.offset)
         self._blank(mark)
         self.found.append((mark, label))
 
@@ -253,7 +251,7 @@ class _TanlReader:
         name = self.names.at_start(after)
         if name is None:
             return False
-        self._repair("a mark without its closing bracket", mark.offset)
+        self.repair("a mark without its closing bracket", mark.offset)
         self._blank(mark)
         self.pieces[mark.bar] = ""
         self.pieces[mark.bar + 1] = after[after.index(name) + len(name) :]
@@ -277,8 +275,8 @@ class _TanlReader:
         if heard.unknown:
             return False
         for _, offset in bars[:at]:
-            self._repair("unescaped '|' kept as text", offset)
-        self._repair("a mark without its closing bracket", mark.offset)
+            self.repair("unescaped '|' kept as text", offset)
+        self.repair("a mark without its closing bracket", mark.offset)
         mark.bar, mark.bar_offset = bars[at]
         mark.before.clear()
         mark.attributes = heard.attributes
@@ -295,19 +293,19 @@ class _TanlReader:
             if self._lacks_close(mark):
                 return
             if mark.before and self._says(mark, len(self.answer)):
-                self._unread(mark.bar_offset, len(self.answer), "the answer ends inside a mark")
+                self.leave(mark.bar_offset, len(self.answer), "the answer ends inside a mark")
                 return
             if len(self.answer) - mark.bar_offset <= self.names.longest:
-                self._unread(mark.offset, len(self.answer), "the answer ends inside a mark")
+                self.leave(mark.offset, len(self.answer), "the answer ends inside a mark")
                 self._blank(mark)
                 del self.pieces[mark.bar :]
                 return
         elif len(self.answer) - mark.offset <= _CUT_OFF and self.answer.startswith(opening(), mark.offset):
-            self._unread(mark.offset, len(self.answer), "the answer ends inside a mark")
+            self.leave(mark.offset, len(self.answer), "the answer ends inside a mark")
             self.pieces[mark.piece] = ""
             self.pieces[mark.piece + 1] = self.pieces[mark.piece + 1].removeprefix(" ")
             return
-        self._unread(mark.offset, mark.offset + 1, "a bracket that is never closed; kept as text")
+        self.leave(mark.offset, mark.offset + 1, "a bracket that is never closed; kept as text")
 
     def _spaced(self, mark: _Mark) -> bool:
         return self.answer.startswith(opening(), mark.offset) and self.answer[mark.bar_offset - 1] == " "
@@ -319,29 +317,17 @@ class _TanlReader:
             self.pieces[mark.piece + 1] = self.pieces[mark.piece + 1].removeprefix(" ")
             self.pieces[mark.bar - 1] = self.pieces[mark.bar - 1].removesuffix(" ")
 
-    def _repair(self, what: str, offset: int) -> None:
-        self.repairs.append(Repair(what, offset))
-
-    def _unread(self, start: int, end: int, reason: str, *, harmless: bool = False) -> None:
-        self.unread.append(Unread(self.answer[start:end], start, end, reason, harmless))
-
     def _reading(self) -> Reading:
         starts = [0]
         for piece in self.pieces:
             starts.append(starts[-1] + len(piece))
         copy = "".join(self.pieces)
-        mentions: list[Mention] = []
         for mark, label in sorted(self.found, key=lambda item: item[0].offset):
             start, end = starts[mark.piece], starts[mark.bar]
             if start < end:
-                mentions.append(
+                self.mentions.append(
                     Mention(label, copy[start:end], Span(start, end), attributes=Attributes(mark.attributes))
                 )
             else:
-                self._unread(mark.offset, mark.bar_offset + 1, "a mark around nothing")
-        return Reading(
-            tuple(mentions),
-            tuple(sorted(self.unread, key=lambda u: (u.start, u.end))),
-            tuple(sorted(self.repairs, key=lambda r: r.start)),
-            copy,
-        )
+                self.leave(mark.offset, mark.bar_offset + 1, "a mark around nothing")
+        return self.reading(copy=copy)
