@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
 from clinspan.examples.encoders import Encoder, Recipe, batches, identity_of, normalised, pooled, recipe_of
+from clinspan.models.hub import asked_of_hub, transformers_library
 from clinspan.models.registry import path_of
 
 MINILM = "minilm"
@@ -122,13 +123,7 @@ class _TorchEncoder:
     """An encoder that transformers loads from a folder."""
 
     def __init__(self, name: str, folder: Path, recipe: Recipe, *, source: str):
-        try:
-            import torch
-            import transformers
-        except ModuleNotFoundError as error:
-            raise MissingExtra(error.name or "torch", "train", purpose=f"the encoder {name}") from error
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
+        torch, transformers = transformers_library(f"the encoder {name}")
         self.name = name
         self.source = source
         self.pooling = recipe.pooling
@@ -219,20 +214,8 @@ def open_encoder(source: str, *, pooling: str | None = None) -> Encoder:
 
 
 def _from_hub(name: str) -> Path:
-    try:
-        import huggingface_hub
-        from httpx2 import HTTPError
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ModuleNotFoundError as error:
-        raise MissingExtra("huggingface_hub", "hub", purpose=f"the encoder hf:{name}") from error
-    try:
-        there = huggingface_hub.list_repo_files(name, token=False)
+    fix = "Or bring its folder from another machine, and name that."
+    with asked_of_hub("the encoder", purpose=f"the encoder hf:{name}", where=f"hf:{name}", fix=fix) as hub:
+        there = hub.list_repo_files(name, token=False)
         weights = next((file for file in _HUB_WEIGHTS if file in there), "*.safetensors")
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=[*_HUB_FILES, weights], token=False))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, HTTPError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"the hub did not give the encoder ({reason})",
-            where=f"hf:{name}",
-            fix="Or bring its folder from another machine, and name that.",
-        ) from error
+        return Path(hub.snapshot_download(name, allow_patterns=[*_HUB_FILES, weights], token=False))

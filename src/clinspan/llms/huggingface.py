@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from clinspan.errors import ConfigError, ContextOverflow, LLMError, MissingExtra, ModelError
+from clinspan.errors import ConfigError, ContextOverflow, LLMError, ModelError
 from clinspan.llms.base import LLM, Traits
 from clinspan.llms.chat import HuggingFaceTokenizer
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
 from clinspan.messages import Completion, FinishReason, Request
-from clinspan.models.hub import HubModel, locate
+from clinspan.models.hub import HubModel, locate, transformers_library
 from clinspan.models.registry import sha256_of
 
 
@@ -82,17 +82,11 @@ class TransformersLLM:
     traits = Traits("transformers")
 
     def __init__(self, folder: Path, settings: HuggingFaceSettings = HuggingFaceSettings(), *, name: str):
-        try:
-            import torch
-            import transformers
-        except ModuleNotFoundError as error:
-            raise MissingExtra(error.name or "torch", "train", purpose="a model run by transformers") from error
+        torch, transformers = transformers_library("a model run by transformers")
         self.name = name
         self._torch: Any = torch
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
         place = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)

@@ -2,10 +2,12 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from clinspan.errors import ConfigError, MissingExtra, ModelError
 
@@ -78,7 +80,7 @@ def locate(model: HubModel) -> Snapshot:
 
 def _folder(model: HubModel, wanted: Sequence[str]) -> Path:
     """Where the hub's library keeps the model, once it has seen that the files that are wanted are there."""
-    hub = _library(model)
+    hub = hub_library(f"the model {model}")
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
@@ -97,13 +99,9 @@ def fetch(model: HubModel) -> Snapshot:
         MissingExtra: when the hub's library is not installed.
         ModelError: when the hub cannot be reached, or has no such model or none that can be run.
     """
-    hub = _library(model)
-    from httpx2 import HTTPError
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
     # The user's own key of the hub, for models that are not open to all; never one that lies about on the disk.
     token = os.environ.get("HF_TOKEN") or False
-    try:
+    with asked_of_hub("the model", purpose=f"the model {model}", where=f"{PREFIX}{model}") as hub:
         info = hub.HfApi().model_info(model.repository, revision=model.revision, token=token)
         chosen = _weights(model, [sibling.rfilename for sibling in info.siblings or ()])
         hub.snapshot_download(
@@ -112,9 +110,6 @@ def fetch(model: HubModel) -> Snapshot:
             allow_patterns=_LAYOUT if chosen is None else [chosen],
             token=token,
         )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, HTTPError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"the hub did not give the model ({reason})", where=f"{PREFIX}{model}") from error
     return locate(model)
 
 
@@ -145,12 +140,52 @@ def _absent(model: HubModel) -> ModelError:
     )
 
 
-def _library(model: HubModel) -> ModuleType:
+@contextmanager
+def asked_of_hub(what: str, *, purpose: str, where: str, fix: str | None = None) -> Iterator[ModuleType]:
+    """The hub's library; a fault of the hub while it is used is an error that says what was not given.
+
+    Raises:
+        MissingExtra: when the library is not installed.
+        ModelError: when the hub cannot be reached, or does not have it.
+    """
+    hub = hub_library(purpose)
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        yield hub
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, HTTPError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"the hub did not give {what} ({reason})", where=where, fix=fix) from error
+
+
+def hub_library(purpose: str) -> ModuleType:
+    """The hub's library, which tells nobody what it is used for.
+
+    Raises:
+        MissingExtra: when it is not installed.
+    """
     # Read when the library is imported.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     try:
         import huggingface_hub
     except ImportError as error:
-        raise MissingExtra("huggingface_hub", "hub", purpose=f"the model {model}") from error
+        raise MissingExtra("huggingface_hub", "hub", purpose=purpose) from error
     return huggingface_hub
+
+
+def transformers_library(purpose: str) -> tuple[Any, Any]:
+    """torch and transformers, which keeps silent about what it does.
+
+    Raises:
+        MissingExtra: when one of them is not installed.
+    """
+    try:
+        import torch
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "torch", "train", purpose=purpose) from error
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return torch, transformers

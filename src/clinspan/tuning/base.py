@@ -1,6 +1,7 @@
 """Loads the model that is tuned with its tokenizer: a causal language model, or an encoder."""
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from clinspan.classifier.model import TorchClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, names_of
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
 from clinspan.llms.chat import HuggingFaceTokenizer
+from clinspan.models.hub import transformers_library
 from clinspan.models.registry import entries, find, path_of, sha256_of
 from clinspan.tuning.export import Shape
 from clinspan.tuning.thaw import thawed
@@ -199,13 +201,4 @@ def fast_in_bfloat16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _packages() -> tuple[Any, Any]:
-    """Torch and transformers, which keep silent about what they do."""
-    try:
-        import torch
-        import transformers
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name or "torch", "train", purpose="tuning") from error
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    return torch, transformers
+_packages = partial(transformers_library, "tuning")
