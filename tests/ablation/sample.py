@@ -9,7 +9,7 @@ from clinspan.ablation.folder import RULES, Asked, Measured
 from clinspan.ablation.plan import Cell, Plan, Source, grid
 from clinspan.ablation.results import Results
 from clinspan.document import Document, WindowState
-from clinspan.evaluation.match import Counts
+from clinspan.evaluation.match import LabelCounts
 from clinspan.examples.example import PART_OF
 from clinspan.tagging.summary import Times
 
@@ -37,7 +37,7 @@ def corpus(documents: int, *, parts: int = 1) -> Corpus:
 
 
 def one(id: str, *rows: Row, tokens: tuple[int, int] = (100, 10), bad: bool = False) -> Measured:
-    counts = tuple(Counts(predicted, right, gold, right) for predicted, right, gold in rows)
+    counts = tuple(LabelCounts(predicted, right, gold, right) for predicted, right, gold in rows)
     return Measured(
         id=id,
         model="openai:m@here",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.llms.replies import Fault, error_message, read_reply
+from clinspan.llms.replies import AttemptFault, error_message, read_reply
 from clinspan.messages import Completion, FinishReason
 
 WHERE = "http://127.0.0.1/v1"
@@ -66,7 +66,7 @@ def test_token_counts():
     ],
 )
 def test_what_is_no_answer_is_an_error(given, fault):
-    with pytest.raises(Fault, match=fault) as caught:
+    with pytest.raises(AttemptFault, match=fault) as caught:
         read_reply(given, where=WHERE)
     assert len(str(caught.value)) < 400
 
@@ -105,5 +105,5 @@ JSON = st.recursive(
 def test_nothing_a_server_sends_does_worse_than_an_llm_error(sent):
     try:
         assert isinstance(read_reply(sent, where=WHERE), Completion)
-    except Fault:
+    except AttemptFault:
         assert error_message(sent)

@@ -14,7 +14,7 @@ from clinspan.document import Span
 from clinspan.errors import BudgetError, ContextOverflow, LLMError
 from clinspan.messages import Candidate, Completion, CopyConstraint, FinishReason, FoundSpan, Message
 from clinspan.runs import recorded
-from clinspan.runs.answers import NOTHING, Cache, Tokens, content_key
+from clinspan.runs.answers import NOTHING, Cache, TokenCounts, content_key
 from clinspan.runs.budget import Budget, Limits, Price
 from clinspan.runs.ledger import Ledger
 from clinspan.runs.recorded import Recorded
@@ -52,7 +52,7 @@ def test_a_second_session_asks_what_is_new_alone_and_failures_stay(tmp_path, llm
         again = Recorded(llm, ledger=ledger)
         second = list(again.complete(map(ask, ["a", "fail", "b", "c"])))
         assert ledger.requests() == {"answered": 3, "known": 0, "failed": 1, "attempts": 4}
-        assert ledger.spent() == Tokens(30, 15)
+        assert ledger.spent() == TokenCounts(30, 15)
     assert texts(llm) == ["a", "fail", "b", "c"]
     assert second[0] == first[0]
     assert str(second[1]) == str(first[1])

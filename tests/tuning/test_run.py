@@ -297,11 +297,11 @@ def test_the_loss_over_choices_is_that_of_a_softmax_over_them(opened):
     import torch
 
     from clinspan.tuning.lora import choice_losses
-    from clinspan.tuning.pairs import Decision, Tokens
+    from clinspan.tuning.pairs import Decision, PairTokens
 
     hidden = torch.randn(1, 3, 4)
     head = torch.randn(9, 4)
-    tokens = Tokens((1, 2, 3), 1, (Decision(0, 2, (5,)), Decision(2, 7, (1, 8))))
+    tokens = PairTokens((1, 2, 3), 1, (Decision(0, 2, (5,)), Decision(2, 7, (1, 8))))
     losses = choice_losses(hidden, head, [tokens])
     logits = hidden[0] @ head.T
     assert torch.allclose(losses[0], -torch.log_softmax(logits[0, [2, 5]], 0)[0])

@@ -2,12 +2,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.messages import Message
-from clinspan.tuning.pairs import Choice, Decision, Pair, batches, sequence
+from clinspan.tuning.pairs import Choice, Decision, TrainingPair, batches, sequence
 from tuning.sample import Characters
 
 
 def test_an_answers_tokens_follow_the_chats():
-    pair = Pair((Message("user", "q"),), ("ab", " |"), (Choice(0, ("[",)), Choice(1, ("c",))))
+    pair = TrainingPair((Message("user", "q"),), ("ab", " |"), (Choice(0, ("[",)), Choice(1, ("c",))))
     made = sequence(pair, Characters())
     assert made.ids == tuple(map(ord, "<q>ab |"))
     assert made.prompt == 3
@@ -15,7 +15,7 @@ def test_an_answers_tokens_follow_the_chats():
 
 
 def test_labels_that_begin_alike_are_told_apart_where_they_part():
-    pair = Pair((), ("x", "test"), (Choice(1, ("team", "tool", "drug")),))
+    pair = TrainingPair((), ("x", "test"), (Choice(1, ("team", "tool", "drug")),))
     assert [(d.at, chr(d.right), {chr(o) for o in d.others}) for d in sequence(pair, Characters()).decisions] == [
         (0, "t", {"d"}),
         (1, "e", {"o"}),
@@ -24,7 +24,7 @@ def test_labels_that_begin_alike_are_told_apart_where_they_part():
 
 
 def test_whole_answers_end_with_the_end_token():
-    made = sequence(Pair((), ("[]",)), Characters())
+    made = sequence(TrainingPair((), ("[]",)), Characters())
     assert made.ids == (ord("["), ord("]"), 0)
 
 

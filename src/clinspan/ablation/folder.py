@@ -13,7 +13,7 @@ from clinspan.ablation.plan import Cell, Grid, LLMPlan, Plan
 from clinspan.calibrate import Opening
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import OutputError
-from clinspan.evaluation.match import Counts, Rule, checksum, count
+from clinspan.evaluation.match import LabelCounts, Rule, checksum, count
 from clinspan.files import Closing, whole_file
 from clinspan.labels import LabelSet
 from clinspan.runs.folder import Description, RunFolder, digest, read_description
@@ -58,7 +58,7 @@ class Measured:
 
     id: str
     model: str
-    counts: Mapping[Rule, tuple[Counts, ...]]
+    counts: Mapping[Rule, tuple[LabelCounts, ...]]
     entities: tuple[tuple[int, int, str], ...]
     states: Mapping[WindowState, int]
     asked: Asked
@@ -93,7 +93,7 @@ class Measured:
         return cls(
             id=data["id"],
             model=data["model"],
-            counts={Rule(rule): tuple(Counts(*row) for row in rows) for rule, rows in data["counts"].items()},
+            counts={Rule(rule): tuple(LabelCounts(*row) for row in rows) for rule, rows in data["counts"].items()},
             entities=tuple((start, end, label) for start, end, label in data["entities"]),
             states={WindowState(state): number for state, number in data["states"].items()},
             asked=Asked(**data["asked"]),

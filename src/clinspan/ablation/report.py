@@ -16,7 +16,7 @@ from clinspan.document import READ_STATES, WindowState
 from clinspan.evaluation.match import Rule
 from clinspan.evaluation.significance import Interval
 from clinspan.files import whole_file
-from clinspan.runs.answers import Tokens
+from clinspan.runs.answers import TokenCounts
 from clinspan.runs.budget import Price, price_of
 from clinspan.tagging.summary import Times
 from clinspan.view.report import asset, digest, sound, templates
@@ -194,7 +194,7 @@ def cost_of(one: CellResult, prices: Mapping[str, Price]) -> float | None:
     price = price_of(prices, one.model)
     if price is None:
         return None
-    return per(price.of(Tokens(one.asked.prompt, one.asked.completion, one.asked.cached)), one)
+    return per(price.of(TokenCounts(one.asked.prompt, one.asked.completion, one.asked.cached)), one)
 
 
 def _money(one: CellResult, prices: Mapping[str, Price]) -> str:

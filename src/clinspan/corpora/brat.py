@@ -44,7 +44,7 @@ def read(path: str | Path, *, lenient: bool = False, join_lines: bool = False) -
     `join_lines` takes fragments that only a line end parts for one, as n2c2 2018 means them.
     """
 
-    def document(pair: pairs.Pair, errors: list[InputError]) -> Document:
+    def document(pair: pairs.FilePair, errors: list[InputError]) -> Document:
         text = pair.read_text()
         found = parse(pair.lines("ann"), text, errors, join_lines=join_lines)
         entities = tuple(found.entities.values())

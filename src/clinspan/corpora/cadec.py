@@ -26,7 +26,7 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
     return pairs.documents(Path(path), LAYOUT, _document, lenient=lenient)
 
 
-def _document(pair: pairs.Pair, errors: list[InputError]) -> Document:
+def _document(pair: pairs.FilePair, errors: list[InputError]) -> Document:
     text = pair.read_text()
     found = brat.parse(pair.lines("original"), text, errors)
     coded = _add_codes(pair, text, found, errors)
@@ -34,7 +34,9 @@ def _document(pair: pairs.Pair, errors: list[InputError]) -> Document:
     return Document(pair.id, text, tuple(found.entities.values()), metadata=metadata, place=str(pair.text))
 
 
-def _add_codes(pair: pairs.Pair, text: str, found: brat.Annotations, errors: list[InputError]) -> dict[str, list[str]]:
+def _add_codes(
+    pair: pairs.FilePair, text: str, found: brat.Annotations, errors: list[InputError]
+) -> dict[str, list[str]]:
     """Puts concepts on the entities; gives the lines of each file."""
     by_place = {_spans(entity): id for id, entity in found.entities.items()}
     coded: dict[str, list[str]] = {}

@@ -31,7 +31,7 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
     return pairs.documents(Path(path), LAYOUT, _document, lenient=lenient)
 
 
-def _document(pair: pairs.Pair, errors: list[InputError]) -> Document:
+def _document(pair: pairs.FilePair, errors: list[InputError]) -> Document:
     text = pair.read_text()
     grid = _Grid(text)
     entities: list[Entity] = []

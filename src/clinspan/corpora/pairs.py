@@ -48,7 +48,7 @@ class Unannotated(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FilePair:
     """A text and the files that annotate it, by kind."""
 
     id: str
@@ -77,10 +77,10 @@ class Pair:
                 yield f"{path}, line {number}", line.removesuffix("\r")
 
 
-Parse = Callable[[Pair, list[InputError]], Document]
+Parse = Callable[[FilePair, list[InputError]], Document]
 
 
-def find(path: Path, layout: Layout) -> Iterator[Pair | InputError]:
+def find(path: Path, layout: Layout) -> Iterator[FilePair | InputError]:
     """The pairs of a folder and all below it, by name, or that of one file.
 
     A text without annotations, or annotations without a text, give an error. Hidden files are left out.
@@ -123,14 +123,14 @@ def _id(path: Path, layout: Layout) -> str:
     return path.with_suffix("").as_posix()
 
 
-def _pair(text: Path, id: str, layout: Layout) -> Pair:
+def _pair(text: Path, id: str, layout: Layout) -> FilePair:
     others = {}
     for kind, (ending, folders) in layout.others.items():
         name = text.with_suffix(ending).name
         places = [(text.parent if folder == HERE else text.parent.parent / folder) / name for folder in folders]
         if found := next((place for place in places if place.is_file()), None):
             others[kind] = found
-    return Pair(id, text, others)
+    return FilePair(id, text, others)
 
 
 def _text_of(path: Path, layout: Layout) -> Path | None:

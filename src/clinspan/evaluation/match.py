@@ -29,7 +29,7 @@ class Rule(StrEnum):
     that the place overlaps; it is no error where they were found already, and counts for nothing then."""
 
 
-class Counts(NamedTuple):
+class LabelCounts(NamedTuple):
     """Entities of one label in one document.
 
     Under strict, boundary and type `right` and `found` are the same number; under relaxed and overlap one long
@@ -58,7 +58,7 @@ def count(
     labels: Sequence[str],
     rules: Sequence[Rule],
     alternatives: Iterable[Span] = (),
-) -> list[list[Counts]]:
+) -> list[list[LabelCounts]]:
     """The counts of one document, by rule, for each of `labels` in their order.
 
     An entity that is given twice, with one label and one place, counts once. Entities may nest and overlap: each is
@@ -69,19 +69,19 @@ def count(
     return [[_count(theirs, ours, label, rule, others) for label in labels] for rule in rules]
 
 
-def _count(theirs: _Places, ours: _Places, label: str, rule: Rule, alternatives: set[Parts]) -> Counts:
+def _count(theirs: _Places, ours: _Places, label: str, rule: Rule, alternatives: set[Parts]) -> LabelCounts:
     gold, predicted = theirs.get(label, set()), ours.get(label, set())
     if rule in (Rule.STRICT, Rule.TYPE):
         right = len(gold & predicted) if rule is Rule.STRICT else _most_pairs(gold, predicted)
-        return Counts(len(predicted), right, len(gold), right)
+        return LabelCounts(len(predicted), right, len(gold), right)
     if rule is Rule.ALTERNATIVES:
         return _with_alternatives(gold, predicted, alternatives)
     if rule is Rule.RELAXED:
-        return Counts(len(predicted), _touching(predicted, gold), len(gold), _touching(gold, predicted))
+        return LabelCounts(len(predicted), _touching(predicted, gold), len(gold), _touching(gold, predicted))
     all_gold, all_predicted = set[Parts]().union(*theirs.values()), set[Parts]().union(*ours.values())
     if rule is Rule.BOUNDARY:
-        return Counts(len(predicted), len(predicted & all_gold), len(gold), len(gold & all_predicted))
-    return Counts(len(predicted), _touching(predicted, all_gold), len(gold), _touching(gold, all_predicted))
+        return LabelCounts(len(predicted), len(predicted & all_gold), len(gold), len(gold & all_predicted))
+    return LabelCounts(len(predicted), _touching(predicted, all_gold), len(gold), _touching(gold, all_predicted))
 
 
 def _by_label(entities: Iterable[Entity]) -> _Places:
@@ -149,12 +149,12 @@ def _near(entities: set[Parts], targets: set[Parts]) -> list[list[int]]:
     return found
 
 
-def _with_alternatives(gold: set[Parts], predicted: set[Parts], alternatives: set[Parts]) -> Counts:
+def _with_alternatives(gold: set[Parts], predicted: set[Parts], alternatives: set[Parts]) -> LabelCounts:
     """Source: the description of the evaluation in BioCreative II's gene mention task (Smith et al. 2008)."""
     others = predicted & alternatives
     found = sum(place in predicted or any(overlap(place, other) for other in others) for place in gold)
     wrong = len(predicted - gold - alternatives)
-    return Counts(found + wrong, found, len(gold), found)
+    return LabelCounts(found + wrong, found, len(gold), found)
 
 
 _Report = Callable[[ClinspanError], None]

@@ -74,7 +74,7 @@ class FaultKind(StrEnum):
     """A filter of the server refuses the text."""
 
 
-class Fault(Exception):
+class AttemptFault(Exception):
     """One attempt failed.
 
     Args:
@@ -108,7 +108,7 @@ _PASSING = frozenset({408, 409, 425})
 
 def of_status(
     status: int, headers: Mapping[str, str], body: str, *, where: str, key: str = "", model: str = ""
-) -> Fault:
+) -> AttemptFault:
     """The fault that an HTTP status other than success means.
 
     Args:
@@ -121,25 +121,25 @@ def of_status(
     if 300 <= status < 400:
         target = excerpt(headers.get("location", ""))
         fix = "If that is the server you mean, give its address."
-        return Fault(
+        return AttemptFault(
             FaultKind.BARRED, LLMError(f"the server redirects to {target}, which is refused", where=where, fix=fix)
         )
     said = f"HTTP {status}: {error_message(body)}"
     if status in _OVERFLOW_STATUSES and is_overflow(body):
-        return Fault(FaultKind.FINAL, ContextOverflow(said, where=where))
+        return AttemptFault(FaultKind.FINAL, ContextOverflow(said, where=where))
     if status == 400 and _FILTERED.search(body):
-        return Fault(FaultKind.REFUSED, LLMError(said, where=where))
+        return AttemptFault(FaultKind.REFUSED, LLMError(said, where=where))
     if status == 429 or (status == 503 and "retry-after" in headers):
-        return Fault(FaultKind.BUSY, LLMError(said, where=where), retry_after(headers))
+        return AttemptFault(FaultKind.BUSY, LLMError(said, where=where), retry_after(headers))
     if status >= 500 or status in _PASSING:
-        return Fault(FaultKind.PASSING, LLMError(said, where=where), retry_after(headers))
+        return AttemptFault(FaultKind.PASSING, LLMError(said, where=where), retry_after(headers))
     if status in _BARRED_FIXES:
         fix = _BARRED_FIXES[status].format(key=key or "the environment", model=model)
-        return Fault(FaultKind.BARRED, LLMError(said, where=where, fix=fix))
-    return Fault(FaultKind.FINAL, LLMError(said, where=where))
+        return AttemptFault(FaultKind.BARRED, LLMError(said, where=where, fix=fix))
+    return AttemptFault(FaultKind.FINAL, LLMError(said, where=where))
 
 
-def of_error_object(reply: Mapping[str, Any], *, where: str) -> Fault | None:
+def of_error_object(reply: Mapping[str, Any], *, where: str) -> AttemptFault | None:
     """The fault in a response that claims success but holds an error object; None when it holds none."""
     error = reply.get("error")
     if not error:
@@ -150,8 +150,8 @@ def of_error_object(reply: Mapping[str, Any], *, where: str) -> Fault | None:
     if isinstance(code, int) and 400 <= code < 600:
         # Gateways pass on the status of the server behind them in this way.
         fault = of_status(code, {}, body, where=where)
-        return Fault(fault.kind, type(fault.error)(said, where=where, fix=fault.error.fix))
-    return Fault(FaultKind.FINAL, (ContextOverflow if is_overflow(body) else LLMError)(said, where=where))
+        return AttemptFault(fault.kind, type(fault.error)(said, where=where, fix=fault.error.fix))
+    return AttemptFault(FaultKind.FINAL, (ContextOverflow if is_overflow(body) else LLMError)(said, where=where))
 
 
 def is_overflow(body: str) -> bool:
@@ -199,7 +199,7 @@ def read_reply(body: str, *, where: str, constrained: bool = False, seconds: flo
         seconds: wall time of the request.
 
     Raises:
-        Fault: when the body is not a chat completion with an answer that ended for a known reason.
+        AttemptFault: when the body is not a chat completion with an answer that ended for a known reason.
     """
     reply = _object(body, where)
     choices = reply.get("choices")
@@ -276,8 +276,8 @@ def _known(finish: FinishReason | None, reason: Any, where: str) -> FinishReason
     return finish
 
 
-def _unreadable(what: str, where: str) -> Fault:
-    return Fault(FaultKind.PASSING, LLMError(what, where=where))
+def _unreadable(what: str, where: str) -> AttemptFault:
+    return AttemptFault(FaultKind.PASSING, LLMError(what, where=where))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

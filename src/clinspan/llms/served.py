@@ -14,7 +14,7 @@ from clinspan.files import Closing
 from clinspan.llms.address import Address, start_loop
 from clinspan.llms.base import Traits, estimate_tokens, in_order
 from clinspan.llms.limits import Gate, LimitSettings, Shut, Ticket, backoff
-from clinspan.llms.replies import Fault, FaultKind, hide
+from clinspan.llms.replies import AttemptFault, FaultKind, hide
 from clinspan.messages import Completion, FinishReason, Request
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Endpoint(Protocol):
         """One attempt at a request.
 
         Raises:
-            Fault: when it failed.
+            AttemptFault: when it failed.
             ConfigError: when the request cannot be put to any server of this kind.
         """
         ...
@@ -159,7 +159,7 @@ class ServedLLM(Closing):
             attempts += 1
             try:
                 result = await self._attempt(request, ticket, repetition=attempts - 1)
-            except Fault as fault:
+            except AttemptFault as fault:
                 if fault.kind is FaultKind.BUSY:
                     waited += fault.wait or 0.0
                     if waited <= self.settings.limits.patience:
@@ -183,8 +183,8 @@ class ServedLLM(Closing):
         except TimeoutError:
             error = LLMError(f"no whole answer within {self.settings.timeout:g} s", where=str(self.address))
             self._gate.failed(ticket, error.what)
-            raise Fault(FaultKind.PASSING, error) from None
-        except Fault as fault:
+            raise AttemptFault(FaultKind.PASSING, error) from None
+        except AttemptFault as fault:
             if fault.kind is FaultKind.BUSY:
                 fault.wait = backoff(repetition, limits, self._chance) if fault.wait is None else fault.wait
                 if fault.wait <= limits.patience:

@@ -8,7 +8,7 @@ from typing import Any
 
 from clinspan.errors import ConfigError, LLMError
 from clinspan.llms.address import Address
-from clinspan.llms.replies import Fault, FaultKind, is_overflow, named_parameter, of_status
+from clinspan.llms.replies import AttemptFault, FaultKind, is_overflow, named_parameter, of_status
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Vendor:
             body: what the request says, as the server takes it.
 
         Raises:
-            Fault: when there is none.
+            AttemptFault: when there is none.
         """
         # At hand wherever a vendor's client is, which stands on it.
         import httpx2
@@ -83,8 +83,8 @@ class Vendor:
             fix = "See that the server runs there." if isinstance(cause, httpx2.ConnectError) else None
             raise self._passing(f"the request failed: {str(cause) or type(cause).__name__}", fix) from error
 
-    def _passing(self, what: str, fix: str | None = None) -> Fault:
-        return Fault(FaultKind.PASSING, LLMError(what, where=self._where, fix=fix))
+    def _passing(self, what: str, fix: str | None = None) -> AttemptFault:
+        return AttemptFault(FaultKind.PASSING, LLMError(what, where=self._where, fix=fix))
 
     async def _post(self, post: Callable[..., Awaitable[Any]], body: dict[str, Any]) -> str:
         import httpx2

@@ -54,15 +54,15 @@ ON CONFLICT (key) DO UPDATE SET
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenCounts:
     """Tokens that were paid for; `cached` are those of the prompt that the server had evaluated before."""
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
 
-    def __add__(self, other: "Tokens") -> "Tokens":
-        return Tokens(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached)
+    def __add__(self, other: "TokenCounts") -> "TokenCounts":
+        return TokenCounts(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached)
 
     @property
     def total(self) -> int:
@@ -70,12 +70,12 @@ class Tokens:
         return self.prompt + self.completion
 
     @classmethod
-    def of(cls, completion: Completion) -> "Tokens":
+    def of(cls, completion: Completion) -> "TokenCounts":
         """Those of one answer, as the LLM counted them."""
         return cls(completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens)
 
 
-NOTHING = Tokens()
+NOTHING = TokenCounts()
 
 
 class Answers:
@@ -112,14 +112,14 @@ class Answers:
                 last = cast(bytes, key)
                 yield last
 
-    def spent(self) -> Tokens:
+    def spent(self) -> TokenCounts:
         """Of all attempts."""
         sums = self._db.rows(
             "SELECT total(paid * prompt_tokens + earlier_prompt_tokens), "
             "total(paid * completion_tokens + earlier_completion_tokens), "
             "total(paid * cached_tokens + earlier_cached_tokens) FROM requests"
         )
-        return Tokens(*(int(value or 0) for value in sums[0]))
+        return TokenCounts(*(int(value or 0) for value in sums[0]))
 
     def __len__(self) -> int:
         (row,) = self._db.rows("SELECT count(*) FROM requests")

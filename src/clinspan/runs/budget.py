@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.errors import ConfigError, did_you_mean
-from clinspan.runs.answers import NOTHING, Tokens
+from clinspan.runs.answers import NOTHING, TokenCounts
 
 _MILLION = 1_000_000
 _KEYS = ("input", "output", "cached_input")
@@ -37,7 +37,7 @@ class Price:
             if value is not None and not (value >= 0 and math.isfinite(value)):
                 raise ConfigError(f"{name} is {value}", expected="a price per million tokens, 0 or more")
 
-    def of(self, tokens: Tokens) -> float:
+    def of(self, tokens: TokenCounts) -> float:
         """The cost of these tokens."""
         cached = min(tokens.cached, tokens.prompt)
         reused = self.input if self.cached_input is None else self.cached_input
@@ -129,7 +129,7 @@ class Limits:
         """Whether there is a limit at all."""
         return self.tokens is not None or self.cost is not None
 
-    def hold(self, tokens: Tokens) -> bool:
+    def hold(self, tokens: TokenCounts) -> bool:
         """Whether so much may be spent."""
         if self.tokens is not None and tokens.total > self.tokens:
             return False
@@ -157,13 +157,13 @@ class Budget:
         spent: in earlier sessions.
     """
 
-    def __init__(self, limits: Limits, spent: Tokens = NOTHING):
+    def __init__(self, limits: Limits, spent: TokenCounts = NOTHING):
         self.limits = limits
         self.spent = spent
         self.exhausted = False
         self._held = NOTHING
 
-    def admit(self, most: Tokens, *, alone: bool) -> bool:
+    def admit(self, most: TokenCounts, *, alone: bool) -> bool:
         """Whether a request may be made; if so, what it can take is held back for it.
 
         Args:
@@ -178,7 +178,7 @@ class Budget:
         self.exhausted = alone
         return False
 
-    def settle(self, most: Tokens, taken: Tokens) -> None:
+    def settle(self, most: TokenCounts, taken: TokenCounts) -> None:
         """Counts what a request took, and gives back what was held back for it."""
-        self._held = Tokens(self._held.prompt - most.prompt, self._held.completion - most.completion)
+        self._held = TokenCounts(self._held.prompt - most.prompt, self._held.completion - most.completion)
         self.spent += taken

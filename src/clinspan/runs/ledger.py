@@ -10,7 +10,7 @@ from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import LLMError
 from clinspan.files import Closing
 from clinspan.messages import Completion, Place
-from clinspan.runs.answers import SCHEMA, Answers, Tokens, change_of
+from clinspan.runs.answers import SCHEMA, Answers, TokenCounts, change_of
 from clinspan.runs.database import Change, Database
 
 _VERSION = 2
@@ -124,7 +124,7 @@ class Ledger(Closing):
             said[f"{state!s}: {reason(str(detail or 'no reason given'))}"] += int(count or 0)
         return said
 
-    def spent(self) -> Tokens:
+    def spent(self) -> TokenCounts:
         """Tokens of all attempts."""
         return self.answers.spent()
 

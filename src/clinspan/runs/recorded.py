@@ -12,7 +12,7 @@ from typing import Protocol
 from clinspan.errors import BudgetError, LLMError, ModelError, OutputError
 from clinspan.llms.base import LLM, Announcing, Wrapper, asking
 from clinspan.messages import Completion, Request
-from clinspan.runs.answers import NOTHING, Answers, Tokens, content_key
+from clinspan.runs.answers import NOTHING, Answers, TokenCounts, content_key
 from clinspan.runs.budget import NO_LIMITS, Budget
 from clinspan.runs.ledger import Ledger
 
@@ -41,7 +41,7 @@ class Tally:
     known: int = 0
     """Requests that the ledger or the cache had the answer to."""
     failed: int = 0
-    tokens: Tokens = NOTHING
+    tokens: TokenCounts = NOTHING
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +51,7 @@ class _Slot:
     request: Request
     key: bytes
     result: Result | None = None
-    most: Tokens = NOTHING
+    most: TokenCounts = NOTHING
     kept: bool = False
 
 
@@ -134,7 +134,7 @@ class Recorded(Wrapper):
         """
         if not self.budget.limits.any:
             return True
-        slot.most = Tokens(prompt_tokens(self.llm, slot.request), slot.request.max_tokens)
+        slot.most = TokenCounts(prompt_tokens(self.llm, slot.request), slot.request.max_tokens)
         if self.budget.admit(slot.most, alone=alone):
             return True
         if self.budget.exhausted:
@@ -165,7 +165,7 @@ class Recorded(Wrapper):
             self.tally.failed += 1
         else:
             # A server that does not count is taken to have used what was reckoned with.
-            taken = Tokens.of(result) if result.prompt_tokens or result.completion_tokens else slot.most
+            taken = TokenCounts.of(result) if result.prompt_tokens or result.completion_tokens else slot.most
         self.tally.tokens += taken
         self.budget.settle(slot.most, taken)
         if self._told is not None:
@@ -310,7 +310,7 @@ class Estimator(Wrapper):
             return found or Completion("")
         self._counted.add(key)
         self.requests += 1
-        self.tokens += Tokens(prompt_tokens(self.llm, request), self._expected(request))
+        self.tokens += TokenCounts(prompt_tokens(self.llm, request), self._expected(request))
         return Completion("")
 
     def _expected(self, request: Request) -> int:

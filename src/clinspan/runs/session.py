@@ -10,7 +10,7 @@ from clinspan.errors import LLMError, OutputError
 from clinspan.files import Closing
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion
-from clinspan.runs.answers import NOTHING, Cache, Tokens
+from clinspan.runs.answers import NOTHING, Cache, TokenCounts
 from clinspan.runs.budget import NO_LIMITS, Budget, Limits
 from clinspan.runs.folder import RunFolder
 from clinspan.runs.ledger import reason
@@ -133,7 +133,7 @@ class Session:
         return self.recorded.tally if self.recorded is not None else Tally()
 
     @property
-    def spent(self) -> Tokens:
+    def spent(self) -> TokenCounts:
         """Tokens over all sessions of the run."""
         return self.budget.spent
 

@@ -15,7 +15,7 @@ from clinspan.tagging.settings import TOLD
 from clinspan.text.sentences import sentences
 from clinspan.text.windows import CountTokens, WindowSettings, windows
 from clinspan.tuning.corpora import Gold
-from clinspan.tuning.pairs import Pair, Tokenizer, Tokens, choice_pair, sequence
+from clinspan.tuning.pairs import PairTokens, Tokenizer, TrainingPair, choice_pair, sequence
 
 FactsOf = Callable[[Document, Span, LabelSet], Sequence[str]]
 """What the dictionary knows of a document's window when these labels are asked for, one line each."""
@@ -63,7 +63,7 @@ class EpochSettings:
 class Epoch:
     """One pass. `too_long` windows were left out for their length."""
 
-    pairs: tuple[Tokens, ...]
+    pairs: tuple[PairTokens, ...]
     too_long: int
 
 
@@ -120,7 +120,7 @@ class Epochs:
             InputError: when nothing is left to train on.
         """
         random = Random(self._settings.seed + number)
-        kept: list[Tokens] = []
+        kept: list[PairTokens] = []
         too_long = 0
         for gold in self._corpora:
             for doc in gold.documents:
@@ -138,7 +138,7 @@ class Epochs:
             )
         return Epoch(tuple(kept), too_long)
 
-    def _pairs(self, doc: Document, labels: LabelSet, random: Random) -> Iterator[Pair]:
+    def _pairs(self, doc: Document, labels: LabelSet, random: Random) -> Iterator[TrainingPair]:
         settings = self._settings
         size = random.choices(range(1, len(settings.sizes) + 1), settings.sizes)[0]
         # The tokenizer's own count bounds a pair; here words do, and half of a pair is its answer.
@@ -159,7 +159,9 @@ class Epochs:
                 known = self._facts(doc, window.span, asked)
             yield self.pair(text, inside, asked, facts=known)
 
-    def pair(self, text: str, entities: Sequence[Entity], labels: LabelSet, *, facts: Sequence[str] = ()) -> Pair:
+    def pair(
+        self, text: str, entities: Sequence[Entity], labels: LabelSet, *, facts: Sequence[str] = ()
+    ) -> TrainingPair:
         """The pair for one window, its prompt as the tagger builds it.
 
         Raises:
@@ -170,7 +172,7 @@ class Epochs:
         messages = build(text, labels=labels, form=self._form, facts=facts, settings=settings)
         if self._form.name == "tanl":
             return choice_pair(text, entities, labels=labels, messages=messages)
-        return Pair(messages, (self._form.render(text, entities, labels),))
+        return TrainingPair(messages, (self._form.render(text, entities, labels),))
 
 
 _HEADINGS = (

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from clinspan.errors import InputError, ModelError, OutputError
 from clinspan.tuning import parallel
 from clinspan.tuning.output import check_same
-from clinspan.tuning.pairs import Tokens, batches
+from clinspan.tuning.pairs import PairTokens, batches
 from clinspan.tuning.settings import LoraSettings, LossKind, Schedule
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -75,7 +75,7 @@ class Trainer:
             list(self.masters.values()), lr=schedule.peak, betas=(0.9, 0.99), weight_decay=settings.weight_decay
         )
 
-    def train(self, epoch: Callable[[int], Sequence[Tokens]]) -> Iterator[TrainingProgress]:
+    def train(self, epoch: Callable[[int], Sequence[PairTokens]]) -> Iterator[TrainingProgress]:
         """Trains until the schedule ends, giving the progress after every step; `epoch(n)` gives the n-th pass's pairs.
 
         Raises:
@@ -103,7 +103,7 @@ class Trainer:
             progress.epoch += 1
             progress.batch = 0
 
-    def _step(self, members: Sequence[Tokens], rate: float) -> float:
+    def _step(self, members: Sequence[PairTokens], rate: float) -> float:
         parts = _parts(parallel.share(members), self.settings.tokens)
         count = sum(len(p.decisions) if self.settings.loss == "choices" else len(p.ids) - p.prompt for p in members)
         total = 0.0
@@ -171,9 +171,9 @@ class Trainer:
                 weight.copy_(self.masters[name])
 
 
-def _parts(members: Sequence[Tokens], limit: int) -> Iterator[list[Tokens]]:
+def _parts(members: Sequence[PairTokens], limit: int) -> Iterator[list[PairTokens]]:
     """The members in groups whose padded size stays within `limit` tokens."""
-    part: list[Tokens] = []
+    part: list[PairTokens] = []
     widest = 0
     for member in members:
         wider = max(widest, len(member.ids))
@@ -186,7 +186,7 @@ def _parts(members: Sequence[Tokens], limit: int) -> Iterator[list[Tokens]]:
         yield part
 
 
-def batch_loss(model: PeftModel, members: Sequence[Tokens], kind: LossKind) -> torch.Tensor:
+def batch_loss(model: PeftModel, members: Sequence[PairTokens], kind: LossKind) -> torch.Tensor:
     """The summed loss over the members' choices, or over their answers' tokens. Shape ()."""
     width = max(len(m.ids) for m in members)
     # Padding lies to the right, where causal attention never looks from a real token: no mask is needed.
@@ -207,7 +207,7 @@ def batch_loss(model: PeftModel, members: Sequence[Tokens], kind: LossKind) -> t
     return choice_losses(hidden, head, members).sum()
 
 
-def choice_losses(hidden: torch.Tensor, head: torch.Tensor, members: Sequence[Tokens]) -> torch.Tensor:
+def choice_losses(hidden: torch.Tensor, head: torch.Tensor, members: Sequence[PairTokens]) -> torch.Tensor:
     """The loss of each decision of the members in order, of shape (decisions,).
 
     Args:

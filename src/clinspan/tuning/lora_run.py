@@ -22,7 +22,7 @@ from clinspan.tuning.corpora import Gold
 from clinspan.tuning.epochs import PROMPT, Epochs, Facts, FactsOf, label_sets
 from clinspan.tuning.lora import Trainer, TrainingProgress, attach, load_checkpoint, save_checkpoint
 from clinspan.tuning.output import CHECKPOINT, LIMITS, Card, Log, check_output, data_row
-from clinspan.tuning.pairs import Tokens
+from clinspan.tuning.pairs import PairTokens
 from clinspan.tuning.settings import RunSettings
 
 PEFT_FOLDER = "peft"
@@ -146,7 +146,7 @@ class Run:
             return any(begun < at <= self.passes for at in self.settings.validate_at)
         return seconds > 60 * self.settings.validate_minutes
 
-    def _pairs(self, number: int) -> Sequence[Tokens]:
+    def _pairs(self, number: int) -> Sequence[PairTokens]:
         return self.epochs(number).pairs
 
     def _save(self, *, small: bool = False) -> None:

@@ -32,7 +32,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class TrainingPair:
     """A question and its right answer.
 
     Attributes:
@@ -66,11 +66,13 @@ def markable(text: str, entities: Sequence[Entity], labels: LabelSet) -> tuple[E
     return tuple(sorted(kept, key=lambda e: e.start))
 
 
-def choice_pair(text: str, entities: Sequence[Entity], *, labels: LabelSet, messages: tuple[Message, ...]) -> Pair:
+def choice_pair(
+    text: str, entities: Sequence[Entity], *, labels: LabelSet, messages: tuple[Message, ...]
+) -> TrainingPair:
     """The pair for one window answered in TANL by the constrained decoder, with the attributes that labels declare."""
     asked = asked_of(labels)
     pieces = answer_pieces(text, markable(text, entities, labels), asked)
-    return Pair(messages, pieces, tuple(choices(pieces, labels.names, asked)))
+    return TrainingPair(messages, pieces, tuple(choices(pieces, labels.names, asked)))
 
 
 def choices(pieces: Sequence[str], labels: Sequence[str], asked: Asked = NOTHING_ASKED) -> Iterator[Choice]:
@@ -159,7 +161,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class PairTokens:
     """A pair in tokens. `prompt` of its `ids` are the question, the rest is the answer."""
 
     ids: tuple[int, ...]
@@ -167,7 +169,7 @@ class Tokens:
     decisions: tuple[Decision, ...]
 
 
-def sequence(pair: Pair, tokenizer: Tokenizer) -> Tokens:
+def sequence(pair: TrainingPair, tokenizer: Tokenizer) -> PairTokens:
     """The pair in tokens: the chat's ids, then each piece's own; the end is a token where whole answers are learned."""
     prompt = tokenizer.chat(pair.messages)
     ids = list(prompt)
@@ -182,7 +184,7 @@ def sequence(pair: Pair, tokenizer: Tokenizer) -> Tokens:
         right = tokenizer.piece(pair.pieces[choice.piece])
         others = tuple(tokenizer.piece(other) for other in choice.others)
         decisions += _decisions(starts[choice.piece], right, others)
-    return Tokens(tuple(ids), len(prompt), tuple(decisions))
+    return PairTokens(tuple(ids), len(prompt), tuple(decisions))
 
 
 def _decisions(start: int, right: tuple[int, ...], others: Sequence[tuple[int, ...]]) -> Iterator[Decision]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from clinspan.tuning.pairs import Tokens
+from clinspan.tuning.pairs import PairTokens
 
 
 def join() -> int:
@@ -47,7 +47,7 @@ def agree(*values: float) -> tuple[float, ...]:
     return tuple(together.tolist())
 
 
-def share(members: Sequence[Tokens]) -> list[Tokens]:
+def share(members: Sequence[PairTokens]) -> list[PairTokens]:
     """This process's part of a batch: every n-th by length, so that all have nearly the same work."""
     if not dist.is_initialized():
         return list(members)
