@@ -6,16 +6,17 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from clinspan.errors import OutputError
+from clinspan.errors import ConfigError, OutputError
 
 CACHE_VARIABLE = "CLINSPAN_CACHE"
 MANIFEST = "manifest.json"
@@ -189,6 +190,21 @@ def unusable(path: Path, error: OSError | sqlite3.Error, fix: str) -> OutputErro
     """Why a database cannot be used."""
     said = error.strerror if isinstance(error, OSError) else str(error)
     return OutputError(f"cannot be used: {said}", where=str(path), fix=fix)
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """A TOML file's text, and what it says.
+
+    Raises:
+        ConfigError: when it cannot be read, or is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is no TOML: {error}", where=str(path)) from error
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +9,7 @@ from typing import Any, cast
 from clinspan.ablation.plan import KEYS, LLMPlan, Plan, Source, Unit, Value, check
 from clinspan.corpora import catalogue
 from clinspan.errors import ConfigError, did_you_mean
+from clinspan.files import read_toml
 from clinspan.llms.spec import kinds
 
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
@@ -147,13 +147,7 @@ def read_plan(path: Path) -> Plan:
     Raises:
         ConfigError: naming file, section and key, and the nearest right name, when it is none.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is no TOML: {error}", where=str(path)) from error
+    text, data = read_toml(path)
     top = Section(data, path, "", SECTIONS)
     corpus = Section(data.get("corpus", {}), path, "corpus", CORPUS)
     pool = Section(data["pool"], path, "pool", POOL) if "pool" in data else None

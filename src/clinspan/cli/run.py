@@ -103,15 +103,12 @@ def run(
         OutputError: when a result cannot be written; what was written before is kept, and the error says where.
     """
     console = Console(stderr=True, quiet=quiet, highlight=False)
-    summary = Summary()
-    settings = tagger.describe()
+    summary, settings = Summary(), tagger.describe()
     session = session or Session(None)
-    started = time.monotonic()
-    stopped = False
+    started, stopped = time.monotonic(), False
     try:
         with ExitStack() as stack:
-            writer = files.writer(tagger)
-            stack.enter_context(writer)
+            writer = stack.enter_context(files.writer(tagger))
             report = stack.enter_context(_report(tagger, files.report, settings)) if files.report else None
             meter = stack.enter_context(Meter(console, total=total, spent=session.brief))
             for document in (tag_many or tagger.tag_many)(_readable(inputs, summary), progress=meter.window):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clinspan.corpora.format import CorpusFormat, Results, Ruler, Unit, many_files
-from clinspan.corpora.text import read_text
+from clinspan.corpora.text import numbered_lines
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
@@ -39,7 +39,7 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
     genes = _places(path.with_name(_GENES))
     other = path.with_name(_ALTERNATIVES)
     alternatives = _places(other) if other.exists() else _Places()
-    for where, line in _lines(path):
+    for where, line in numbered_lines(path):
         id, space, text = line.partition(" ")
         if not space or not text.strip():
             yield InputError(f"{line[:40]!r} is no sentence", where=where, expected="ID, a space, the sentence")
@@ -60,15 +60,9 @@ _Places = defaultdict[str, list[tuple[str, str, str]]]
 """By sentence: the place in the file, the offsets and the mention."""
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if line.strip():
-            yield f"{path}, line {number}", line.removesuffix("\r")
-
-
 def _places(path: Path) -> _Places:
     found = _Places(list)
-    for where, line in _lines(path):
+    for where, line in numbered_lines(path):
         id, _, rest = line.partition("|")
         offsets, _, mention = rest.partition("|")
         found[id].append((where, offsets, mention))

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from clinspan.corpora.format import Results, checked
-from clinspan.corpora.text import decode, read_bytes, read_text
+from clinspan.corpora.text import numbered_lines, read_text
 from clinspan.document import Document
 from clinspan.errors import InputError, OutputError
 
@@ -70,11 +70,8 @@ class FilePair:
             InputError: when it cannot be read.
         """
         path = self.others.get(kind)
-        if path is None:
-            return
-        for number, line in enumerate(decode(read_bytes(path), where=str(path)).split("\n"), 1):
-            if line.strip():
-                yield f"{path}, line {number}", line.removesuffix("\r")
+        if path is not None:
+            yield from numbered_lines(path)
 
 
 Parse = Callable[[FilePair, list[InputError]], Document]

@@ -113,9 +113,6 @@ class TableFile:
 class Rows(TableFile):
     """A new file that takes documents one at a time; see `TableFile`."""
 
-    def __init__(self, path: str | Path):
-        super().__init__(path)
-
     def add_document(self, document: Document) -> None:
         """Takes one more.
 

@@ -1,6 +1,7 @@
 """Plain text, a file a document: UTF-8 unless another encoding is named; what is not text is said, never guessed at."""
 
 import codecs
+from collections.abc import Iterator
 from pathlib import Path
 
 from clinspan.corpora.format import CorpusFormat
@@ -57,6 +58,17 @@ def read_text(path: Path, *, encoding: str = "utf-8") -> str:
     data = read_bytes(path)
     check_text(data, where=str(path), encoding=encoding)
     return decode(data, where=str(path), encoding=encoding)
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a file in UTF-8 that are not empty, each after its place and without its end.
+
+    Raises:
+        InputError: naming the file, when it cannot be read or is not text.
+    """
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            yield f"{path}, line {number}", line.removesuffix("\r")
 
 
 def cannot_read(path: Path, error: OSError) -> InputError:

@@ -38,7 +38,6 @@ _UNIT = (
 )
 _DOSE_AFTER = regex.compile(rf"(?<=\p{{L}})\d+(?:[.,]\d+)?\s?{_UNIT}(?![\p{{L}}\p{{N}}])", regex.I)
 _UNIT_AFTER = regex.compile(rf"(?<=\d){_UNIT}(?![\p{{L}}\p{{N}}])", regex.I)
-_DOSE_BEFORE = regex.compile(rf"(?<![\p{{L}}\p{{N}}.,])\d+(?:[.,]\d+)?{_UNIT}?\Z", regex.I)
 _TIED_BEFORE = regex.compile(r"(?<=[\p{L}\p{N}])[-\p{Pd}_]\Z")
 _TIED_AFTER = regex.compile(r"[-\p{Pd}_](?=[\p{L}\p{N}])")
 _HANGUL = regex.compile(r"\p{Hangul}")

@@ -62,7 +62,7 @@ def permitted(base_url: str, *, allow_remote: bool) -> Address:
             expected="http://HOST:PORT/PATH, https://..., or unix:/PATH/OF.sock, without user name, query or fragment",
         )
     host = parts["host"].strip("[]")
-    address = Address(base_url, None, _is_loopback(host))
+    address = Address(base_url, None, is_loopback(host))
     if not address.local and not allow_remote:
         raise PrivacyError(
             f"the notes would leave this machine: they would be sent to {host}, which is not an address of it",
@@ -73,7 +73,8 @@ def permitted(base_url: str, *, allow_remote: bool) -> Address:
     return address
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is of this machine, whatever names are taken for elsewhere."""
     if host.lower().rstrip(".") == "localhost":
         return _localhost_is_this_machine()
     try:

@@ -1,7 +1,6 @@
 """What a run may spend, in tokens and in money, by prices that the user gives."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.errors import ConfigError, did_you_mean
+from clinspan.files import read_toml
 from clinspan.runs.answers import NOTHING, TokenCounts
 
 _MILLION = 1_000_000
@@ -60,12 +60,7 @@ def read_prices(path: Path) -> Mapping[str, Price]:
     Raises:
         ConfigError: naming file and key, when it cannot be read as that.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is no TOML: {error}", where=str(path)) from error
+    _, data = read_toml(path)
     models = data.get("models")
     if not isinstance(models, dict) or not models:
         raise ConfigError("names no models", where=str(path), expected='[models."NAME"] with input and output')

@@ -5,7 +5,6 @@ more as a whole. What is missing after that is tagged a document at a time by a 
 ends that process too, again and again, comes back with the state `failed`.
 """
 
-import ipaddress
 import logging
 import os
 import pickle
@@ -22,6 +21,7 @@ from typing import Any, Protocol, Self
 
 from clinspan.document import Document, Span, WindowReport, WindowState
 from clinspan.errors import ClinspanError, ClusterError, ConfigError, MissingExtra, PrivacyError
+from clinspan.llms.address import is_loopback
 from clinspan.tagging.stream import Fault
 from clinspan.tagging.summary import Progress, WindowRead
 from clinspan.tagging.tagger import Tagger
@@ -49,7 +49,7 @@ def permitted(address: str, *, allow_remote: bool) -> str:
             expected="HOST:PORT, as `ray start --head` prints it",
             fix="Start this command on a machine that belongs to the cluster.",
         )
-    if not allow_remote and not _is_loopback(parts["host"].strip("[]")):
+    if not allow_remote and not is_loopback(parts["host"].strip("[]")):
         raise PrivacyError(
             "the notes would leave this machine: they would be sent to a Ray cluster that is not known to be on it",
             where=address,
@@ -95,15 +95,6 @@ def check_answers(address: str) -> None:
             where=address,
             fix="See where it is with: ray status",
         ) from None
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Recipe(Protocol):
