@@ -21,7 +21,7 @@ from rich.table import Table
 
 from clinspan.corpora import catalogue
 from clinspan.document import Document
-from clinspan.examples.encoders import batches
+from clinspan.examples.embed import batches
 from clinspan.examples.example import cut
 from clinspan.models.registry import path_of
 

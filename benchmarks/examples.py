@@ -37,8 +37,7 @@ from rich.table import Table
 from clinspan.corpora import catalogue
 from clinspan.document import Document, Entity, Span
 from clinspan.examples.build import add, build
-from clinspan.examples.embed import MINILM, open_encoder
-from clinspan.examples.encoders import Pooling
+from clinspan.examples.embed import MINILM, Pooling, open_encoder
 from clinspan.examples.pool import Pool
 from clinspan.files import MANIFEST
 

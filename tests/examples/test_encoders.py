@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
-from clinspan.examples.embed import open_encoder
-from clinspan.examples.encoders import batches, recipe_of
+from clinspan.examples.embed import batches, open_encoder, recipe_of
 from clinspan.models.registry import path_of
 
 TEXTS = [

@@ -17,7 +17,7 @@ import numpy as np
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.examples import index, retrieve, store
-from clinspan.examples.encoders import Encoder
+from clinspan.examples.embed import Encoder
 from clinspan.examples.example import SENTENCE, cut
 from clinspan.examples.pool import Pool, check_encoder, read_manifest
 from clinspan.examples.retrieve import Floats

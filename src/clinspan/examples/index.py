@@ -15,7 +15,7 @@ import numpy as np
 
 from clinspan.errors import MissingExtra
 from clinspan.examples import store
-from clinspan.examples.encoders import Encoder
+from clinspan.examples.embed import Encoder
 from clinspan.examples.retrieve import Allowed, Floats, Hit, best
 
 EXACT = "exact"

@@ -17,8 +17,7 @@ from clinspan.dictionary.candidates import walk
 from clinspan.dictionary.normalise import normal_form, tokenise
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError, did_you_mean
 from clinspan.examples import store
-from clinspan.examples.embed import LEXICAL, open_encoder
-from clinspan.examples.encoders import Encoder
+from clinspan.examples.embed import LEXICAL, Encoder, open_encoder
 from clinspan.examples.example import PoolExample
 from clinspan.examples.index import EncoderRetriever, Vectors, open_vectors
 from clinspan.examples.retrieve import Floats, LexicalRetriever, Retriever

@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from clinspan.document import NO_ATTRIBUTES, Entity, Span
 from clinspan.errors import ConfigError
+from clinspan.formats.attributes import asked_of
 from clinspan.labels import LabelSet
-from clinspan.messages import AskedAttribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,19 @@ _TEMPLATES = prompt_templates("formats")
 _TEMPLATES.filters["tojson_plain"] = lambda value: json.dumps(value, ensure_ascii=False)
 
 
-def template(template: str, labels: LabelSet, asked: Mapping[str, Sequence[AskedAttribute]]) -> str:
-    """The instructions in `template`.jinja for this label set and what is asked of its mentions."""
-    return _TEMPLATES.get_template(f"{template}.jinja").render(labels=labels.labels, asked=asked)
+class Instructed:
+    """A format whose instructions are a template beside the code, and whose answers are not JSON.
+
+    Attributes:
+        template: its name, without the ending.
+    """
+
+    template: str
+
+    def instructions(self, labels: LabelSet) -> str:
+        """The part of the prompt that says how to answer."""
+        return _TEMPLATES.get_template(f"{self.template}.jinja").render(labels=labels.labels, asked=asked_of(labels))
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
+        """None: the answer is not JSON."""
+        return None

@@ -12,7 +12,7 @@ import regex
 from clinspan.document import Attributes, Entity
 from clinspan.formats import prose
 from clinspan.formats.attributes import Asked, AttributeNames, asked_of, written
-from clinspan.formats.base import AnswerReader, Mention, Reading, fragment_texts, in_order, template
+from clinspan.formats.base import AnswerReader, Instructed, Mention, Reading, fragment_texts, in_order
 from clinspan.formats.label_names import LabelNames
 from clinspan.labels import LabelSet
 
@@ -87,19 +87,12 @@ _SEP = regex.compile(r"\[\s*sep\s*\]", regex.IGNORECASE)
 _CUT_SEP = regex.compile(r"\s\[(?:S(?:E(?:P)?)?)?$", regex.IGNORECASE)
 
 
-class Dice:
+class Dice(Instructed):
     """Writes and reads DICE."""
 
     name = "dice"
     repeats_text = False
-
-    def instructions(self, labels: LabelSet) -> str:
-        """The part of the prompt that says how to answer."""
-        return template("dice", labels, asked_of(labels))
-
-    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
-        """None: the answer is not JSON."""
-        return None
+    template = "dice"
 
     def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
         """Three lines for each label, in the set's order, with an empty line between.

@@ -6,20 +6,17 @@ from collections.abc import Mapping, Sequence
 from clinspan.document import Entity
 from clinspan.errors import ConfigError
 from clinspan.formats.attributes import asked_of, values_of, written
-from clinspan.formats.base import Reading, fragment_texts, in_order, template
+from clinspan.formats.base import Instructed, Reading, fragment_texts, in_order
 from clinspan.formats.json_answer import read
 from clinspan.labels import LabelSet
 
 
-class JsonList:
+class JsonList(Instructed):
     """Writes and reads JSON lists."""
 
     name = "json"
     repeats_text = False
-
-    def instructions(self, labels: LabelSet) -> str:
-        """The part of the prompt that says how to answer."""
-        return template("json_list", labels, asked_of(labels))
+    template = "json_list"
 
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
         """An array of objects with `text`, `label`, and where they have them `parts` and `attributes`."""
@@ -71,15 +68,12 @@ class JsonList:
         return read(answer, labels, as_mapping=False)
 
 
-class MentionMapping:
+class MentionMapping(Instructed):
     """Writes and reads mappings."""
 
     name = "mapping"
     repeats_text = False
-
-    def instructions(self, labels: LabelSet) -> str:
-        """The part of the prompt that says how to answer."""
-        return template("mapping", labels, asked_of(labels))
+    template = "mapping"
 
     def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
         """An object whose values are labels, or arrays of a label and what is asked of its mentions."""

@@ -9,7 +9,7 @@ Source of the format: "Structured Prediction as Translation between Augmented Na
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ import regex
 from clinspan.document import Attributes, Entity, Span
 from clinspan.formats import prose
 from clinspan.formats.attributes import AttributeNames, asked_of
-from clinspan.formats.base import AnswerReader, Mention, Reading, in_order, template
+from clinspan.formats.base import AnswerReader, Instructed, Mention, Reading, in_order
 from clinspan.formats.label_names import LabelNames
 from clinspan.formats.tanl_marks import (
     CLOSE,
@@ -33,19 +33,12 @@ _CUT_OFF = 200  # characters: a mark that opens nearer to the answer's end was c
 _PIECE = regex.compile(r"\\[\[\]|\\]|[\[\]|]|\\|[^\[\]|\\]+")
 
 
-class Tanl:
+class Tanl(Instructed):
     """Writes and reads TANL."""
 
     name = "tanl"
     repeats_text = True
-
-    def instructions(self, labels: LabelSet) -> str:
-        """The part of the prompt that says how to answer."""
-        return template("tanl", labels, asked_of(labels))
-
-    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:  # noqa: ARG002 - the protocol's
-        """None: the answer is not JSON."""
-        return None
+    template = "tanl"
 
     def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
         """The text with its entities marked.
