@@ -96,8 +96,7 @@ def run(
         verbose: each document is told of.
 
     Returns:
-        The exit status: 0 when everything was read, 3 when an input or a window was not, 4 when the budget was spent,
-        130 after Ctrl-C or SIGTERM.
+        The exit status: 3 when an input or a window was not read, 4 when the budget is spent, 130 when stopped, else 0.
 
     Raises:
         OutputError: when a result cannot be written; what was written before is kept, and the error says where.
@@ -108,7 +107,8 @@ def run(
     started, stopped = time.monotonic(), False
     try:
         with ExitStack() as stack:
-            writer = stack.enter_context(files.writer(tagger))
+            writer = files.writer(tagger)
+            stack.enter_context(writer)
             report = stack.enter_context(_report(tagger, files.report, settings)) if files.report else None
             meter = stack.enter_context(Meter(console, total=total, spent=session.brief))
             for document in (tag_many or tagger.tag_many)(_readable(inputs, summary), progress=meter.window):
