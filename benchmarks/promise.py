@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clinspan.calibrate import fit
 from clinspan.corpora import catalogue, inputs
 from clinspan.corpora.gold import Naming, alike
 from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.evaluation.match import Rule
+from clinspan.evaluation.probability import logistic, stepped
 from clinspan.evaluation.reliability import curve, expected_error
 from clinspan.evaluation.thresholds import (
     RULES,
@@ -112,7 +112,8 @@ def errors(rows: dict[str, list[Judged]], splits: int) -> tuple[float, float, fl
         for documents in rows.values():
             learn = [one for i in first for one in documents[i].found if one[0] >= LIKELY]
             test = [one for i in second for one in documents[i].found if one[0] >= LIKELY]
-            dial = Dial(0.0, *fit([log_odds(score) for score, _ in learn], [right for _, right in learn]))
+            odds, rights = [log_odds(score) for score, _ in learn], [right for _, right in learn]
+            dial = Dial(0.0, *logistic(odds, rights), stepped(odds, rights))
             before += test
             after += [(dial.probability(score), right) for score, right in test]
         raw.append(expected_error(curve(before)))

@@ -4,11 +4,13 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, InputError
+from clinspan.evaluation.probability import Points, interpolated
 from clinspan.grounding.boundaries import BoundaryRules
 from clinspan.tagging.promise import Promise, quoted
 
@@ -21,18 +23,27 @@ class Dial:
         min_score: entities with a lower raw score are dropped.
         slope, intercept: of the logistic curve that turns the log-odds of the raw score into a probability
             (Platt scaling).
+        points: of the curve that is used in its place where there were enough entities to draw one, see
+            `evaluation.probability.stepped`.
     """
 
     min_score: float = 0.0
     slope: float = 1.0
     intercept: float = 0.0
+    points: Points = ()
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_score <= 1.0:
             raise ConfigError(f"min_score is {self.min_score}", expected="a number from 0 to 1")
+        object.__setattr__(self, "points", tuple((float(at), float(p)) for at, p in self.points))
+        rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(self.points))
+        if not rising or not all(0.0 <= p <= 1.0 for _, p in self.points):
+            raise ConfigError("the points of a curve do not rise, or are no probabilities")
 
     def probability(self, score: float) -> float:
         """The raw score as a probability."""
+        if self.points:
+            return interpolated(self.points, log_odds(score))
         return 1.0 / (1.0 + math.exp(-(self.slope * log_odds(score) + self.intercept)))
 
 
@@ -83,6 +94,8 @@ class Calibration:
         for label, dial in self.dials.items():
             lines += ["", f"[dials.{quoted(label)}]", f"min_score = {dial.min_score}"]
             lines += [f"slope = {dial.slope}", f"intercept = {dial.intercept}"]
+            if dial.points:
+                lines.append(f"points = {[list(point) for point in dial.points]}")
         if self.promise is not None:
             lines += ["", self.promise.to_toml()]
         return "\n".join([*lines, "", self.rules.to_toml()])
