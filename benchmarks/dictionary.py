@@ -25,7 +25,7 @@ from rich.table import Table
 
 from clinspan.corpora.catalogue import read
 from clinspan.dictionary.build import build, open_default
-from clinspan.dictionary.sources.packaged import resolve
+from clinspan.dictionary.sources.paths import resolve
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.tag import Tagger
 from clinspan.document import Document, Entity, Span

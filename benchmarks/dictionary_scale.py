@@ -111,7 +111,7 @@ def apart(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, 
 
 def built(folder: str, out: str) -> dict[str, Any]:
     from clinspan.dictionary.build import build
-    from clinspan.dictionary.sources.packaged import resolve
+    from clinspan.dictionary.sources.paths import resolve
 
     start = time.perf_counter()
     build(resolve(folder), Path(out))

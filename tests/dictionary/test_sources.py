@@ -5,7 +5,8 @@ import pytest
 from clinspan.dictionary.build import build
 from clinspan.dictionary.sources.equivalents import mondo_equivalents, stated_code
 from clinspan.dictionary.sources.obo import Obo
-from clinspan.dictionary.sources.packaged import doid_types, resolve
+from clinspan.dictionary.sources.packaged import doid_types
+from clinspan.dictionary.sources.paths import resolve
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
 from clinspan.dictionary.sources.tabular import Table
 from clinspan.dictionary.store import Dictionary
@@ -247,7 +248,7 @@ def test_a_bad_row_is_named_by_file_and_line(tmp_path, name, content, message):
 @pytest.mark.parametrize("name", ["missing.tsv", "x.pdf"])
 def test_what_is_no_source_is_refused(tmp_path, name):
     (tmp_path / "x.pdf").write_bytes(b"")
-    with pytest.raises(DictionaryError, match="expected a META folder"):
+    with pytest.raises(DictionaryError, match="expected a folder of UMLS"):
         resolve(str(tmp_path / name))
 
 

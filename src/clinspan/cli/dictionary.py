@@ -15,7 +15,7 @@ from rich.table import Table
 from clinspan.dictionary.build import build as build_index
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.match import Sense
-from clinspan.dictionary.sources.packaged import resolve
+from clinspan.dictionary.sources.paths import resolve
 from clinspan.dictionary.sources.rrf import RrfFilter
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import InputError
@@ -31,7 +31,9 @@ _Folder = Annotated[
 def build(
     sources: Annotated[
         list[str],
-        typer.Argument(help="A UMLS META folder, a file .obo, .tsv, .csv, .jsonl or .sssom.tsv, or the word packaged."),
+        typer.Argument(
+            help="A folder of UMLS, RxNorm or SNOMED CT, Loinc.csv, a list, an ontology, or the word packaged."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the dictionary; an older one is replaced.")],
     language: Annotated[list[str], typer.Option(help="UMLS: languages (LAT) to take.")] = ["ENG"],  # noqa: B006

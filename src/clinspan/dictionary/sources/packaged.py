@@ -15,10 +15,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from clinspan.dictionary.layout import Entry, Small, Source, SourceInfo, Term
-from clinspan.dictionary.sources.equivalents import Sssom, mondo_equivalents
+from clinspan.dictionary.sources.equivalents import mondo_equivalents
 from clinspan.dictionary.sources.obo import Obo
-from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
-from clinspan.dictionary.sources.tabular import Table
 from clinspan.errors import DictionaryError, MissingExtra
 
 Types = tuple[str, ...]
@@ -314,46 +312,3 @@ def _icd10cm_entries(file: Path) -> Iterator[Entry]:
             inclusions = [note.text for note in diagnosis.iterfind("inclusionTerm/note") if note.text]
             terms = [Term(text, "ICD10CM", preferred=text == name) for text in dict.fromkeys([name, *inclusions])]
             yield Entry(f"ICD10CM:{code}", tuple(terms), types)
-
-
-PACKAGED = "packaged"
-"""The name that stands for the open vocabularies of installed packages."""
-
-_ONTOLOGIES = {"hp": ("HPO", hpo_types), "doid": ("DOID", doid_types), "mondo": ("MONDO", mondo_types)}
-
-_KINDS = (
-    "a META folder with MRCONSO.RRF, a file .obo, .tsv, .csv, .jsonl or .sssom.tsv, "
-    "or the word packaged for the open vocabularies"
-)
-
-
-def resolve(name: str, *, keep: RrfFilter | None = None, types: tuple[str, ...] = ()) -> tuple[Source, ...]:
-    """The sources at a path, or the packaged ones for the word "packaged".
-
-    Args:
-        keep: which names of an RRF release are taken.
-        types: semantic types of concepts for which the source states none.
-
-    Raises:
-        DictionaryError: when there is nothing at the path, or it is of no known kind.
-        MissingExtra: when the packaged vocabularies are not installed.
-    """
-    path = Path(name)
-    if name == PACKAGED and not path.exists():
-        return packaged()
-    if not path.exists():
-        raise DictionaryError("there is no such file or folder", where=name, expected=_KINDS)
-    if path.is_dir():
-        meta = path / "META"
-        folder = meta if meta.is_dir() and not (path / "MRCONSO.RRF").exists() else path
-        return (Rrf(folder, keep),)
-    if path.suffix == ".obo":
-        if path.stem in _ONTOLOGIES:
-            name, types_of = _ONTOLOGIES[path.stem]
-            return (Obo(path, name=name, types_of=types_of),)
-        return (Obo(path, types_of=lambda _id, _kinds: types),)
-    if path.name.endswith(".sssom.tsv"):
-        return (Sssom(path),)
-    if path.suffix in (".tsv", ".csv", ".txt", ".jsonl", ".ndjson"):
-        return (Table(path, types=types),)
-    raise DictionaryError(f"a file {path.suffix or 'without ending'} is not known", where=name, expected=_KINDS)

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +130,37 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\r\n")
     except OSError as error:
         raise DictionaryError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def read_columns(
+    path: Path, needed: Sequence[str], *, delimiter: str, quoted: bool | None = None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """(file and line, row by column) of a table with a header line, whose columns may stand in any order.
+
+    Args:
+        needed: columns without which it is not the table that it is taken for.
+        quoted: whether a field may stand in quotation marks, with the delimiter in it; as usual for the delimiter where
+            None: with a comma, yes.
+
+    Raises:
+        DictionaryError: naming file and line, for a header that lacks a column or a row of another length.
+    """
+    lines = (f"{line}\n" for _, line in read_lines(path))
+    if delimiter == "," if quoted is None else quoted:
+        reader = csv.reader(lines, delimiter=delimiter)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    try:
+        header = next(reader, [])
+        missing = [column for column in needed if column not in header]
+        if missing:
+            expected = f"columns {', '.join(needed)}"
+            raise DictionaryError(f"has no column {', '.join(missing)}", where=f"{path}:1", expected=expected)
+        for row in filter(None, reader):
+            where = f"{path}:{reader.line_num}"
+            if len(row) != len(header):
+                expected = f"{len(header)}, as line 1 has"
+                raise DictionaryError(f"the row has {len(row)} columns", where=where, expected=expected)
+            yield where, dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        raise DictionaryError(f"cannot be read: {error}", where=f"{path}:{reader.line_num}") from error
