@@ -229,6 +229,8 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("fused", str, of=Of.PART, values=_texts("none"),
                 help="What weighs dictionary, encoder and LLM together: a file made by `clinspan fuse`, or "
                      "`none`; without it the one that comes with clinspan for these labels and sources."),
+        Setting("explain", bool, of=Of.PART, default=False,
+                help="Keep what each source said of every candidate, for `clinspan explain` and the report."),
         Setting("format", str, of=Of.PART, default="tanl", values=catalogue.names,
                 help="How the LLM answers (docs: formats)."),
         Setting("style", Literal["full", "brief"], at="prompt.style",

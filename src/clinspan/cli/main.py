@@ -22,6 +22,7 @@ COMMANDS = {
     "ground": Entry("clinspan.cli.ground:ground", "Find given entities in their texts.", _TAG),
     "labels": Entry("clinspan.cli.labels:app", "List, show and check label sets.", _TAG),
     "review": Entry("clinspan.cli.review:app", "Keep notes that people correct.", _CHECK),
+    "explain": Entry("clinspan.cli.explain:explain", "Say why entities were reported and others not.", _CHECK),
     "evaluate": Entry("clinspan.cli.evaluate:evaluate", "Score entities against annotated notes.", _CHECK),
     "examples": Entry("clinspan.cli.examples:app", "Build a pool of examples for prompts.", _IMPROVE),
     "calibrate": Entry("clinspan.cli.calibrate:calibrate", "Turn scores into probabilities.", _IMPROVE),

@@ -165,6 +165,7 @@ def recipe_of(asked: SimpleNamespace) -> TaggerRecipe:
         dictionary=asked.dictionary,
         calibration=asked.calibration,
         fused=asked.fused,
+        explain=asked.explain,
         encoder=encoder if encoder is None else Path(str(encoder)),
         pool=gold_of(asked, wanted),
         examples=pool_of(asked.examples),

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Entity
 from clinspan.fusion.heard import Heard, Source, gathered
 from clinspan.fusion.model import FusedModel, entity_of
+from clinspan.fusion.reasons import reasons
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.tagging.evidence import WindowEvidence, merged
@@ -28,10 +29,18 @@ def heard(read: Sequence[WindowEvidence], known: Knowledge, text: str) -> Heard:
     return Heard(text, gathered(told, asked), known.terms, tuple(defined))
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The entities of a document, by place, and why, where that is asked for; see `fusion.reasons`."""
+
+    entities: tuple[Entity, ...]
+    reasons: list[dict[str, Any]] | None = None
+
+
 class Decides(Protocol):
     """What makes entities of all that was heard of a document."""
 
-    def entities(self, found: Heard) -> tuple[Entity, ...]:
+    def decide(self, found: Heard) -> Decided:
         """The entities, by place."""
         ...
 
@@ -42,16 +51,19 @@ class Fused:
 
     Attributes:
         labels: what is asked for.
+        explain: whether reasons are kept.
     """
 
     model: FusedModel
     labels: LabelSet
+    explain: bool = False
 
-    def entities(self, found: Heard) -> tuple[Entity, ...]:
+    def decide(self, found: Heard) -> Decided:
         """The best set of candidates, with probabilities, and without placeholders of de-identified text."""
-        taken = [entity_of(verdict) for verdict in self.model.verdicts(found, self.labels) if verdict.taken]
-        kept = (outside(entity, found.text) for entity in taken)
-        return tuple(sorted((one for one in kept if one is not None), key=lambda e: (e.start, -e.end, e.label)))
+        verdicts = self.model.verdicts(found, self.labels, explain=self.explain)
+        kept = (outside(entity_of(verdict), found.text) for verdict in verdicts if verdict.taken)
+        entities = sorted((one for one in kept if one is not None), key=lambda e: (e.start, -e.end, e.label))
+        return Decided(tuple(entities), reasons(self.model, found, verdicts) if self.explain else None)
 
 
 @dataclass(slots=True)
@@ -60,10 +72,10 @@ class Listener:
 
     heard: list[Heard] = field(default_factory=list)
 
-    def entities(self, found: Heard) -> tuple[Entity, ...]:
-        """None."""
+    def decide(self, found: Heard) -> Decided:
+        """Nothing."""
         self.heard.append(found)
-        return ()
+        return Decided(())
 
 
 def sources_of(llm: LLM | None, encoder: LLM | None, dictionary: Dictionary | None) -> Mapping[Source, str]:

@@ -32,6 +32,7 @@ class TaggerRecipe:
         calibration: a file, `none`, or None for what came with the adapter.
         encoder: a folder made by `clinspan tune-encoder`; None for none.
         fused: a file that `clinspan fuse` wrote, `none`, or None for what comes with clinspan.
+        explain: whether documents keep why a fused model decided so.
         pool: annotated documents.
         examples: the folder of a pool of them, or `notes`; in its place, or theirs.
         teach: whether they teach the dictionary which of its terms are meant; see `Tagger`. Prompts show them where the
@@ -47,6 +48,7 @@ class TaggerRecipe:
     calibration: str | None = None
     encoder: Path | None = None
     fused: str | None = None
+    explain: bool = False
     pool: tuple[Document, ...] = ()
     examples: Path | None = None
     teach: bool = True
@@ -66,6 +68,7 @@ class TaggerRecipe:
             adapter=self.adapter,
             encoder=self.encoder,
             fused=self.fused,
+            explain=self.explain,
             calibration=self.calibration,
             examples=shown,
             taught=taught,

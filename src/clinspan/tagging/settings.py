@@ -53,6 +53,7 @@ class TagSettings:
         open_bias: added to the log-odds of opening a bracket anywhere (the recall dial).
         consider: an encoder names each mention that has at least this probability too, though it is not in the
             likeliest set; None: that set alone.
+        explain: whether each document keeps what a fused model decided and why, of rejected candidates too.
         scores: whether the LLM's probabilities are reported without a calibration that says what they mean: not where
             a bias has made the decision.
         answer_tokens: room for the answer, as a multiple of the window's tokens (JSON and DICE need less than TANL).
@@ -71,6 +72,7 @@ class TagSettings:
     candidate_bias: float = 0.0
     open_bias: float = 0.0
     consider: float | None = None
+    explain: bool = False
     scores: bool = True
     answer_tokens: float = 2.5
     ahead: int = 2048

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -146,6 +147,7 @@ class Tagger:
         taught: Iterable[Document] = (),
         fetch: bool = False,
         fused: FusedModel | str | Path | None = None,
+        explain: bool = False,
         **options: object,
     ) -> Self:
         """Makes a tagger out of names; a part that is open already is taken as it is.
@@ -169,6 +171,7 @@ class Tagger:
             fetch: fetch the model into the cache folder when it is missing; without it, that is an error.
             fused: the file that `clinspan fuse` wrote, or `none`; when None the one that comes with
                 clinspan is used where its labels and sources are asked for, nothing is taught and no calibration named.
+            explain: whether each document keeps what the fused model decided and why, in its metadata.
             options: any other setting of `clinspan tag` that is the LLM's (`base_url`, `timeout`) or says how to tag
                 (`window_tokens`, `facts`, `select`, `k`).
 
@@ -207,7 +210,9 @@ class Tagger:
             doubter=parts.doubter(opened, wanted, known) if llm == "embedded" and not (adapter or encoder) else None,
             fused=weighed,
         )
-        return made.with_(settings=over(made.settings, chosen)) if chosen else made
+        if not chosen and not explain:
+            return made
+        return made.with_(settings=over(replace(made.settings, explain=explain or made.settings.explain), chosen))
 
     def with_(self, **changed: Any) -> Self:
         """Another tagger with some parts in place of this one's; it shares the others, so only one is to be closed.
@@ -295,7 +300,7 @@ class Tagger:
         """
         if isinstance(documents, str | Document):
             raise TypeError("tag_many takes several texts or documents; tag() takes one")
-        fused = Fused(self.fused, self.labels) if self.fused is not None else None
+        fused = Fused(self.fused, self.labels, self.settings.explain) if self.fused is not None else None
         return self._way(fused).walked(_documents(documents), progress, timed)
 
     def hear(self, document: Document) -> Heard:
@@ -343,6 +348,12 @@ class Tagger:
             ConfigError: naming it; also where something was promised of another model or of other labels.
         """
         _ = self.demonstrations
+        if self.settings.explain and self.fused is None:
+            raise ConfigError(
+                "there are no weights to explain: no fused model decides here",
+                where="--explain",
+                fix="Name one with --fused; one comes with clinspan for problem-treatment-test, without --calibration.",
+            )
         if self.calibration.promise is not None:
             self.calibration.promise.check(self.name, self.labels.names)
 

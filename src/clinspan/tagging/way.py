@@ -12,6 +12,7 @@ from clinspan.document import READ_STATES, Document, Entity, Span, WindowReport
 from clinspan.errors import LLMError
 from clinspan.formats.base import Format
 from clinspan.fusion.model import FLOOR
+from clinspan.fusion.reasons import DECIDED
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion
@@ -161,8 +162,10 @@ class Way:
         if self.beside is not None:
             evidence += encoded(self.beside, document.text, self.labels, consider=self._consider)
             underway.times.llm += lap()
+        why = None
         if self.fused is not None:
-            entities = self.fused.entities(heard(evidence, underway.knowledge, document.text))
+            decided = self.fused.decide(heard(evidence, underway.knowledge, document.text))
+            entities, why = decided.entities, decided.reasons
         else:
             decider = self.decider.about(document)
             entities = decider.entities(evidence, underway.knowledge.proposals, document.text)
@@ -188,6 +191,8 @@ class Way:
         asked = self.model is not None and self.settings.prompt.attributes == "model"
         linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told, keep=asked)
         linked = related(_without_scores(linked) if self.decider.source == "encoder" else linked, self.labels)
+        if why is not None:
+            linked = replace(linked, metadata={**linked.metadata, DECIDED: why})
         promise = self.decider.calibration.promise
         if promise is not None:
             told = promise.told(sum(entity.attribute(REVIEW) is not None for entity in linked.entities))

@@ -11,7 +11,7 @@ from importlib import resources
 from io import StringIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,6 +19,7 @@ from markupsafe import Markup
 from clinspan.document import READ_STATES, Document, MatchKind
 from clinspan.errors import OutputError
 from clinspan.files import whole_file
+from clinspan.fusion.reasons import DECIDED, in_words
 from clinspan.labels import LabelSet
 from clinspan.tagging.promise import REVIEW
 from clinspan.view.marks import ASSERTIONS, Lines, mark_up, plain
@@ -96,6 +97,12 @@ class _Note:
     not_read: int
 
 
+def _reasons(document: Document) -> list[dict[str, Any]]:
+    """Why a fused model decided so; nothing where it was not asked to keep that."""
+    rows = document.metadata.get(DECIDED)
+    return rows if isinstance(rows, list) else []
+
+
 class _Body:
     """Renders documents one at a time and keeps only what the top of the page counts."""
 
@@ -149,7 +156,9 @@ class _Body:
             metadata={
                 key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
                 for key, value in document.metadata.items()
+                if key != DECIDED
             },
+            reasons=[(bool(row["reported"]), in_words(row)) for row in _reasons(document)],
             text=mark_up(document, anchor=anchor, classes=classes),
         )
         self._out.write(sound(html))
