@@ -12,7 +12,7 @@ from room import DOSE, DRUG, GOUT, LABELS, NOTE, TEXT, entity, mark, opened
 
 from clinspan.document import Document
 from clinspan.errors import InputError, OutputError
-from clinspan.review.note import Conflict, State
+from clinspan.review.note import Added, Conflict, State
 from clinspan.review.store import TAGGER, Store, text_hash
 
 HASH = text_hash(TEXT)
@@ -185,6 +185,22 @@ def test_a_second_import_keeps_what_people_did(tmp_path) -> None:
         assert of_ben.metadata["reviewed_by"] == "ben"
         assert next(iter(store.documents([State.CHANGED], by="ann"))).entities == (GOUT,)
         assert [*store.documents(by="ann")] == []
+
+
+def test_a_better_tagger_is_heard_of_notes_that_nobody_looked_at(tmp_path) -> None:
+    other = Document("b", "Has gout.", (entity("Has gout.", "gout", "problem", score=0.6),))
+    with opened(tmp_path, NOTE, other) as store:
+        save(store, mark(GOUT), version=1)
+        better = replace(other, entities=(replace(other.entities[0], score=0.9),))
+        assert store.add([replace(NOTE, entities=()), better]) == Added(new=0, saved=1, left=1)
+        assert store.add([better]) == Added(new=0, saved=0, left=1)
+        assert store.note(1).document.entities == (GOUT,)
+        assert store.note(2).document == better
+        assert [(one.number, one.by, one.state) for one in store.history(2)] == [
+            (1, TAGGER, "new"),
+            (2, TAGGER, "new"),
+        ]
+        assert [one.doubt for one in store.listed()[1]][1] == pytest.approx(0.2)
 
 
 def test_another_file_is_refused_and_left_as_it_was(tmp_path) -> None:

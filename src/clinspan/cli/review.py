@@ -55,9 +55,9 @@ def import_(
 ) -> None:
     """Takes documents into a review file: all of them, or none where one is at fault.
 
-    Notes that are there already keep what people did. With `--who`, the documents are saved as accepted by that
-    person, on top of what is there: for gold, or for the work of a second reviewer. With `--lenient`, what cannot be
-    read is named, the rest goes on, and the exit status is 3.
+    Notes that are there already keep what people did; those that nobody looked at get what the tagger now found. With
+    `--who`, the documents are saved as accepted by that person, on top of what is there: for gold, or for the work of a
+    second reviewer. With `--lenient`, what cannot be read is named, the rest goes on, and the exit status is 3.
 
     Example: `clinspan review import entities.jsonl -o reviews.sqlite --labels problem-treatment-test`
     """
@@ -165,8 +165,9 @@ def next_(
 ) -> None:
     """Shows the notes that nobody reviewed yet and that are worth most, the best first.
 
-    Worth is doubt (low scores, windows that were not read) times variety (words that no reviewed note has). Of notes
-    with the same words one is shown. The exit status is 1 where all are reviewed.
+    Worth is doubt (low scores, windows that were not read) times variety (words that no reviewed note has, and many of
+    the others do). `unseen` is the share of a note's words and pairs of words that no reviewed note has. Of notes with
+    the same words one is shown. The exit status is 1 where all are reviewed.
 
     Example: `clinspan review next reviews.sqlite -n 10`
     """

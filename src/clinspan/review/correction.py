@@ -5,6 +5,7 @@ No fault repeats a label, a value or a text that was sent: the service passes th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from clinspan.document import NO_ATTRIBUTES, OF, Attributes, Entity, Span
 from clinspan.errors import InputError
@@ -47,12 +48,7 @@ def corrected(
         InputError: naming the entity by its number, from 0, and the fault.
     """
     known = {label.name: label for label in labels}
-    left, origins = list(before), []
-    for mark in marks:
-        origin = _origin(mark, left)
-        if origin is not None:
-            left.remove(origin)
-        origins.append(origin)
+    origins = _origins(marks, before)
     ids = [mark.id or (origin.id if origin is not None else None) for mark, origin in zip(marks, origins, strict=True)]
     named = [id for id in ids if id]
     if len(set(named)) < len(named):
@@ -102,18 +98,25 @@ def _with(entity: Entity, said: Mapping[str, str], origin: Entity | None) -> Ent
     return replace(entity, attributes=Attributes(said), attribute_scores=kept)
 
 
-def _origin(mark: Mark, left: Sequence[Entity]) -> Entity | None:
-    """The entity that the mark repeats: of its place and label, the one with its id and parts where there are several.
+def _origins(marks: Sequence[Mark], before: Sequence[Entity]) -> list[Entity | None]:
+    """For each mark the entity that it repeats, each entity once: of its place and label, and of several there the one
+    with its id, its parts and its attributes."""
+    there: dict[tuple[int, int, str], list[Entity]] = {}
+    for entity in before:
+        there.setdefault((entity.start, entity.end, entity.label), []).append(entity)
+    origins: list[Entity | None] = []
+    for mark in marks:
+        alike = there.get((mark.start, mark.end, mark.label), [])
+        origin = max(alike, key=partial(_likeness, mark), default=None)
+        if origin is not None:
+            alike.remove(origin)
+        origins.append(origin)
+    return origins
 
-    Text that is sent again was there before, so nothing but the place and the label tells.
-    """
-    alike = [one for one in left if (one.start, one.end, one.label) == (mark.start, mark.end, mark.label)]
-    parts = tuple(Span(start, end) for start, end in mark.fragments if 0 <= start < end)
-    return max(
-        alike,
-        key=lambda one: (one.id == mark.id, one.fragments == parts, one.attributes == mark.attributes),
-        default=None,
-    )
+
+def _likeness(mark: Mark, entity: Entity) -> tuple[bool, bool, bool]:
+    parts = tuple((part.start, part.end) for part in entity.fragments)
+    return entity.id == mark.id, parts == mark.fragments, entity.attributes == mark.attributes
 
 
 def _attributes(

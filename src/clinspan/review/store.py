@@ -116,8 +116,9 @@ class Store:
     ) -> Added:
         """Takes documents in, all or, where one is at fault, none.
 
-        A note that is there already, by its id, keeps what people did: of a tagger nothing is taken; what a person
-        marked is saved as that person's version where it says something else than their last.
+        Of a note that is there already, by its id, nothing is lost: what a tagger found is a new version where nobody
+        looked at the note yet, and else left out; what a person marked is saved as that person's version where it says
+        something else than their last.
 
         Args:
             documents: with the entities that a tagger found, or a person marked.
@@ -156,34 +157,37 @@ class Store:
             )
 
     def _take_in(self, document: Document, by: str | None, state: State) -> str:
-        found = self._rows("select key, hash, version from notes where id = ?", document.id)
+        found = self._rows("select key, hash, version, state from notes where id = ?", document.id)
         if not found:
             self._insert(document, by, state)
             return "new"
-        ((key, hash, version),) = found
+        ((key, hash, version, state_now),) = found
         if hash != text_hash(document.text):
             raise InputError(
                 f"the id {document.id!r} is that of another text",
                 where=document.place,
                 fix="Give each text an id of its own, or import it into another file.",
             )
-        if by is None:
+        if by is None and state_now != State.NEW:
             return "left"
-        mine = self._rows("select entities from versions where note = ? and who = ? order by version", key, by)
+        who = by or TAGGER
+        mine = self._rows("select entities from versions where note = ? and who = ? order by version", key, who)
         said = _dumped(document.entities)
         if mine and mine[-1] == (said,):
             return "left"
-        self._append(key, version, by, state, said, len(document.entities), aside=False)
+        if by is None:
+            doubt = measured(document).doubt
+            self._db.execute("update notes set about = ?, doubt = ? where key = ?", (_about(document), doubt, key))
+        self._append(key, version, who, State.NEW if by is None else state, said, len(document.entities), aside=False)
         return "saved"
 
     def _insert(self, document: Document, by: str | None, state: State) -> None:
-        about = {name: value for name, value in document.to_dict().items() if name in ("windows", "metadata")}
         state, known = (State.NEW if by is None else state), measured(document)
         cursor = self._db.execute(
             "insert into notes (id, text, hash, about, title, words, doubt, same, runs, version, state)"
             " values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
             (
-                *(document.id, document.text, text_hash(document.text), json.dumps(about, ensure_ascii=False)),
+                *(document.id, document.text, text_hash(document.text), _about(document)),
                 *(" ".join(document.text.split())[:_TITLE], known.words, known.doubt, known.same),
                 *(known.runs.tobytes(), state),
             ),
@@ -254,9 +258,12 @@ class Store:
         raise Conflict(note)
 
     def _known(self, key: int, seen: tuple[Entity, ...]) -> tuple[Entity, ...]:
-        """The entities that a person saw, and those of the first version that they or others deleted: who takes a
-        deletion back sends the place and label alone."""
-        first = self.version(key, 1)
+        """The entities that a person saw, and those of the tagger, or else of the first version, that were deleted: who
+        takes a deletion back sends the place and label alone."""
+        ((number,),) = self._rows(
+            "select coalesce(max(case when who = ? then version end), 1) from versions where note = ?", TAGGER, key
+        )
+        first = self.version(key, number)
         places = {(entity.span, entity.label) for entity in seen}
         deleted = (entity for entity in (first[1] if first else ()) if (entity.span, entity.label) not in places)
         return (*seen, *deleted)
@@ -372,6 +379,12 @@ class Store:
 def text_hash(text: str) -> str:
     """What a text is known by: its SHA-256, in hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _about(document: Document) -> str:
+    """What is kept of a document beside its text and entities."""
+    said = document.to_dict()
+    return json.dumps({name: said[name] for name in ("windows", "metadata") if name in said}, ensure_ascii=False)
 
 
 def _version(row: Sequence[Any]) -> Version:
