@@ -10,6 +10,7 @@ from room import DOSE, DRUG, GOUT, LABELS, TEXT, mark
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError
 from clinspan.review.correction import Mark, corrected
+from clinspan.review.measures import measured
 from clinspan.review.note import State
 from clinspan.review.store import Store, text_hash
 
@@ -44,6 +45,14 @@ def test_what_no_label_declares_goes_along_when_a_boundary_is_moved() -> None:
     (moved,) = done(mark(GOUT, end=GOUT.end + 2))
     assert moved.attributes == GOUT.attributes
     assert moved.attribute_scores == ()
+
+
+def test_what_was_left_to_a_person_is_settled_when_the_note_is_accepted() -> None:
+    left = replace(DRUG, attributes={"review": "yes"})
+    assert corrected([mark(left)], TEXT, (left,), LABELS) == (left,)
+    for before in (left, DRUG):  # a page that does not know of the first save sends it once more
+        assert corrected([mark(left)], TEXT, (before,), LABELS, accepted=True) == (DRUG,)
+    assert measured(Document("a", TEXT, (left, replace(GOUT, score=1.0)))).doubt == 0.5
 
 
 def test_a_detail_of_a_deleted_drug_belongs_to_none() -> None:

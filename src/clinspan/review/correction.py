@@ -10,6 +10,7 @@ from functools import partial
 from clinspan.document import NO_ATTRIBUTES, OF, Attributes, Entity, Span
 from clinspan.errors import InputError
 from clinspan.labels import Label
+from clinspan.tagging.promise import REVIEW, YES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +31,21 @@ class Mark:
 
 
 def corrected(
-    marks: Sequence[Mark], text: str, before: Sequence[Entity], labels: Sequence[Label]
+    marks: Sequence[Mark], text: str, before: Sequence[Entity], labels: Sequence[Label], *, accepted: bool = False
 ) -> tuple[Entity, ...]:
     """The entities of a corrected note, in the order of the text.
 
     A mark with the place and label of an entity that was there keeps its score, concepts and kind of match, and its
     attributes that the label does not declare. One that was moved or relabelled, or is new, has none of them: nobody
-    scored it. A detail whose owner was deleted belongs to none.
+    scored it. A detail whose owner was deleted belongs to none. What a promise left to a person (`review`) is settled
+    once the note is accepted.
 
     Args:
         marks: all entities that the note now has.
         text: the note's.
         before: the entities that the person saw.
         labels: those that may be given.
+        accepted: whether the person says that the note is right.
 
     Raises:
         InputError: naming the entity by its number, from 0, and the fault.
@@ -54,7 +57,7 @@ def corrected(
     if len(set(named)) < len(named):
         raise InputError("two entities have one id", where="entities")
     # What the tagger says beyond the label set goes along when a boundary is moved.
-    carried = {pair for entity in before for pair in entity.attributes.items()}
+    carried = {(REVIEW, YES), *(pair for entity in before for pair in entity.attributes.items())}
     found: dict[Entity, None] = {}
     for number, (mark, origin, id) in enumerate(zip(marks, origins, ids, strict=True)):
         where = f"entities[{number}]"
@@ -62,6 +65,8 @@ def corrected(
             raise InputError("has a label that this note cannot have", where=where, expected=", ".join(known))
         entity = _entity(mark, text, origin, id, where=where)
         said = _attributes(mark, known[mark.label], origin, named, carried, where=where)
+        if accepted:
+            said.pop(REVIEW, None)
         found[_with(entity, said, origin)] = None
     places = [(entity.span, entity.label, entity.fragments) for entity in found]
     if len(set(places)) < len(places):

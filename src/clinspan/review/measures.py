@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from clinspan.dictionary.normalise import tokenise
 from clinspan.document import READ_STATES, Document
+from clinspan.tagging.promise import REVIEW
 
 Places = npt.NDArray[np.uint32]
 SIZE = 1 << 20
@@ -45,9 +46,14 @@ def measured(document: Document) -> Measures:
 def _doubt(document: Document) -> float | None:
     """The mean over entities with a score and windows that were not read.
 
-    An entity with the score s counts 2 (1 - s), at most 1: one that is as likely wrong as right is a doubt of 1. So is
-    a window that nobody read.
+    An entity with the score s counts 2 (1 - s), at most 1: one that is as likely wrong as right is a doubt of 1. So are
+    one that a promise left to a person, and a window that nobody read.
     """
-    doubts = [min(1.0, 2.0 * (1.0 - entity.score)) for entity in document.entities if entity.score is not None]
+    doubts = [1.0 for entity in document.entities if REVIEW in entity.attributes]
+    doubts += [
+        min(1.0, 2.0 * (1.0 - entity.score))
+        for entity in document.entities
+        if entity.score is not None and REVIEW not in entity.attributes
+    ]
     doubts += [1.0 for window in document.windows if window.state not in READ_STATES]
     return sum(doubts) / len(doubts) if doubts else None

@@ -238,7 +238,8 @@ class Store:
             seen = self.version(key, version)
             if seen is None:
                 raise InputError("the note has no such version", where="version")
-            entities = corrected(marks, note.document.text, self._known(key, seen[1]), self.labels())
+            known, accepted = self._known(key, seen[1]), state is State.ACCEPTED
+            entities = corrected(marks, note.document.text, known, self.labels(), accepted=accepted)
             said, current = _dumped(entities), note.version
             same = (current.by, current.state, _dumped(note.document.entities)) == (by, state, said)
             if current.number == version and same:
