@@ -167,9 +167,9 @@ SETTINGS: Mapping[str, Setting] = _table(
                      "dictionary build`."),
         Setting("examples", Path, of=Of.PART,
                 help="A pool made by `clinspan examples build`, annotated documents, or `notes`, those that come with "
-                     "clinspan: what prompts show (with --select), and which of the dictionary's terms their guideline "
-                     "means. An LLM that follows instructions is shown `notes` by default where they were annotated "
-                     "for the labels."),
+                     "clinspan. Prompts show them (see --select), and the dictionary learns from them which of its "
+                     "terms are meant. An LLM that follows instructions is shown `notes` by default where they were "
+                     "annotated for the labels."),
         Setting("report", Path, of=Of.OUTPUT,
                 help="Write a self-contained HTML page to read the result on."),
         Setting("run", Path, of=Of.RUN,
@@ -181,7 +181,7 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("quiet", bool, of=Of.OUTPUT, default=False, short="-q",
                 help="Say nothing but errors."),
         Setting("verbose", bool, of=Of.OUTPUT, default=False, short="-v",
-                help="Say what became of every document."),
+                help="Show what became of each document."),
     ),
     _group(
         INPUTS,
@@ -206,7 +206,7 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("allow-remote", bool, of=Of.LLM, default=False,
                 help="Let notes leave this machine for that address."),
         Setting("concurrency", int, of=Of.LLM, least=1,
-                help="Requests to a server under way at once, at most; how many it bears is tried out."),
+                help="The most requests to a server at once. clinspan finds out how many the server can take."),
         Setting("timeout", float, of=Of.LLM,
                 help="Seconds that a server may take for one answer."),
         Setting("context", int, of=Of.LLM,
@@ -214,9 +214,10 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("threads", int, of=Of.LLM, least=1,
                 help="Threads of a model in this process; a small one answers as many requests at once."),
         Setting("grammar", str, of=Of.LLM, values=_texts("llamacpp", "vllm"),
-                help="Hold a server to copies by a grammar: `llamacpp` or `vllm`, by what it is."),
+                help="Use a grammar, so that a server can only answer with a copy of the text: `llamacpp` or `vllm`, "
+                     "the kind of server."),
         Setting("temperature", float, of=Of.LLM,
-                help="A server's sampling; 0, the default, takes the likeliest answer."),
+                help="Sampling temperature of a server. 0, the default, takes the likeliest answer."),
         Setting("seed", int, of=Of.LLM,
                 help="Random seed of a server's sampling."),
         Setting("record", Path, of=Of.RUN,
@@ -237,12 +238,14 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="`full` gives definitions and instructions; `brief` names the labels only, for models tuned "
                      "on it."),
         Setting("attributes", Literal["rules", "model"], at="prompt.attributes",
-                help="Who says the attributes that labels declare: `model` asks the LLM and lets rules complete it; "
-                     "`rules` does not ask it, as is the default for one that is small or was tuned without them."),
+                help="What finds attributes such as assertion: `model` asks the LLM, and rules fill in what it leaves "
+                     "out; `rules` does not ask it, which is the default for small LLMs and those tuned without "
+                     "attributes."),
         Setting("ask", Literal["always", "candidates"], at="ask",
                 help="Ask about every window, or only where the dictionary proposes something."),
         Setting("candidates", CandidateMode, at="candidates",
-                help="What proposals are to the embedded model: nothing, a bonus, or the only entities possible."),
+                help="What the embedded model makes of the dictionary's proposals: nothing, a bonus, or the only "
+                     "entities possible."),
         Setting("candidate-bias", float, at="candidate_bias",
                 help="Added to the log-odds of an entity where the dictionary proposes one."),
         Setting("open-bias", float, at="open_bias",
@@ -257,29 +260,29 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("facts-from", Literal["scan", "propose", "both"], at="facts.source",
                 help="Terms that stand in the text, that the LLM lists first (a further call), or both."),
         Setting("codes", str, at="links.codes", values=_texts("icd10cm,mesh", "mondo", "hpo", "mesh", "drugs"),
-                help="Report codes of these vocabularies alone, the one wanted most first, parted by commas."),
+                help="Report codes of these vocabularies only, separated by commas, the most wanted first."),
         Setting("link-precision", float, at="links.precision", least=0, most=1,
                 help="Report a concept only where the probability that it is right is known and at least this."),
         Setting("window-tokens", int, at="windows.max_tokens", least=4,
                 help="The longest window, in tokens."),
         Setting("window-sentences", int, at="windows.max_sentences", least=1,
-                help="At most so many sentences in a window; such windows share none unless --overlap-sentences "
-                     "says so."),
+                help="The most sentences in a window. Such windows share no sentence unless --overlap-sentences says "
+                     "so."),
         Setting("overlap-sentences", int, at="windows.overlap_sentences", least=0,
                 help="How many sentences two neighbouring windows share."),
     ),
     _group(
         EXAMPLES,
         Setting("select", Strategy, at="examples.strategy",
-                help="How examples are chosen for each window: the label set's own (fixed), by lot, by similarity "
+                help="How examples are chosen for each window: the label set's own (fixed), at random, by similarity "
                      "(knn), by the mentions that the text may hold (entity), similar but unlike each other "
-                     "(diverse), of every label (balanced). Without it fixed, and knn for `--examples notes`."),
+                     "(diverse), of every label (balanced). The default is fixed, and knn for `--examples notes`."),
         Setting("k", int, at="examples.k", least=0, short="-k",
-                help="At most so many examples."),
+                help="The most examples in a prompt."),
         Setting("examples-order", Order, at="examples.order",
-                help="Their order; the study has the most similar last."),
+                help="The order of the examples. In the study the most similar stands last."),
         Setting("examples-tokens", int, at="examples.tokens", least=0,
-                help="Tokens that they may take; the least similar go first."),
+                help="The most tokens that examples may take. The least similar are left out first."),
         Setting("examples-by", str, at="examples.retriever", values=_texts("lexical"),
                 help="What measures similarity: lexical, or the pool's encoder, which is taken where there is one."),
         Setting("examples-as", Literal["turns", "message"], at="prompt.examples_as",
@@ -288,7 +291,7 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("select-seed", int, at="examples.seed",
                 help="Random seed for drawing and shuffling examples."),
         Setting("select-mentions", MentionSource, at="examples.mentions",
-                help="Whose mentions `entity` goes by."),
+                help="For `entity`: whose mentions are looked for in the text."),
         Setting("select-relevance", float, at="examples.relevance", least=0, most=1,
                 help="For `diverse`: the weight of similarity to the text against variety."),
         Setting("map", str, of=Of.EXAMPLES, many=True,
@@ -301,17 +304,17 @@ SETTINGS: Mapping[str, Setting] = _table(
     _group(
         LONG,
         Setting("cache", bool, of=Of.RUN, switch=True,
-                help="Take answers of earlier runs, and keep those of this one; on for servers if nothing is said."),
+                help="Reuse answers of earlier runs, and keep those of this run. On by default for servers."),
         Setting("dry-run", bool, of=Of.RUN, default=False,
-                help="Say what it would take in requests, tokens and money."),
+                help="Show the requests, tokens and money that the run would take, and send nothing."),
         Setting("prices", Path, of=Of.RUN, envvar="CLINSPAN_PRICES",
                 help="A TOML file of prices per million tokens."),
         Setting("max-tokens-total", int, of=Of.RUN, least=0,
-                help="Stop before more tokens than this are used."),
+                help="Stop before the run uses more tokens than this."),
         Setting("max-cost", float, of=Of.RUN, least=0,
-                help="Stop before it costs more than this."),
+                help="Stop before the run costs more than this."),
         Setting("log", Path, of=Of.RUN,
-                help="Append what happens as JSON lines, without a word of any note."),
+                help="Append a log as JSON lines. It holds no text of any note."),
     ),
     _group(
         CLUSTER,

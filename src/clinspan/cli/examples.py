@@ -39,7 +39,7 @@ _Rename = Annotated[
 ]
 _HoldOut = Annotated[
     list[Path] | None,
-    typer.Option(help="Documents that must never enter, by id or by text, such as a test split; repeatable."),
+    typer.Option(help="Documents to keep out, by id or by text, such as a test split; repeatable."),
 ]
 _Form = Annotated[str, typer.Option("--format", help="The format that must be able to show the examples.")]
 _Skip = Annotated[bool, typer.Option("--skip-wrong", help="Leave out documents with a fault instead of stopping.")]
@@ -50,7 +50,8 @@ def build(
     gold: _Gold,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the pool; an older pool is replaced.")],
     labels: Annotated[
-        str | None, typer.Option(help="What the documents are annotated for: a set or labels.toml; else as they say.")
+        str | None,
+        typer.Option(help="The label set of the documents: a name or a labels.toml; else their own labels."),
     ] = None,
     rename: _Rename = None,
     source: _Source = None,

@@ -181,6 +181,6 @@ def next_(
         begins = " ".join(document.text[:400].split())[:60]
         table.add_row(f"{one.key}", escape(document.id), doubt, f"{one.unseen:.0%}", escape(begins))
     if not chosen:
-        typer.echo("every note is reviewed, or has the words of one that is", err=True)
+        typer.echo("every note is reviewed, or has the same words as a reviewed one", err=True)
         raise typer.Exit(1)
     Console(highlight=False).print(table)

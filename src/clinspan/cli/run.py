@@ -154,7 +154,7 @@ def _tell(console: Console, document: Document, summary: Summary, *, verbose: bo
         said = f"{place}: {window.detail or ''}"
         console.print(f"[bold yellow]{window.state.value}:[/]", escape(said), soft_wrap=True)
     if 0 < room < len(bad):
-        console.print("further windows that were not read are named in the output alone")
+        console.print("further windows that were not read are named in the output only")
     if verbose:
         found = f"{document.id}: {len(document.entities)} entities in {len(document.windows)} windows"
         console.print(escape(found), soft_wrap=True)
