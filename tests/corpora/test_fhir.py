@@ -179,3 +179,13 @@ def test_ids_are_the_same_each_time_and_differ_between_notes():
     first = [entry["fullUrl"] for entry in bundle(NOTES[0], NOTES[0])["entry"]]
     assert len(set(first)) == len(first)
     assert first == [entry["fullUrl"] for entry in bundle(NOTES[0], NOTES[0])["entry"]]
+
+
+def test_what_a_person_is_yet_to_look_at_is_withheld():
+    seen = entity("gout", assertion="present")
+    note, made = resources(Document("n", TEXT, (seen, entity("cough", attributes={"review": "yes"}))))
+    assert made.keys() == {"gout"}
+    assert fhir.withheld([Document("n", TEXT, (entity("cough", attributes={"review": "yes"}),))]) == [
+        "entities that a person is yet to look at: 1"
+    ]
+    assert any(one["url"] == fhir.WITHHELD for one in note["extension"])

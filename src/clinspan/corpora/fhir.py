@@ -167,6 +167,8 @@ class _Note:
             return self._withhold(f"label {entity.label!r}, which has no resource")
         if entity.attribute("assertion") == "hypothetical":
             return self._withhold("hypothetical entities")
+        if entity.attribute("review") is not None:
+            return self._withhold("entities that a person is yet to look at")
         if label == "treatment" and (number in self._owners or _is_drug(entity)):
             kind = "MedicationStatement"
         if kind == "Observation" and {word.lower() for word in _WORD.findall(entity.text)} & _REPORTS:
