@@ -299,7 +299,7 @@ class Store:
     def listed(
         self, *, state: State | None = None, containing: str = "", offset: int = 0, limit: int = 50
     ) -> tuple[int, tuple[Listed, ...]]:
-        """How many notes there are, and a part of them, in the order in which they came.
+        """How many notes there are, and a part of them, the most doubtful first.
 
         Args:
             state: only those in it.
@@ -316,7 +316,7 @@ class Store:
         ((total,),) = self._rows(f"select count(*) from notes n{wanted}", *values)
         rows = self._rows(
             f"select n.key, n.id, n.title, n.words, n.doubt, {_OF_VERSION} from {_CURRENT}{wanted}"
-            " order by n.key limit ? offset ?",
+            " order by n.doubt is null, n.doubt desc, n.key limit ? offset ?",
             *(*values, limit, offset),
         )
         return total, tuple(

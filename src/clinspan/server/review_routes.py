@@ -36,7 +36,7 @@ def get_notes(
     offset: Annotated[int, Query(ge=0, le=bodies.LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Response:
-    """Lists notes, in the order in which they came."""
+    """Lists notes, those first of which the tagger was least sure."""
     total, notes = _store(service).listed(state=state, containing=q, offset=offset, limit=limit)
     told = [
         {name: getattr(note, name) for name in ("key", "id", "title", "words", "doubt")} | _line(note.version)

@@ -73,8 +73,7 @@ export class Api {
 
   /** Saves a version; a version that somebody else saved meanwhile is a `Refused` of status 409, in units too. */
   async save(key, offsets, { version, hash, by, state, entities }, keepalive = false) {
-    const sent = entities.map(({ start, end, label, attributes }) =>
-      ({ start: offsets.points(start), end: offsets.points(end), label, attributes }));
+    const sent = entities.map((one) => inPoints(offsets, one));
     try {
       return await this.#ask("PUT", noteAt(key), { version, hash, by, state, entities: sent }, keepalive);
     } catch (error) {
@@ -98,4 +97,17 @@ export class Api {
 }
 
 const noteAt = (key) => `review/notes/${encodeURIComponent(key)}`;
-const inUnits = (offsets, one) => ({ ...one, start: offsets.units(one.start), end: offsets.units(one.end) });
+
+/** An entity or a window with its offsets in units. */
+function inUnits(offsets, { id, fragments, ...one }) {
+  const parts = (fragments ?? []).map(([start, end]) => ({ start: offsets.units(start), end: offsets.units(end) }));
+  return { ...one, name: id ?? null, parts, start: offsets.units(one.start), end: offsets.units(one.end) };
+}
+
+/** What is sent of an entity. */
+function inPoints(offsets, { start, end, label, attributes, name, parts }) {
+  const sent = { start: offsets.points(start), end: offsets.points(end), label, attributes };
+  if (name) sent.id = name;
+  if (parts.length) sent.fragments = parts.map((part) => [offsets.points(part.start), offsets.points(part.end)]);
+  return sent;
+}

@@ -8,14 +8,19 @@ const MATCHES = {
   fuzzy: "stands in the text with a misspelling",
   dictionary: "found by the dictionary, not named by the model",
 };
-const SOURCES = { you: "you" };
-
 const row = (name, ...said) => [make("dt", {}, name), make("dd", {}, ...said)];
 
-function evidence(one) {
+function evidence(note, one) {
   const rows = [];
   if (one.score !== null) rows.push(...row("score", percent(one.score)));
-  if (one.source) rows.push(...row("found by", SOURCES[one.source] ?? one.source));
+  if (one.source) rows.push(...row("found by", one.source));
+  if (one.parts.length) rows.push(...row("parts", one.parts.map((part) => note.textOf(part)).join(" … ")));
+  const declared = new Set(note.labelOf(one.label)?.attributes.map(({ name }) => name));
+  for (const [name, value] of Object.entries(one.attributes)) {
+    if (declared.has(name)) continue;
+    const owner = name === "of" && note.entities.find((other) => other.name === value);
+    rows.push(...row(name, owner ? note.textOf(owner) : value));
+  }
   if (one.match) rows.push(...row("match", one.match, make("small", {}, MATCHES[one.match] ? ` ${MATCHES[one.match]}` : "")));
   for (const { id, name, score } of one.concepts) {
     rows.push(...row("concept", name, " ", make("code", {}, id), score === null || score === undefined ? "" : ` ${percent(score)}`));
@@ -66,7 +71,7 @@ export function showCard(note, one, { alike, styleOf, act }) {
     make("div", { className: "buttons" },
       make("button", { type: "button", className: "main", onclick: act.accept }, one.accepted ? "Next " : "Accept ", make("kbd", {}, "a")),
       make("button", { type: "button", className: "bad", onclick: act.remove }, "Delete ", make("kbd", {}, "x"))),
-    evidence(one),
+    evidence(note, one),
   );
 }
 

@@ -112,7 +112,7 @@ export function choosePast(versions, now) {
     const done = new AbortController();
     let chosen = null;
     $("past-rows").replaceChildren(...versions.map((one) => make("tr", {},
-      make("td", {}, String(one.version)), make("td", {}, timeOf(one.at)), make("td", {}, one.by ?? ""), make("td", {}, one.state ?? ""),
+      make("td", {}, String(one.version)), make("td", {}, timeOf(one.at)), make("td", {}, one.by ?? ""), make("td", {}, one.aside ? `${one.state}, set aside: somebody had saved first` : one.state ?? ""),
       make("td", {}, String(Array.isArray(one.entities) ? one.entities.length : one.entities ?? "")),
       make("td", {}, one.version === now ? "now" : make("button", { type: "button", onclick: () => { chosen = one.version; dialog.close(); } }, "Restore")))));
     dialog.addEventListener("close", () => { done.abort(); resolve(chosen); }, { signal: done.signal });

@@ -8,6 +8,7 @@ import { Review } from "./review.js";
 import { WorkList } from "./worklist.js";
 
 const NAME = "clinspan:name";
+const TAGGER = "clinspan"; // whom the service names for what no person did
 
 let asking = null;
 
@@ -20,12 +21,16 @@ function askToken(again) {
   return asking;
 }
 
-async function askName() {
+async function askName(taken = "") {
   const name = await ask({
     title: "Your name", label: "Name or initials", value: localStorage.getItem(NAME) ?? "",
-    why: "It is kept with every change that you save, so that others know whom to ask.",
+    why: `${taken}It is kept with every change that you save, so that others know whom to ask.`,
     must: !localStorage.getItem(NAME),
   });
+  if (name === TAGGER) {
+    await askName("That is what the tagger is called. ");
+    return;
+  }
   if (name) localStorage.setItem(NAME, name);
   $("who").textContent = localStorage.getItem(NAME);
 }
@@ -66,7 +71,7 @@ addEventListener("hashchange", () => { alarm(""); route(); });
 addEventListener("pagehide", () => review.leave());
 document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") review.leave(); });
 
-$("who").addEventListener("click", askName);
+$("who").addEventListener("click", () => askName());
 $("help").addEventListener("click", showKeys);
 $("next-note").addEventListener("click", () => list.next(review.key));
 $("skip").addEventListener("click", (event) => {

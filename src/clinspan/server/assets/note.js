@@ -4,14 +4,25 @@ import { termOf } from "./words.js";
 
 let made = 0;
 
-/** An entity, never changed once made. `accepted`: a person has looked at it. Offsets are UTF-16 units. */
+/**
+ * An entity, never changed once made. Offsets are UTF-16 units.
+ *
+ * `id` is this page's own, `name` what the service calls it; `parts` are the pieces of one that has gaps; `accepted` says
+ * that a person has looked at it.
+ */
 export function entity(given) {
-  const { start, end, label, attributes = {}, score = null, source = null, match = null, concepts = [] } = given;
+  const { start, end, label, name = null, attributes = {}, parts = [], score = null, source = null, match = null, concepts = [] } = given;
   made += 1;
   return Object.freeze({
-    id: made, start, end, label, attributes: Object.freeze({ ...attributes }),
+    id: made, name, start, end, label, attributes: Object.freeze({ ...attributes }), parts,
     score, source, match, concepts, accepted: Boolean(given.accepted),
   });
+}
+
+/** Entities without a second one of the same label at the same place. */
+export function distinct(entities) {
+  const places = new Map(entities.toReversed().map((one) => [JSON.stringify([one.start, one.end, one.label, one.parts]), one]));
+  return entities.filter((one) => places.get(JSON.stringify([one.start, one.end, one.label, one.parts])) === one);
 }
 
 /** What the service keeps of an entity, as one string. */
@@ -115,9 +126,9 @@ export class Note {
   }
 
   move(one, start, end) {
-    if (start >= end || start < 0 || end > this.text.length) return [];
+    if (start < 0 || end > this.text.length || !this.text.slice(start, end).trim()) return [];
     if (start === one.start && end === one.end) return [];
-    return this.#edit("boundary moved", [one], () => byHand(one, { start, end, concepts: [] }));
+    return this.#edit("boundary moved", [one], () => byHand(one, { start, end, parts: [], concepts: [] }));
   }
 
   /** Sets an attribute of those entities whose label declares it with that value. */

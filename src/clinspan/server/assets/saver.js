@@ -1,7 +1,7 @@
 /** Saves a note soon after each change, and keeps in this browser what the service does not have yet. */
 
 import { Away } from "./api.js";
-import { saidOf } from "./note.js";
+import { distinct, saidOf } from "./note.js";
 
 const SOON = 800; // milliseconds after the last change
 const DRAFT_SOON = 250;
@@ -13,8 +13,7 @@ const ticksAt = (key) => `clinspan:ticks:${key}`;
 const place = ({ start, end, label }) => `${start} ${end} ${label}`;
 
 /** What of an entity is kept. No text: places and labels alone. */
-const kept = ({ start, end, label, attributes, accepted, score, source, match, concepts }) =>
-  ({ start, end, label, attributes, accepted, score, source, match, concepts });
+const kept = ({ id, ...one }) => one;
 const sameEntities = (a, b) =>
   a.length === b.length && JSON.stringify(a.map(saidOf).sort()) === JSON.stringify(b.map(saidOf).sort());
 
@@ -96,7 +95,7 @@ export class Saver {
     clearTimeout(this.#timer);
     while (this.dirty && !this.blocked) {
       const { note } = this;
-      const [sent, entities, state] = [this.#change, note.entities, note.state];
+      const [sent, entities, state] = [this.#change, distinct(note.entities), note.state === "new" ? "changed" : note.state];
       this.told("saving", "Saving …");
       try {
         const body = { version: note.version, hash: note.hash, by: this.by(), state, entities };

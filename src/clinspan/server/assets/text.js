@@ -30,7 +30,7 @@ export class TextView {
   #starts = [];
   #index = new Map();
   #length = 0;
-  #painted = new Map(); // id → {one, range, names}
+  #painted = new Map(); // id → {ranges, names, said, start, end}
   #highlights = new Map();
 
   constructor(root) {
@@ -121,9 +121,9 @@ export class TextView {
       const said = names.join(" ");
       if (was && was.said === said && was.start === one.start && was.end === one.end) continue;
       if (was) this.#unpaint(was);
-      const range = this.#range(one.start, one.end);
-      for (const name of names) this.#highlight(name).add(range);
-      this.#painted.set(one.id, { range, names, said, start: one.start, end: one.end });
+      const ranges = this.#ranges(one);
+      for (const name of names) for (const range of ranges) this.#highlight(name).add(range);
+      this.#painted.set(one.id, { ranges, names, said, start: one.start, end: one.end });
     }
     for (const id of left) {
       this.#unpaint(this.#painted.get(id));
@@ -131,14 +131,20 @@ export class TextView {
     }
   }
 
-  #unpaint({ range, names }) {
-    for (const name of names) this.#highlight(name).delete(range);
+  #unpaint({ ranges, names }) {
+    for (const name of names) for (const range of ranges) this.#highlight(name).delete(range);
+  }
+
+  /** The ranges of an entity: one, or one for each part. */
+  #ranges(one) {
+    const parts = one.parts.length ? one.parts : [one];
+    return parts.map(({ start, end }) => this.#range(start, end)).filter(Boolean);
   }
 
   /** Shows which entity is chosen, and where else its words stand. */
   point(chosen, alike) {
-    this.#set("selected", chosen ? [this.#range(chosen.start, chosen.end)].filter(Boolean) : []);
-    this.#set("same", alike.map((one) => this.#range(one.start, one.end)).filter(Boolean));
+    this.#set("selected", chosen ? this.#ranges(chosen) : []);
+    this.#set("same", alike.flatMap((one) => this.#ranges(one)));
   }
 
   /** The offset of the character at a point of the window; null beside the text. */
@@ -231,8 +237,7 @@ export class TextView {
 
   #edge(y, otherwise) {
     const box = this.#root.getBoundingClientRect();
-    const x = y === 0 ? box.left + 4 : box.left + 4;
-    const caret = document.caretPositionFromPoint(x, y);
+    const caret = document.caretPositionFromPoint(box.left + REACH, y);
     const number = caret && this.#index.get(caret.offsetNode);
     return number === undefined || number === null ? otherwise : this.#starts[number] + caret.offset;
   }

@@ -51,11 +51,12 @@ export class WorkList {
   }
 
   #row(note) {
-    const saved = note.by ? `${note.by}, ${timeOf(note.at)}` : "";
+    const saved = note.state !== "new" && note.by ? `${note.by}, ${timeOf(note.at)}` : "";
     const doubt = note.doubt === null || note.doubt === undefined ? null : make("span", { className: "doubt", title: "doubt: 0 is sure, 1 is not" },
       make("span", { className: "meter", "aria-hidden": "true" }, make("span", {})), `doubt ${percent(note.doubt)}`);
     if (doubt) doubt.querySelector(".meter > span").style.width = `${100 * note.doubt}%`;
-    return make("li", {}, make("a", { href: `#/note/${encodeURIComponent(note.key)}` }, note.title || note.id),
+    const title = make("span", { className: "soft title" }, note.title && note.title !== note.id ? note.title : "");
+    return make("li", {}, make("div", {}, make("a", { href: `#/note/${encodeURIComponent(note.key)}` }, note.id), title),
       make("span", { className: `state ${note.state}` }, note.state),
       make("span", { className: "soft" }, `${note.entities} ${note.entities === 1 ? "entity" : "entities"} · ${note.words} words`),
       doubt ?? make("span"), make("span", { className: "soft" }, saved));
@@ -73,8 +74,8 @@ export class WorkList {
 
   async #loop() {
     const said = await this.api.loop();
-    const words = Object.entries(said ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value)).map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`);
     alarm("");
-    tell(`Accepted notes were put to use. ${words.join(", ")}`);
+    const { accepted, pooled, gold } = said;
+    $("notes-said").textContent = `Put to use: of ${accepted} accepted notes ${pooled ?? 0} are examples for the next prompts, and ${gold ?? 0} are gold.`;
   }
 }
