@@ -33,10 +33,9 @@ from clinspan.labels import LabelSet
 from clinspan.review.store import Store
 
 LABELS = "problem-treatment-test"
-WORDS = (
-    "patient was admitted with chest pain and shortness of breath denies fever chills on metformin aspirin "
-    "lisinopril daily the left lower lobe pneumonia was treated plan repeat troponin in morning history of gout asthma"
-).split()
+SAID = """patient was admitted with chest pain and shortness of breath denies fever chills on metformin aspirin
+lisinopril daily the left lower lobe pneumonia was treated plan repeat troponin in morning history of gout asthma"""
+WORDS = SAID.split()
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PAINTED = """(began, done) => requestAnimationFrame(() => {
     const channel = new MessageChannel();

@@ -147,7 +147,11 @@ class Fake:
         @app.post("/review/loop")
         def loop(given: Annotated[dict[str, Any], Body()]):
             self.looped.append(given)
-            return {"accepted": 0, "gold": 0, "pooled": sum(one.now["state"] == "accepted" for one in self.notes.values())}
+            return {
+                "accepted": 0,
+                "gold": 0,
+                "pooled": sum(one.now["state"] == "accepted" for one in self.notes.values()),
+            }
 
 
 def _doubt(note: Kept) -> float | None:

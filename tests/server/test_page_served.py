@@ -130,6 +130,7 @@ def test_two_people_save_at_once_and_both_are_in_the_history(service, folder, br
 
     until(lambda: {"Quimby", "takes"} <= words(), "both in the note")
     bob.locator("#history").click()
+    bob.wait_for_selector("#past[open]")
     assert "set aside" in bob.locator("#past").inner_text()
     for tab in people:
         tab.context.close()

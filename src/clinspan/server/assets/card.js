@@ -21,7 +21,7 @@ function evidence(note, one) {
     const owner = name === "of" && note.entities.find((other) => other.name === value);
     rows.push(...row(name, owner ? note.textOf(owner) : value));
   }
-  if (one.match) rows.push(...row("match", one.match, make("small", {}, MATCHES[one.match] ? ` ${MATCHES[one.match]}` : "")));
+  if (one.match) rows.push(...row("match", make("span", { title: MATCHES[one.match] ?? "" }, one.match)));
   for (const { id, name, score } of one.concepts) {
     rows.push(...row("concept", name, " ", make("code", {}, id), score === null || score === undefined ? "" : ` ${percent(score)}`));
   }
@@ -63,14 +63,14 @@ export function showCard(note, one, { alike, styleOf, act }) {
   const many = alike.length + 1;
   card.replaceChildren(
     make("h2", {}, make("q", {}, note.textOf(one))),
+    make("div", { className: "buttons" },
+      make("button", { type: "button", className: "main", onclick: act.accept }, one.accepted ? "Next " : "Accept ", make("kbd", {}, "a")),
+      make("button", { type: "button", className: "bad", onclick: act.remove }, "Delete ", make("kbd", {}, "x"))),
     make("p", {}, make("span", { className: `swatch ${styleOf(one.label)}`, title: label?.definition ?? "" }, one.label), " ",
       one.accepted ? make("span", { className: "good" }, "✓ accepted") : make("span", { className: "soft" }, "not yet accepted"),
       many > 1 ? make("span", { className: "soft" }, ` · marked ${many} times in this note`) : null),
     ...(label?.attributes ?? []).map((declared, at) => attribute(one, declared, ["s", "d"][at], act)),
     boundaries(act),
-    make("div", { className: "buttons" },
-      make("button", { type: "button", className: "main", onclick: act.accept }, one.accepted ? "Next " : "Accept ", make("kbd", {}, "a")),
-      make("button", { type: "button", className: "bad", onclick: act.remove }, "Delete ", make("kbd", {}, "x"))),
     evidence(note, one),
   );
 }

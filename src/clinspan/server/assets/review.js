@@ -146,8 +146,9 @@ export class Review {
     this.#alike = one ? note.alike([one], true).filter((other) => other !== one) : [];
     this.#view.point(one, this.#alike);
     if (one && reveal) this.#view.reveal(one.start, one.end, this.#top(), this.#bottom());
-    this.#rows.show(this.#shown, one, reveal);
+    // The card comes first: it leaves the list less room.
     showCard(note, one, { alike: this.#alike, styleOf: this.styleOf, act: this.#acts });
+    this.#rows.show(this.#shown, one, reveal);
     this.#buttons(one);
   }
 
