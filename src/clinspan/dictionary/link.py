@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from clinspan.dictionary.match import WEIGHT, Sense, TermMatch
 from clinspan.dictionary.normalise import is_acronym
 from clinspan.dictionary.probability import How, LinkReason, probability, reason_of
+from clinspan.dictionary.rewordings import parts, rewordings
 from clinspan.dictionary.senses import KINDS, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
@@ -107,12 +108,18 @@ class Reading:
     Attributes:
         share: how far the meaning that was chosen goes before the other meanings of a short form.
         rival: whether a concept of another meaning agrees as closely as the first.
+        told: why its senses were taken, where that is not how a sense's words agree.
     """
 
     senses: tuple[Sense, ...]
     how: How
     share: float = 1.0
     rival: bool = False
+    told: LinkReason | None = None
+
+    def reason(self, sense: Sense) -> LinkReason:
+        """Why one of its senses was taken."""
+        return self.told or reason_of(sense)
 
 
 class Linker:
@@ -168,7 +175,8 @@ class Linker:
         said = place.of(written.text)
         long = written.long_form(said)
         if long is not None:
-            return self._read(self._dictionary.find(long, fuzzy=False), long, label, How.DEFINED)
+            known = self._dictionary.find(long, fuzzy=False)
+            return self._read(known, long, label, How.DEFINED) if known else self._reworded(long, label, How.DEFINED)
         chosen = short_forms().choose(written.text, place, self._types.types_of(label))
         if chosen is not None:
             kind = KINDS.get(chosen.meaning.kind, frozenset())
@@ -180,7 +188,22 @@ class Linker:
             # A short form says too little to go against the label.
             fit = [sense for sense in found if self._types.label_of(sense) in (None, label)]
             return self._read(fit, said, label, How.UNDEFINED)
-        return self._read(found, said, label, How.NAMED)
+        return self._read(found, said, label, How.NAMED) if found else self._reworded(said, label, How.NAMED)
+
+    def _reworded(self, name: str, label: str, how: How) -> Reading:
+        """What the dictionary has in other words or as several names; of the label alone, since these are guesses."""
+        named = [self._of_label(part, label) for part in parts(name, lambda part: bool(self._of_label(part, label)))]
+        if named:
+            return Reading(tuple(dict.fromkeys(senses[0] for senses in named)), how, told=LinkReason.PART)
+        for other in rewordings(name):
+            senses = self._of_label(other, label)
+            if senses:
+                return replace(self._read(senses, other, label, how), told=LinkReason.REWORDED)
+        return Reading((), how)
+
+    def _of_label(self, name: str, label: str) -> tuple[Sense, ...]:
+        match = self._dictionary.match(name, fuzzy=False, reorder=False)
+        return self._types.senses(match.senses, label) if match else ()
 
     def _read(self, senses: Iterable[Sense], words: str, label: str, how: How, share: float = 1.0) -> Reading:
         ordered = tuple(
@@ -188,9 +211,9 @@ class Linker:
         )
         if not ordered:
             return Reading((), how, share)
-        same = {concept.id for concept in self._dictionary.equivalents(ordered[0])}
         closest = _closeness(ordered[0], words)
-        rival = any(sense.concept not in same for sense in ordered[1:] if _closeness(sense, words) >= closest)
+        others = [sense.concept for sense in ordered[1:] if _closeness(sense, words) >= closest]
+        rival = bool(others) and not {one.id for one in self._dictionary.equivalents(ordered[0])}.issuperset(others)
         return Reading(ordered, how, share, rival)
 
     def _made(self, reading: Reading, label: str) -> tuple[Concept, ...]:
@@ -199,16 +222,16 @@ class Linker:
         best = reading.senses[0]
         score = None
         if self._types.label_of(best) == label or reading.how is How.LISTED:
-            score = probability(reading.how, reason_of(best), best.source, rival=reading.rival)
+            score = probability(reading.how, reading.reason(best), best.source, rival=reading.rival)
             score = None if score is None else round(score * reading.share, 3)
         if self._settings.precision is not None and (score is None or score < self._settings.precision):
             return ()
         scores = (score, *(None for _ in reading.senses[1:]))
-        made = [self._concept(sense, reading.how, one) for sense, one in zip(reading.senses, scores, strict=True)]
+        made = [self._concept(reading, sense, one) for sense, one in zip(reading.senses, scores, strict=True)]
         return tuple(made if not self._settings.wanted else self._coded(reading.senses, made))
 
-    def _concept(self, sense: Sense, how: How, score: float | None) -> Concept:
-        reason = reason_of(sense) if how is How.NAMED else LinkReason.SHORT_FORM
+    def _concept(self, reading: Reading, sense: Sense, score: float | None) -> Concept:
+        reason = reading.reason(sense) if reading.how is How.NAMED else LinkReason.SHORT_FORM
         same = tuple(concept.id for concept in self._dictionary.equivalents(sense))
         return Concept(sense.concept, sense.name, sense.source, sense.types, score, reason, same)
 

@@ -35,6 +35,10 @@ class LinkReason(StrEnum):
     """They are one of its names in another order."""
     MISSPELLING = "misspelling"
     """They are one of its names but for one letter."""
+    REWORDED = "reworded"
+    """They are one of its names in other words: an adjective for its noun, a name without "disease"."""
+    PART = "part"
+    """They name several, each with a concept: this is one of them."""
     SHORT_FORM = "short form"
     """They are short for one of its names: by the document's definition, or by what stands around them."""
 

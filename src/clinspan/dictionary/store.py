@@ -5,7 +5,7 @@ dictionary does not have is tried with its likely spellings, and "x of y" as "y 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, permutations
 from pathlib import Path
@@ -136,26 +136,32 @@ class Dictionary:
     def _equivalents(self, concept: int) -> Iterator[Concept]:
         index = self._index
         have = {_vocabulary(index.concept_ids[concept])}
-        for same in chain(self._stated(concept), self._named_alike(concept)):
+        for same in chain(self._stated(concept, have), self._named_alike(concept, have)):
             if _vocabulary(same.id) not in have:
                 have.add(_vocabulary(same.id))
                 yield same
 
-    def _stated(self, concept: int) -> Iterator[Concept]:
-        """By its own source, by another vocabulary's source, or by both as the same concept of UMLS."""
+    def _stated(self, concept: int, have: Container[str]) -> Iterator[Concept]:
+        """By its own source, by another vocabulary's source, or by both as the same concept of UMLS.
+
+        Args:
+            have: vocabularies that are left out, asked anew each time.
+        """
         index = self._index
-        for code in index.stated(concept):
-            yield self._known_as(code, concept)
+        stated = index.stated(concept)
+        yield from (self._known_as(code, concept) for code in stated if _vocabulary(code) not in have)
         own = code_of(index.concept_ids[concept])
-        shared = [code for code in (own, *index.stated(concept)) if code.casefold().startswith("umls:")]
-        for code in dict.fromkeys((own, *shared)):
+        shared = [code for code in stated if code.startswith("UMLS:")]
+        for code in (own, *shared):
             # Where two concepts of one vocabulary say that they are the same, it is not known which is.
-            others = [other for other in index.coded(code.casefold()) if other != concept]
-            counted = Counter(_vocabulary(index.concept_ids[other]) for other in others)
-            for other in others:
-                if counted[_vocabulary(index.concept_ids[other])] == 1:
-                    yield self._concept(other)
-                    yield from (self._known_as(stated, other) for stated in index.stated(other))
+            others = [(other, _vocabulary(index.concept_ids[other])) for other in index.coded(code.casefold())]
+            counted = Counter(vocabulary for other, vocabulary in others if other != concept)
+            for other, vocabulary in others:
+                if other != concept and counted[vocabulary] == 1:
+                    if vocabulary not in have:
+                        yield self._concept(other)
+                    further = (one for one in index.stated(other) if _vocabulary(one) not in have)
+                    yield from (self._known_as(one, other) for one in further)
 
     def _known_as(self, code: str, concept: int) -> Concept:
         """The concept with an id, called as `concept` is where the dictionary does not have it."""
@@ -172,7 +178,7 @@ class Dictionary:
         source = index.source_names[index.name_sources[shown]]
         return Concept(index.concept_ids[concept], index.names[shown], source, index.types(concept))
 
-    def _named_alike(self, concept: int) -> Iterator[Concept]:
+    def _named_alike(self, concept: int, have: Container[str]) -> Iterator[Concept]:
         index = self._index
         shown = index.concept_names[concept]
         own = index.name_sources[shown]
@@ -181,8 +187,9 @@ class Dictionary:
             text = index.names[name]
             key = None if is_acronym(text) else index.keys.get(normal_form(text)[: layout.LONGEST_KEY] + " ")
             for other in index.having(key) if key is not None else ():
-                source, there = index.name_sources[other], index.name_concepts[other]
-                if there != concept and source != own:
+                there = index.name_concepts[other]
+                source = own if there == concept else index.name_sources[other]
+                if source != own:
                     strong = (name == shown) + bool(index.name_flags[other] & layout.PREFERRED)
                     before = votes.setdefault(source, {}).get(there, (0, 0))
                     votes[source][there] = (max(before[0], strong), before[1] + 1)
@@ -190,7 +197,7 @@ class Dictionary:
             (there, best), *others = sorted(votes[source].items(), key=lambda vote: vote[1], reverse=True)
             if (best[0] or best[1] > 1) and not (others and others[0][1] == best):
                 yield self._concept(there)
-                yield from self._stated(there)
+                yield from self._stated(there, have)
 
     def _everywhere(self, written: Written, fuzzy: bool) -> dict[Span, Match]:
         """All matches by their places; kept with the text, since proposals, facts and links ask about the same one."""

@@ -1,0 +1,99 @@
+"""Other ways to say a name that a dictionary lacks: a word in another form, a head left out, several names in one.
+
+What each rule brings was counted on the training parts of NCBI-disease and BC5CDR (docs/results.md); rules that were
+wrong more often than right, such as leaving modifiers out or the nearest spelling, are not here.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from clinspan.dictionary.normalise import normal_form
+
+_SAME = """
+kidney renal, liver hepatic, heart cardiac, lung pulmonary, brain cerebral, stomach gastric, ovary ovarian,
+uterus uterine, eye ocular, skin cutaneous, breast mammary, colon colonic, rectum rectal, esophagus esophageal,
+pancreas pancreatic, muscle muscular, bone osseous, nerve neural, testis testicular, prostate prostatic,
+bladder vesical, spleen splenic, intestine intestinal, artery arterial, vein venous, retina retinal, cornea corneal,
+larynx laryngeal, endometrium endometrial, tooth dental, nose nasal, mouth oral, thyroid thyroidal
+"""
+_OTHER = {
+    one: other for pair in _SAME.replace("\n", " ").split(",") for one, other in (pair.split(), reversed(pair.split()))
+}
+"""From an organ's noun to its adjective, and back."""
+_ENDINGS = (
+    ("emic", "emia"),
+    ("enic", "enia"),
+    ("otic", "osis"),
+    ("toxic", "toxicity"),
+    ("tensive", "tension"),
+    ("itic", "itis"),
+    ("eptic", "epsy"),
+    ("etic", "etes"),
+    ("ic", "ia"),
+    ("ic", "y"),
+    ("ic", "ism"),
+    ("ive", "ion"),
+    ("ed", "ion"),
+    ("ian", "ism"),
+    ("deficient", "deficiency"),
+)
+"""Endings of adjectives and of the nouns that they are made from: hypertensive, hypertension."""
+_FROM = 5
+_HEADS = ("disease", "syndrome")
+_SEVERAL = re.compile(r"(.+?),?\s*(?:\band/or\b|\band\b|\bor\b|/)\s*(.+)")
+_INHERITED = re.compile(r"(?:familial|hereditary|inherited)\s", re.IGNORECASE)
+_SHARED = 4
+"""Words at the end of a composite name that all its parts may share."""
+
+IsName = Callable[[str], bool]
+"""Whether the dictionary has a name."""
+
+
+def rewordings(name: str) -> Iterator[str]:
+    """Normal forms that mean what `name` means, as far as rules can tell, the likeliest first."""
+    form = normal_form(name)
+    words = form.split()
+    for at, word in enumerate(words):
+        for ending, noun in _ENDINGS:
+            if len(word) >= _FROM and word.endswith(ending):
+                yield " ".join([*words[:at], word.removesuffix(ending) + noun, *words[at + 1 :]])
+    for head in _HEADS:
+        if words and words[-1] not in _HEADS:
+            yield f"{form} {head}"
+    for at, word in enumerate(words):
+        if word in _OTHER:
+            yield " ".join([*words[:at], _OTHER[word], *words[at + 1 :]])
+    for at in range(1, len(words)):
+        yield " ".join([*words[: at - 1], words[at - 1] + words[at], *words[at + 1 :]])
+
+
+def parts(name: str, is_name: IsName) -> tuple[str, ...]:
+    """The names in a composite one, each written out; empty where it is none.
+
+    "Breast and ovarian cancer" is breast cancer and ovarian cancer, "cancer of the breast or ovary" two likewise. Each
+    part must be a name. What is inherited is one syndrome with several signs, and no composite name.
+    """
+    found = _SEVERAL.fullmatch(" ".join(name.split()))
+    if not found or _INHERITED.match(name):
+        return ()
+    firsts, last = found.group(1).split(", "), found.group(2)
+    if is_name(last):
+        wholes = [_whole(first, last.split(), is_name) for first in firsts]
+        if all(wholes):
+            return (*(whole for whole in wholes if whole), last)
+    words = firsts[0].split()
+    if len(firsts) == 1 and is_name(firsts[0]):
+        for kept in range(1, len(words)):
+            second = f"{' '.join(words[:kept])} {last}"
+            if is_name(second):
+                return (firsts[0], second)
+    return ()
+
+
+def _whole(first: str, last: list[str], is_name: IsName) -> str | None:
+    """A part with the words that it shares with the last one: the fewest that make it a name; alone where none do."""
+    for shared in range(1, min(_SHARED, len(last))):
+        whole = f"{first} {' '.join(last[-shared:])}"
+        if is_name(whole):
+            return whole
+    return first if is_name(first) else None
