@@ -241,8 +241,14 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="What finds attributes such as assertion: `model` asks the LLM, and rules fill in what it leaves "
                      "out; `rules` does not ask it, which is the default for small LLMs and those tuned without "
                      "attributes."),
-        Setting("ask", Literal["always", "candidates"], at="ask",
-                help="Ask about every window, or only where the dictionary proposes something."),
+        Setting("effort", Literal["fast", "balanced", "full"], of=Of.PART,
+                help="`fast`: encoder and dictionary alone; `balanced`: the LLM is asked where a fused model leaves "
+                     "doubt, the default where one knows encoder and LLM; `full`: it is asked everywhere."),
+        Setting("ask", Literal["always", "candidates", "doubt"], at="ask",
+                help="Ask about every window, only where the dictionary proposes something, or only where a fused "
+                     "model over encoder and dictionary leaves doubt."),
+        Setting("ask-share", float, at="ask_share", least=0.001, most=1,
+                help="With `--ask doubt`: the share of a document's windows that the LLM is asked about at most."),
         Setting("candidates", CandidateMode, at="candidates",
                 help="What the embedded model makes of the dictionary's proposals: nothing, a bonus, or the only "
                      "entities possible."),

@@ -25,7 +25,7 @@ ORDER = (
     *("format", "select", "k", "examples-by", "facts", "llm", "select-seed", "dictionary", "calibration"),
     *("facts-from", "facts-budget", "examples-order", "examples-tokens", "examples-as", "select-mentions"),
     *("select-relevance", "ask", "candidates", "candidate-bias", "open-bias", "style", "attributes", "window-tokens"),
-    *("codes", "link-precision", "consider"),
+    *("codes", "link-precision", "consider", "ask-share"),
     *("window-sentences", "overlap-sentences", "encoder"),
 )
 """In which a cell's name has them."""

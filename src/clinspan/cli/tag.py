@@ -154,7 +154,9 @@ def recipe_of(asked: SimpleNamespace) -> TaggerRecipe:
     wanted = parts.labels(asked.labels)
     of_llm = {setting.key: getattr(asked, setting.key) for setting in SETTINGS.values() if setting.of is Of.LLM}
     # The word may be for the cluster alone.
-    llm, encoder = parts.chosen(asked.llm, asked.encoder, wanted, parts.form(asked.format), adapter=asked.adapter)
+    llm, encoder = parts.chosen(
+        asked.llm, asked.encoder, wanted, parts.form(asked.format), adapter=asked.adapter, effort=asked.effort
+    )
     of_llm["allow_remote"] &= asked.engine == "local" or spec.takes(str(llm), "allow_remote")
     return TaggerRecipe(
         llm=str(llm),
@@ -165,6 +167,7 @@ def recipe_of(asked: SimpleNamespace) -> TaggerRecipe:
         dictionary=asked.dictionary,
         calibration=asked.calibration,
         fused=asked.fused,
+        effort=asked.effort,
         explain=asked.explain,
         encoder=encoder if encoder is None else Path(str(encoder)),
         pool=gold_of(asked, wanted),

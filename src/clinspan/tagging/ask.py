@@ -182,6 +182,8 @@ class Asker:
         candidates = knowledge.candidates(place)
         if self.settings.ask == "candidates" and not candidates:
             return ()
+        if underway.doubtful is not None and window.index not in underway.doubtful:
+            return ()
         matches = [*knowledge.matches_in(place), *listed.matches]
         proposals = knowledge.proposals_within(place)
         facts = self.lookup.facts(matches, proposals, self.settings.facts, self.llm.count_tokens)

@@ -1,7 +1,9 @@
 """Where a fused model decides: what the sources say of a document becomes candidates, and the best of them entities."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Protocol
 
 from clinspan.dictionary.store import Dictionary
@@ -14,6 +16,7 @@ from clinspan.llms.base import LLM
 from clinspan.tagging.evidence import WindowEvidence, merged
 from clinspan.tagging.knowledge import Knowledge
 from clinspan.text.placeholders import outside
+from clinspan.text.windows import Window
 
 
 def heard(read: Sequence[WindowEvidence], known: Knowledge, text: str) -> Heard:
@@ -29,6 +32,10 @@ def heard(read: Sequence[WindowEvidence], known: Knowledge, text: str) -> Heard:
     return Heard(text, gathered(told, asked), known.terms, tuple(defined))
 
 
+DOUBT = 0.1
+"""Entities that are expected to be decided wrongly in a window, from which on an LLM is asked about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """The entities of a document, by place, and why, where that is asked for; see `fusion.reasons`."""
@@ -39,6 +46,10 @@ class Decided:
 
 class Decides(Protocol):
     """What makes entities of all that was heard of a document."""
+
+    def doubtful(self, found: Heard, windows: Sequence[Window], share: float) -> frozenset[int]:
+        """The windows, by their index, in which an LLM may change what is decided."""
+        ...
 
     def decide(self, found: Heard) -> Decided:
         """The entities, by place."""
@@ -58,6 +69,25 @@ class Fused:
     labels: LabelSet
     explain: bool = False
 
+    def doubtful(self, found: Heard, windows: Sequence[Window], share: float) -> frozenset[int]:
+        """The windows, by their index, in which an LLM may change what is decided: those with the most doubt.
+
+        A candidate with the probability p is decided wrongly with the probability min(p, 1 - p); what an LLM can gain
+        in a window is at most the sum of these over the candidates that begin in it.
+
+        Args:
+            found: before any LLM was asked.
+            share: of the windows, at most; rounded up, so that a document of few windows has one.
+        """
+        doubts = dict.fromkeys((window.index for window in windows), 0.0)
+        starts = [window.core.start for window in windows]
+        for verdict in self.model.verdicts(found, self.labels):
+            at = max(0, bisect_right(starts, verdict.candidate.span.start) - 1)
+            doubts[windows[at].index] += min(verdict.probability, 1 - verdict.probability)
+        most = ceil(share * len(windows))
+        likely = sorted((index for index, doubt in doubts.items() if doubt >= DOUBT), key=lambda index: -doubts[index])
+        return frozenset(likely[:most])
+
     def decide(self, found: Heard) -> Decided:
         """The best set of candidates, with probabilities, and without placeholders of de-identified text."""
         verdicts = self.model.verdicts(found, self.labels, explain=self.explain)
@@ -71,6 +101,11 @@ class Listener:
     """Decides nothing, and keeps what was heard of each document."""
 
     heard: list[Heard] = field(default_factory=list)
+
+    def doubtful(self, found: Heard, windows: Sequence[Window], share: float) -> frozenset[int]:
+        """Every window: all is to be heard."""
+        del found, share
+        return frozenset(window.index for window in windows)
 
     def decide(self, found: Heard) -> Decided:
         """Nothing."""

@@ -123,6 +123,7 @@ def chosen(
     form: Format,
     *,
     adapter: str | None = None,
+    effort: str | None = None,
 ) -> tuple[LLM | str | None, LLM | str | Path | None]:
     """LLM and encoder where the user leaves the choice to clinspan; what he names is taken as it is.
 
@@ -136,7 +137,10 @@ def chosen(
         labels: what will be asked for.
         form: how an LLM would answer.
         adapter: for the embedded model, where the user names one.
+        effort: `fast` leaves an LLM out, whoever names it: an encoder decides where there is one for the labels.
     """
+    if effort == "fast":
+        return "none", encoder if encoder is not None else for_labels(labels.names) if form.repeats_text else None
     if llm != AUTOMATIC:
         return llm, encoder
     if adapter is not None:
@@ -249,6 +253,43 @@ def fused(
     model = given if isinstance(given, FusedModel) else FusedModel.read(Path(given))
     model.check(labels.names, sources)
     return model
+
+
+def check_doubt(fused: FusedModel | None, llm: LLM | None, encoder: LLM | None) -> None:
+    """Makes sure that something can tell where asking an LLM pays.
+
+    Raises:
+        ConfigError: when nothing can.
+    """
+    if not _tells(fused, llm, encoder):
+        raise ConfigError(
+            "nothing can tell where asking the LLM pays",
+            expected="an LLM, an encoder and a fused model over both",
+            fix="Fit one (clinspan fuse GOLD --llm ... --encoder ...) and name it with --fused, or take --effort full.",
+        )
+
+
+def _tells(fused: FusedModel | None, llm: LLM | None, encoder: LLM | None) -> bool:
+    return llm is not None and encoder is not None and fused is not None and "with llm" in fused.tables
+
+
+def asked(effort: str | None, given: object, fused: FusedModel | None, llm: LLM | None, encoder: LLM | None) -> object:
+    """Where an LLM is asked, for the effort that is wanted; None for what suits the LLM.
+
+    Args:
+        given: where the user says it, which goes first.
+
+    Raises:
+        ConfigError: when it is to be asked where it pays, and nothing can tell where.
+    """
+    if llm is None or encoder is None or given is not None:
+        # One source has nothing to choose between.
+        return given
+    if effort == "balanced":
+        check_doubt(fused, llm, encoder)
+    if effort == "full":
+        return "always"
+    return "doubt" if _tells(fused, llm, encoder) else None
 
 
 def doubter(llm: LLM | None, labels: LabelSet, dictionary: Dictionary | None) -> Doubter | None:

@@ -33,6 +33,7 @@ class TaggerRecipe:
         encoder: a folder made by `clinspan tune-encoder`; None for none.
         fused: a file that `clinspan fuse` wrote, `none`, or None for what comes with clinspan.
         explain: whether documents keep why a fused model decided so.
+        effort: `fast`, `balanced` or `full`; see `Tagger.open`.
         pool: annotated documents.
         examples: the folder of a pool of them, or `notes`; in its place, or theirs.
         teach: whether they teach the dictionary which of its terms are meant; see `Tagger`. Prompts show them where the
@@ -49,6 +50,7 @@ class TaggerRecipe:
     encoder: Path | None = None
     fused: str | None = None
     explain: bool = False
+    effort: str | None = None
     pool: tuple[Document, ...] = ()
     examples: Path | None = None
     teach: bool = True
@@ -69,6 +71,7 @@ class TaggerRecipe:
             encoder=self.encoder,
             fused=self.fused,
             explain=self.explain,
+            effort=self.effort,
             calibration=self.calibration,
             examples=shown,
             taught=taught,

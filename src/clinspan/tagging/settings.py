@@ -47,7 +47,9 @@ class TagSettings:
     """How the stages work together; each stage has settings of its own.
 
     Attributes:
-        ask: `always`, or `candidates`: windows in which the dictionary proposes nothing need no call.
+        ask: `always`; or `candidates`: windows in which the dictionary proposes nothing need no call; or `doubt`: an
+            LLM is asked only where a fused model over encoder and dictionary leaves doubt.
+        ask_share: of a document's windows, how many are asked about at most with `doubt`.
         candidates: how a constrained decoder uses the dictionary's proposals, see `CopyConstraint`.
         candidate_bias: added to the log-odds of opening a bracket where a proposal starts.
         open_bias: added to the log-odds of opening a bracket anywhere (the recall dial).
@@ -67,7 +69,8 @@ class TagSettings:
     facts: FactSettings = field(default_factory=FactSettings)
     examples: SelectSettings = field(default_factory=SelectSettings)
     links: LinkSettings = field(default_factory=LinkSettings)
-    ask: Literal["always", "candidates"] = "always"
+    ask: Literal["always", "candidates", "doubt"] = "always"
+    ask_share: float = 0.15
     candidates: CandidateMode = "off"
     candidate_bias: float = 0.0
     open_bias: float = 0.0
@@ -78,6 +81,10 @@ class TagSettings:
     ahead: int = 2048
 
     def __post_init__(self) -> None:
+        if not 0.0 < self.ask_share <= 1.0:
+            raise ConfigError(
+                f"ask_share is {self.ask_share}", expected="a share of the windows, above 0 and at most 1"
+            )
         if self.ahead < 1:
             raise ConfigError(f"ahead is {self.ahead}", expected="1 or more windows")
 

@@ -18,6 +18,7 @@ from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM, asking
 from clinspan.messages import Completion, Place, Request
 from clinspan.tagging.demonstrations import Nearby
+from clinspan.tagging.evidence import WindowEvidence
 from clinspan.tagging.knowledge import Knowledge, Proposed, Proposer
 from clinspan.tagging.read import UNASKED, Outcome, Question, join
 from clinspan.tagging.summary import Stopwatch, Times
@@ -37,6 +38,8 @@ class Underway:
         told: how many of the windows read were told of.
         faults: for each window that was planned, why facts are missing from its questions; None where none are.
         times: what it took so far.
+        beside: what an encoder that is heard before the LLM found.
+        doubtful: the windows, by their index, that an LLM is to be asked about; None for no such choice.
     """
 
     document: Document
@@ -48,6 +51,8 @@ class Underway:
     faults: list[str | None] = field(default_factory=list)
     told: int = 0
     times: Times = field(default_factory=Times)
+    beside: tuple[WindowEvidence, ...] | None = None
+    doubtful: frozenset[int] | None = None
     _open: list[int] = field(default_factory=list)
     _read: list[Outcome] = field(default_factory=list)
 

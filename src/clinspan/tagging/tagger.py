@@ -148,6 +148,7 @@ class Tagger:
         fetch: bool = False,
         fused: FusedModel | str | Path | None = None,
         explain: bool = False,
+        effort: str | None = None,
         **options: object,
     ) -> Self:
         """Makes a tagger out of names; a part that is open already is taken as it is.
@@ -172,6 +173,8 @@ class Tagger:
             fused: the file that `clinspan fuse` wrote, or `none`; when None the one that comes with
                 clinspan is used where its labels and sources are asked for, nothing is taught and no calibration named.
             explain: whether each document keeps what the fused model decided and why, in its metadata.
+            effort: `fast` for encoder and dictionary alone, `balanced` for an LLM where a fused model over both leaves
+                doubt, which is the default where there is one, `full` for an LLM everywhere.
             options: any other setting of `clinspan tag` that is the LLM's (`base_url`, `timeout`) or says how to tag
                 (`window_tokens`, `facts`, `select`, `k`).
 
@@ -180,7 +183,7 @@ class Tagger:
                 unknown name, an address outside this machine.
         """
         wanted, form = parts.labels(labels), parts.form(format)
-        llm, encoder = parts.chosen(llm, encoder, wanted, form, adapter=adapter)
+        llm, encoder = parts.chosen(llm, encoder, wanted, form, adapter=adapter, effort=effort)
         chosen, asked, of_encoder = parts.divided(options, llm, encoder)
         needs.check_packages(llm, encoder, dictionary)
         needs.have_models(llm, fetch=fetch)
@@ -197,6 +200,7 @@ class Tagger:
         weighed = parts.fused(
             fused, wanted, sources, plain=calibration is None and not taught and chosen.get("consider") is None
         )
+        chosen["ask"] = parts.asked(effort, chosen.get("ask"), weighed, opened, reader)
         made = cls(
             opened,
             labels=wanted,
@@ -348,6 +352,8 @@ class Tagger:
             ConfigError: naming it; also where something was promised of another model or of other labels.
         """
         _ = self.demonstrations
+        if self.settings.ask == "doubt":
+            parts.check_doubt(self.fused, self.llm, self.encoder)
         if self.settings.explain and self.fused is None:
             raise ConfigError(
                 "there are no weights to explain: no fused model decides here",
@@ -411,6 +417,9 @@ class Tagger:
             if self.settings.prompt.style == "brief":
                 said = "a tuned model was shown none in training, and a very small one makes little of them"
                 yield Remark("examples in a brief prompt", said, warns=True)
+        if self.settings.ask == "doubt":
+            share = f"at most {self.settings.ask_share:.0%} of a document's windows (--ask-share)"
+            yield Remark("the LLM was asked", f"where encoder and dictionary leave the most doubt, {share}")
         if self.sharing is not None:
             yield from self.sharing.remarks()
 

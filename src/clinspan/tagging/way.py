@@ -117,6 +117,11 @@ class Way:
         if self.model is None:
             for _ in cut:
                 underway.plan(0)
+        if self.settings.ask == "doubt" and self.fused is not None and self.beside is not None:
+            underway.beside = tuple(encoded(self.beside, document.text, self.labels, consider=self._consider))
+            before = heard(underway.beside, known, document.text)
+            underway.doubtful = self.fused.doubtful(before, cut, self.settings.ask_share)
+            underway.times.llm += lap()
         return underway
 
     def _tell(self, underway: Underway, progress: Progress | None) -> None:
@@ -159,7 +164,9 @@ class Way:
         if self.model is not None:
             evidence = [self._evidence(underway, number) for number in range(len(underway.windows))]
         underway.times.reading += lap()
-        if self.beside is not None:
+        if underway.beside is not None:
+            evidence += underway.beside
+        elif self.beside is not None:
             evidence += encoded(self.beside, document.text, self.labels, consider=self._consider)
             underway.times.llm += lap()
         why = None
