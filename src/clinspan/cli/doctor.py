@@ -63,6 +63,7 @@ def doctor(
             embedded_works |= finding.what == EMBEDDED and finding.good is True
     if not embedded_works:
         console.print("\n[bold red]The embedded model does not work[/]; see the lines marked ✗ above.")
+        console.print("Labels that an encoder decides, such as problem-treatment-test, do not need it.")
         raise typer.Exit(1)
     console.print("\n[bold green]The embedded model works.[/]")
 
