@@ -105,7 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CLINSPAN_ANSWERS", str(tmp_path / "answers.sqlite"))
     monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
     (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "first.txt").write_text(NOTE, encoding="utf-8")
+    (tmp_path / "notes" / "note-3.txt").write_text(NOTE, encoding="utf-8")
     (tmp_path / "note.txt").write_text(NOTE, encoding="utf-8")
     (tmp_path / "mine.toml").write_text('[[labels]]\nname = "drug"\ndefinition = "A medicine that is taken."\n')
     gold = "".join(json.dumps(note) + "\n" for note in gold_notes())
