@@ -591,6 +591,7 @@ def test_the_list_of_keys_is_shown_and_single_keys_can_be_turned_off(note):
     assert "delete the entity" in note.locator("#keys").inner_text()
     note.locator("#keys-on").uncheck()
     note.keyboard.press("Escape")
+    wait(note, "!document.querySelector('dialog[open]')")
     note.keyboard.press("j")
     assert note.locator("#card").is_hidden()
     note.keyboard.press("ArrowRight")
