@@ -28,7 +28,7 @@ def ground(
     fuzzy: Annotated[bool, typer.Option(help="Take words that are plainly misspellings of a mention's.")] = True,
     force: Annotated[bool, typer.Option(help="Replace an output that exists.")] = False,
 ) -> None:
-    """Adds to each line the entities its text bears, and lists what it does not bear with the reason.
+    """Finds given mentions in their texts: adds entities to each line, and lists what was not found with the reason.
 
     A line holds `text` and `answer: [{"label", "text"}, ...]`; with `--format` and `--labels`, `text` and `raw`, the
     answer as the model wrote it. All other keys are kept. A line that cannot be read is named, the rest goes on, and

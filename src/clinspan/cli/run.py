@@ -187,7 +187,7 @@ def _show(
     table.add_column(no_wrap=True)
     # The model's name ends in its adapter, which a narrow terminal must not cut off.
     table.add_column(overflow="fold")
-    asked = "read by the encoder" if tagger.model is not None and tagger.llm is None else "asked of the LLM"
+    asked = "read by the encoder" if tagger.model is not None and tagger.llm is None else "LLM calls"
     rows = {
         "model": tagger.model.name if tagger.model else "none: the dictionary decides alone",
         "documents": f"{summary.documents} ({summary.words:,} words)",

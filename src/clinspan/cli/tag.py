@@ -79,7 +79,7 @@ def _completing(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str
 
 @declared(SETTINGS.values())
 def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
-    """Finds the entities in notes and writes those that the text bears out.
+    """Finds the entities in notes, verifies each against the text, and writes them.
 
     Exit status: 0 when every part of every note was read, 3 when something was not (the summary names it),
     4 when the budget was spent before the end, 2 when the run could not be made, 130 after Ctrl-C or SIGTERM (what was

@@ -70,7 +70,7 @@ class Sharing:
     def remarks(self) -> Iterator[Remark]:
         """What a summary says."""
         if self.tokens:
-            shared = f"{self.shared / self.tokens:.0%} stand at the start of the prompt before, too"
+            shared = f"{self.shared / self.tokens:.0%} were shared with the previous prompt"
             yield Remark("prompt tokens", f"{self.tokens:,}, of which {shared}")
         if self.prompt_tokens and self.cached_tokens:
             said = f"{self.cached_tokens:,} of {self.prompt_tokens:,} ({self.cached_tokens / self.prompt_tokens:.0%})"
