@@ -1,4 +1,4 @@
-"""How well the rules tell negated phrases in the abstracts of BioScope, where nothing was tuned.
+"""How well the rules, and the encoder with them, tell negated phrases in BioScope's abstracts, where nothing was tuned.
 
 python benchmarks/bioscope.py BIOSCOPE.jsonl
 
@@ -17,10 +17,12 @@ from typing import Any
 
 import regex
 
-from clinspan.assertion.lexicon import CLASSES, lexicon
-from clinspan.assertion.scope import decided, said_of
-from clinspan.document import Span
+from clinspan.assertion.assess import Reads, assess
+from clinspan.document import Document, Entity, Span
+from clinspan.labels import LabelSet
+from clinspan.tagging.open import asserter
 
+LABELS = LabelSet.builtin("problem-treatment-test")
 _WORD = regex.compile(r"[^\W_][\w'/.-]*[^\W_]|[^\W_]|\S")
 # fmt: off
 _FUNCTION = frozenset([
@@ -62,24 +64,23 @@ def _within(span: Span, others: Sequence[Span], *, touches: bool = False) -> boo
     return any(other.start <= span.start and span.end <= other.end for other in others)
 
 
-def score(records: Sequence[Mapping[str, Any]]) -> Counter[str]:
+def score(records: Sequence[Mapping[str, Any]], reads: Reads | None) -> Counter[str]:
     """True and false positives and negatives over the phrases of all sentences."""
-    words = lexicon()
     counts: Counter[str] = Counter()
     for record in records:
         text = record["text"]
         marked = {kind: _spans(record["entities"], f"negation {kind}") for kind in ("cue", "scope")}
         phrases = list(probes(text, marked["cue"]))
-        for phrase, said in zip(phrases, said_of(text, phrases, words), strict=True):
+        given = Document(record["id"], text, tuple(Entity(phrase, "problem", phrase.of(text)) for phrase in phrases))
+        for phrase, entity in zip(phrases, assess(given, LABELS, reads=reads).entities, strict=True):
             gold = _within(phrase, marked["scope"])
             if not gold and _within(phrase, marked["scope"], touches=True):
                 continue
-            counts[_cell(gold, said)] += 1
+            counts[_cell(gold, told=entity.attribute("assertion") == "absent")] += 1
     return counts
 
 
-def _cell(gold: bool, said: Sequence[Any]) -> str:
-    told = decided(said, CLASSES) == "absent"
+def _cell(gold: bool, *, told: bool) -> str:
     return {(True, True): "hit", (True, False): "missed", (False, True): "wrong", (False, False): "rest"}[gold, told]
 
 
@@ -100,11 +101,12 @@ def main() -> int:
         return 2
     lines = path.read_text(encoding="utf-8").splitlines()
     records = [record for record in map(json.loads, lines) if record["id"].startswith("abstracts-")]
-    counts = score(records)
-    right, missed, wrong = counts["hit"], counts["missed"], counts["wrong"]
-    print(f"{len(records)} sentences, {sum(counts.values())} phrases, {right + missed} negated")
-    print(f"precision {right / (right + wrong):.3f}, recall {right / (right + missed):.3f}, ", end="")
-    print(f"F1 {2 * right / (2 * right + missed + wrong):.3f}")
+    for name, reads in (("rules", None), ("encoder and rules", asserter(LABELS))):
+        counts = score(records, reads)
+        right, missed, wrong = counts["hit"], counts["missed"], counts["wrong"]
+        print(f"{name}: {len(records)} sentences, {sum(counts.values())} phrases, {right + missed} negated, ", end="")
+        print(f"precision {right / (right + wrong):.3f}, recall {right / (right + missed):.3f}, ", end="")
+        print(f"F1 {2 * right / (2 * right + missed + wrong):.3f}")
     return 0
 
 

@@ -241,6 +241,9 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="What finds attributes such as assertion: `model` asks the LLM, and rules fill in what it leaves "
                      "out; `rules` does not ask it, which is the default for small LLMs and those tuned without "
                      "attributes."),
+        Setting("assertion", Literal["encoder", "rules"], at="assertion",
+                help="Who says whether a problem is present, denied, past and so on: an encoder, and rules where it is "
+                     "not sure; or rules alone, which take no time. Without a model it is the rules."),
         Setting("effort", Literal["fast", "balanced", "full"], of=Of.PART,
                 help="`fast`: encoder and dictionary alone; `balanced`: the LLM is asked where a fused model leaves "
                      "doubt, the default where one knows encoder and LLM; `full`: it is asked everywhere."),

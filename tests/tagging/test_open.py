@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from clinspan import Document, Entity, LabelSet, Span, Tagger
+from clinspan.classifier.folder import for_labels
 from clinspan.errors import ConfigError, LabelError
 from clinspan.examples.build import temporary
 
@@ -15,6 +16,17 @@ DISEASE = LabelSet.builtin("disease")
 @pytest.fixture
 def tagger(scripted):
     return Tagger(scripted(lambda text: text.replace("gout", "[ gout | disease ]")), labels=DISEASE)
+
+
+def test_a_model_that_is_calibrated_for_other_labels_reports_no_scores():
+    pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
+    text = "He has gout."
+    with Tagger.open(labels="problem-treatment-test", dictionary=None) as tagger:
+        assert all(entity.score is not None for entity in tagger.tag(text).entities)
+    with Tagger.open("none", labels=["problem"], encoder=for_labels(["problem", "treatment", "test"])) as tagger:
+        found = tagger.tag(text).entities
+        assert found
+        assert all(entity.score is None for entity in found)
 
 
 def test_nothing_is_assigned_to_a_tagger(tagger):

@@ -84,7 +84,13 @@ def _headings(text: str) -> list[tuple[str, int, int, int]]:
     return found
 
 
+def section_of(found: Sequence[Section], place: int) -> Section | None:
+    """The section that a place is in."""
+    number = bisect_right(found, place, key=lambda section: section.span.start) - 1
+    return found[number] if number >= 0 and place < found[number].span.end else None
+
+
 def section_at(found: Sequence[Section], place: int) -> str | None:
     """The name of the section that a place is in."""
-    number = bisect_right(found, place, key=lambda section: section.span.start) - 1
-    return found[number].name if number >= 0 and place < found[number].span.end else None
+    section = section_of(found, place)
+    return section.name if section is not None else None

@@ -5,11 +5,14 @@ A folder that was exported holds `model.onnx` in their place, and needs no torch
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clinspan.classifier.model import OnnxClassifier, TokenClassifier, TorchClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, attribute_heads, heads
@@ -48,6 +51,11 @@ class ClassifierCard:
         """Whether it finds what a description before the text says, rather than labels of its own."""
         return bool(self.card.get("described", False))
 
+    @property
+    def marked(self) -> bool:
+        """Whether it says attributes of mentions that are marked in the text, and finds none."""
+        return bool(self.card.get("marked", False))
+
 
 def read_card(folder: Path) -> ClassifierCard:
     """The card in `folder`.
@@ -64,7 +72,7 @@ def read_card(folder: Path) -> ClassifierCard:
             )
         known = heads(card["label_sets"])
         told = [AttributeHead(a["name"], tuple(a["values"]), tuple(a["labels"]), 0) for a in card.get("attributes", ())]
-        attributes = attribute_heads(told, known[-1].end)
+        attributes = attribute_heads(told, known[-1].end if known else 0)
         weights = card["weights"]
         return ClassifierCard(card["name"], known, attributes, weights["file"], weights["sha256"], card)
     except OSError as error:
@@ -115,7 +123,27 @@ def load(folder: Path) -> tuple[ClassifierCard, TokenClassifier]:
         return load_torch(folder)
     _check(folder, card)
     tokenizer, context = folder / TOKENIZER_FILE, card.card["context"]
-    return card, OnnxClassifier(folder / card.file, tokenizer, card.heads, card.attributes, context=context)
+    given = {"words": words(folder, card), "context": context}
+    return card, OnnxClassifier(folder / card.file, tokenizer, card.heads, card.attributes, **given)
+
+
+def words(folder: Path, card: ClassifierCard) -> Mapping[str, NDArray[Any]]:
+    """The word vectors that the classifier in `folder` shares with others of its base, by the name of their tensor.
+
+    They lie beside the folders of those who share them. Nothing where the weights' file holds its own.
+
+    Raises:
+        ModelError: when they are missing or not what the card describes.
+    """
+    told = card.card.get("words")
+    if told is None:
+        return {}
+    path = folder.parent / told["file"]
+    if not path.is_file():
+        raise ModelError("the word vectors that the classifier shares are missing", where=str(path))
+    if sha256_of(path) != told["sha256"]:
+        raise ModelError("are not the word vectors that the card describes (checksum)", where=str(path))
+    return {told["tensor"]: np.fromfile(path, dtype=told["type"]).reshape(told["shape"])}
 
 
 def load_torch(folder: Path) -> tuple[ClassifierCard, TorchClassifier]:

@@ -215,11 +215,19 @@ class TokenClassifier(ABC):
         """The ids of a text, without special tokens."""
 
     @abstractmethod
+    def token_id(self, token: str) -> int:
+        """The id of a token of the vocabulary.
+
+        Raises:
+            ModelError: when the vocabulary lacks it.
+        """
+
+    @abstractmethod
     def encode(self, text: str) -> Encoded:
         """The ids of a window, whole, and its units."""
 
     @abstractmethod
-    def _logits(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
+    def outputs(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
         """For each window its outputs, of shape (tokens or more, outputs)."""
 
     def read(self, windows: Sequence[Encoded], heads: Sequence[Head]) -> list[Reading]:
@@ -230,7 +238,7 @@ class TokenClassifier(ABC):
                 _log_probabilities(rows[:, head.first : head.end], found),
                 {a.name: _log_probabilities(rows[:, a.first : a.end], found) for a in self.attributes},
             )
-            for rows, (_, found), head in zip(self._logits([ids for ids, _ in windows]), windows, heads, strict=True)
+            for rows, (_, found), head in zip(self.outputs([ids for ids, _ in windows]), windows, heads, strict=True)
         ]
 
 
@@ -266,12 +274,17 @@ class TorchClassifier(TokenClassifier):
         """See `TokenClassifier`."""
         return list(self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
 
+    def token_id(self, token: str) -> int:
+        """See `TokenClassifier`."""
+        return _known(token, self.tokenizer.get_vocab().get(token))
+
     def encode(self, text: str) -> Encoded:
         """See `TokenClassifier`."""
         encoded = self.tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
         return list(encoded["input_ids"]), units(text, encoded["offset_mapping"])
 
-    def _logits(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
+    def outputs(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
+        """See `TokenClassifier`."""
         try:
             import torch
         except ModuleNotFoundError as error:
@@ -292,6 +305,7 @@ class OnnxClassifier(TokenClassifier):
     Args:
         weights: the ONNX file.
         tokenizer: the tokenizer's file.
+        words: tensors of the graph that its file lacks, by their names: word vectors that several models share.
 
     Raises:
         MissingExtra: when the packages of the extra `encoders` are not installed.
@@ -305,6 +319,7 @@ class OnnxClassifier(TokenClassifier):
         heads: tuple[Head, ...],
         attributes: tuple[AttributeHead, ...] = (),
         *,
+        words: Mapping[str, NDArray[Any]] | None = None,
         context: int = 512,
         threads: int | None = None,
     ) -> None:
@@ -320,6 +335,10 @@ class OnnxClassifier(TokenClassifier):
         # Windows side by side, one thread each: threads that share a small window mostly wait for one another.
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
+        if words:
+            # The session keeps no copy, so they are held as long as it is.
+            self._words = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in words.values()]
+            options.add_external_initializers(list(words), self._words)
         wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
         providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
         try:
@@ -340,12 +359,17 @@ class OnnxClassifier(TokenClassifier):
         """See `TokenClassifier`."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
+    def token_id(self, token: str) -> int:
+        """See `TokenClassifier`."""
+        return _known(token, self._tokenizer.token_to_id(token))
+
     def encode(self, text: str) -> Encoded:
         """See `TokenClassifier`."""
         encoded = self._tokenizer.encode(text)
         return list(encoded.ids), units(text, encoded.offsets)
 
-    def _logits(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
+    def outputs(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
+        """See `TokenClassifier`."""
         share = -(-len(windows) // self._threads)
         parts = [windows[at : at + share] for at in range(0, len(windows), share)]
         with ThreadPoolExecutor(len(parts)) as threads:
@@ -355,6 +379,12 @@ class OnnxClassifier(TokenClassifier):
         ids, mask = (np.array(rows, dtype=np.int64) for rows in _padded(windows, 0))
         (found,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
         return np.asarray(found, dtype=np.float32)
+
+
+def _known(token: str, number: int | None) -> int:
+    if number is None:
+        raise ModelError(f"the vocabulary has no token {token}")
+    return number
 
 
 def _padded(windows: Sequence[list[int]], pad: int) -> tuple[list[list[int]], list[list[int]]]:

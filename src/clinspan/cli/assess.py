@@ -8,7 +8,8 @@ import typer
 from clinspan import codec
 from clinspan.assertion.assess import Reads
 from clinspan.assertion.assess import assess as assessed
-from clinspan.classifier.folder import for_labels
+from clinspan.classifier.folder import read_card
+from clinspan.classifier.marked import Asserter
 from clinspan.cli.evaluate import say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.gold import Naming, sound
@@ -16,10 +17,9 @@ from clinspan.corpora.gold import read as read_gold
 from clinspan.details import related
 from clinspan.files import refuse_existing, whole_file
 from clinspan.labels import LabelSet
-from clinspan.llms.base import LLM
 from clinspan.llms.encoder import EncoderLLM
 from clinspan.tagging.given import reads
-from clinspan.tagging.open import AUTOMATIC
+from clinspan.tagging.open import AUTOMATIC, asserter
 
 
 def assess(
@@ -35,8 +35,8 @@ def assess(
     encoder: Annotated[
         str,
         typer.Option(
-            help="A folder made by `clinspan tune-encoder`, heard before the rules where it is sure; `auto` for "
-            "what comes with clinspan for the labels, `none` for the rules alone."
+            help="An encoder's folder, heard before the rules where it is sure; `auto` for the one that comes with "
+            "clinspan, `none` for the rules alone."
         ),
     ] = "auto",
     language: Annotated[str, typer.Option(help="Language of the notes.")] = "en",
@@ -46,7 +46,7 @@ def assess(
 ) -> None:
     """Says of each entity whether it is present, absent, possible, somebody else's, past: whoever found it.
 
-    The encoder that comes with clinspan for the labels says `assertion` and `temporality` where it is sure, and rules
+    The encoder that comes with clinspan says `assertion` and `temporality` where it is sure, and rules
     say them of the rest, where the label set declares them. Rules also set `of` of each detail, such as a dose, to the
     id of the entity that it belongs to, such as its drug. Other attributes stay as they are.
 
@@ -55,9 +55,9 @@ def assess(
     wanted = LabelSet.load(labels)
     refuse_existing(output, force=force)
     read = read_gold([file], Naming(known=wanted.names), format=source, told=say_recognised)
-    reader = _encoder(encoder, wanted, language)
-    typer.echo(f"assessed by {f'{reader.name} and rules' if reader is not None else 'rules'}", err=True)
-    asked: _Options = {"reads": reads(reader), "language": language, "keep": keep, "with_sections": sections}
+    who, reader = _reader(encoder, wanted, language)
+    typer.echo(f"assessed by {who}", err=True)
+    asked: _Options = {"reads": reader, "language": language, "keep": keep, "with_sections": sections}
     done = [
         related(assessed(one, wanted, **asked), wanted, keep=keep) for one in sound(read, None, fix="Or leave it out.")
     ]
@@ -73,9 +73,15 @@ class _Options(TypedDict):
     with_sections: bool
 
 
-def _encoder(name: str, labels: LabelSet, language: str) -> LLM | None:
-    """The encoder that is heard; those that come with clinspan read English alone."""
+def _reader(name: str, labels: LabelSet, language: str) -> tuple[str, Reads | None]:
+    """The encoder that is heard, by name; what comes with clinspan reads English alone."""
     if name == AUTOMATIC:
-        known = for_labels(labels.names) if language == "en" else None
-        return EncoderLLM.opened(known) if known is not None else None
-    return None if name == "none" else EncoderLLM.opened(name)
+        one = asserter(labels) if language == "en" else None
+        return (f"{one.name} and rules", one) if one is not None else ("rules", None)
+    if name == "none":
+        return "rules", None
+    if read_card(Path(name)).marked:
+        given = Asserter.opened(Path(name), labels)
+        return f"{given.name} and rules", given
+    encoder = EncoderLLM.opened(name)
+    return f"{encoder.name} and rules", reads(encoder)

@@ -171,6 +171,9 @@ def tune_encoder(
     described: Annotated[
         bool, typer.Option("--described", help="Teach it to find what a definition says; for --base open-labels.")
     ] = False,
+    keep_words: Annotated[
+        bool, typer.Option("--keep-words", help="Leave the base's word vectors as they are: a step is quicker.")
+    ] = False,
     documents: Documents = None,
     patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
     checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
@@ -194,6 +197,7 @@ def tune_encoder(
         keep_empty=keep_empty,
         sentences=sentences,
         described=described,
+        keep_words=keep_words,
         patience=patience,
         checkpoint_minutes=checkpoint_minutes,
         seed=seed,

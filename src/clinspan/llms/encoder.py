@@ -84,6 +84,10 @@ class EncoderLLM:
             ClinspanError: see `classifier.folder.load`.
         """
         card, classifier = load(Path(folder))
+        if card.marked:
+            raise ConfigError(
+                f"{card.name} says attributes of mentions, and finds none", expected="an encoder with labels"
+            )
         if settings.threads is not None:
             import torch
 

@@ -1,10 +1,13 @@
 """Opens the parts of a tagger by the names that users give them."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from clinspan.classifier.folder import for_descriptions, for_labels
+from clinspan.classifier.marked import Asserter, for_assertion
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, LabelError, did_you_mean
@@ -292,11 +295,29 @@ def asked(effort: str | None, given: object, fused: FusedModel | None, llm: LLM 
     return "doubt" if _tells(fused, llm, encoder) else None
 
 
+def uncalibrated(llm: LLM | None, labels: LabelSet) -> bool:
+    """Whether a model brings what its scores mean, but not for these labels: then nobody knows it."""
+    return llm is not None and bool(llm.traits.calibrations) and llm.traits.calibration(labels.names) is None
+
+
 def doubter(llm: LLM | None, labels: LabelSet, dictionary: Dictionary | None) -> Doubter | None:
     """Who takes back what the adapter that comes with clinspan marks and is no disease; None where nobody can."""
     second = reads_beside(labels) if llm is not None and profile_name(llm) in ("tuned", "told") else None
     both = LabelSet.builtin("chemical-disease")
     return Doubter(second, both, Lookup(dictionary, both)) if second is not None else None
+
+
+@cache
+def asserter(labels: LabelSet) -> Asserter | None:
+    """The encoder that says attributes of mentions; None where the labels declare none that it knows.
+
+    It is None as well where the packages that run it are not installed: then the rules say them.
+    """
+    folder = for_assertion() if any(label.attributes for label in labels.labels) else None
+    if folder is None or find_spec("onnxruntime") is None or find_spec("tokenizers") is None:
+        return None
+    made = Asserter.opened(folder, labels)
+    return made if made.knows else None
 
 
 def examples(given: Pool | str | Path | None, labels: LabelSet) -> Pool | None:

@@ -58,6 +58,8 @@ class TagSettings:
         explain: whether each document keeps what a fused model decided and why, of rejected candidates too.
         scores: whether the LLM's probabilities are reported without a calibration that says what they mean: not where
             a bias has made the decision.
+        assertion: who says assertion and temporality: an encoder that reads each mention in its text, and rules where
+            it is not sure; or the rules alone.
         answer_tokens: room for the answer, as a multiple of the window's tokens (JSON and DICE need less than TANL).
         ahead: windows that may be held behind the document that is next to be given; what bounds memory. Best some
             times what the LLM answers at once.
@@ -77,6 +79,7 @@ class TagSettings:
     consider: float | None = None
     explain: bool = False
     scores: bool = True
+    assertion: Literal["encoder", "rules"] = "encoder"
     answer_tokens: float = 2.5
     ahead: int = 2048
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from clinspan.assertion.assess import as_told, assess
+from clinspan.assertion.assess import after, as_told, assess
+from clinspan.classifier.marked import Asserter
 from clinspan.details import related
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
@@ -214,6 +215,8 @@ class Tagger:
             doubter=parts.doubter(opened, wanted, known) if llm == "embedded" and not (adapter or encoder) else None,
             fused=weighed,
         )
+        if calibration is None and weighed is None and parts.uncalibrated(made.model, wanted):
+            made = made.with_(settings=replace(made.settings, scores=False))
         if not chosen and not explain:
             return made
         return made.with_(settings=over(replace(made.settings, explain=explain or made.settings.explain), chosen))
@@ -255,6 +258,12 @@ class Tagger:
     def sources(self) -> Mapping[Source, str]:
         """What is heard, each source with its name and version."""
         return sources_of(self.llm, self.encoder, self.dictionary)
+
+    @property
+    def asserter(self) -> Asserter | None:
+        """The encoder that says assertion and temporality beside the rules; None for the rules alone."""
+        heard = self.settings.assertion == "encoder" and (self.model is not None)
+        return parts.asserter(self.labels) if heard else None
 
     def with_model(self, model: LLM) -> Self:
         """Another tagger that asks this in place of `model`, which it wraps."""
@@ -329,6 +338,7 @@ class Tagger:
             fused=fused,
             demonstrations=self.demonstrations,
             doubter=self.doubter,
+            asserter=self.asserter,
             sharing=self.sharing,
         )
 
@@ -339,11 +349,13 @@ class Tagger:
         return {label.name: frozenset(term.casefold() for term in label.terms) for label in self.labels.labels}
 
     def assess(self, document: Document) -> Document:
-        """The document with the attributes of its own entities set by rules, where the label set declares them.
+        """The document with the attributes of its own entities set, where the label set declares them.
 
         Details get the attribute `of`; see `clinspan.details`.
         """
-        return related(assess(document, self.labels, reads=reads(self.encoder) or as_told), self.labels)
+        heard = reads(self.encoder) or as_told
+        said = after(heard, self.asserter) if self.asserter is not None else heard
+        return related(assess(document, self.labels, reads=said), self.labels)
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.
@@ -452,6 +464,8 @@ class Tagger:
             said["decided by a fused model"] = learned or "fitted by hand"
         if self.doubter is not None:
             said["what is no disease"] = f"{self.doubter.encoder.name} and the dictionary"
+        if self.asserter is not None:
+            said["assertion of problems"] = f"{self.asserter.name} and rules"
         if self.examples is not None:
             own = notes.is_own(self.examples)
             said["examples of"] = "the notes that come with clinspan" if own else str(self.examples.info.path)

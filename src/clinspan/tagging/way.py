@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from clinspan.assertion.assess import as_told, assess
+from clinspan.assertion.assess import Reads, after, as_told, assess
 from clinspan.details import related
 from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
@@ -49,6 +49,7 @@ class Way:
         fused: does so in its place, weighing all sources; None where a rule decides.
         demonstrations: the examples of the prompts.
         doubter: takes back what the model found and others know better.
+        asserter: says attributes of what was found; None for the rules alone.
         sharing: is told of each chat.
     """
 
@@ -63,6 +64,7 @@ class Way:
     fused: Decides | None
     demonstrations: Demonstrations | None
     doubter: Doubter | None
+    asserter: Reads | None
     sharing: Sharing | None
 
     def walked(
@@ -196,7 +198,8 @@ class Way:
         underway.times.reading += lap()
         # A model that was asked for attributes decides what it says; the rules say the rest.
         asked = self.model is not None and self.settings.prompt.attributes == "model"
-        linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=as_told, keep=asked)
+        reads = after(as_told, self.asserter) if self.asserter is not None else as_told
+        linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=reads, keep=asked)
         linked = related(_without_scores(linked) if self.decider.source == "encoder" else linked, self.labels)
         if why is not None:
             linked = replace(linked, metadata={**linked.metadata, DECIDED: why})

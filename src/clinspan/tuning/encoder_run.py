@@ -79,6 +79,7 @@ class EncoderRun:
         assessed = () if settings.described else (head for gold in corpora for head in _assessed(gold))
         told = attribute_heads(assessed, asked[-1].end)
         self.classifier = base.classifier(asked, told, seed=settings.seed)
+        self.classifier.model.get_input_embeddings().weight.requires_grad = not settings.keep_words
         self.data = self._rows()
         self.log = Log(output)
         self.loss = HeadLoss((*asked, *told))

@@ -137,6 +137,8 @@ class EncoderRunSettings:
             read sentences alone and with those before them.
         max_tokens: of a window, by the encoder's own tokenizer.
         described: it learns to find what a label's definition says, rather than labels of its own.
+        keep_words: the word vectors of the base, half of the weights of a small encoder, stay. A step is quicker,
+            and encoders of one base can share them.
         bfloat16: compute in bf16, with weights in fp32; where the processor is fast in it when None.
         checkpoint_minutes: between two checkpoints; there is one after each pass too.
         patience: training ends after so many passes without a new best on held-out documents; 0 never.
@@ -152,6 +154,7 @@ class EncoderRunSettings:
     sentences: int = 1
     max_tokens: int = 128
     described: bool = False
+    keep_words: bool = False
     bfloat16: bool | None = None
     checkpoint_minutes: float = 5.0
     patience: int = 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from clinspan.classifier.folder import TOKENIZER_FILE, WEIGHTS_FILE, read_card
+from clinspan.classifier.folder import TOKENIZER_FILE, WEIGHTS_FILE, read_card, words
 from clinspan.errors import MissingExtra, ModelError
 from clinspan.files import cache_folder
 
@@ -40,7 +40,7 @@ def thawed(folder: Path) -> Path:
         from safetensors.numpy import save_file
     except ModuleNotFoundError as error:
         raise MissingExtra("safetensors", "train", purpose="tuning an encoder") from error
-    weights = dict(_weights(folder / card.file))
+    weights = dict(_weights(folder / card.file, words(folder, card)))
     made.mkdir(parents=True, exist_ok=True)
     (made / "config.json").write_text(json.dumps(card.card["config"], indent=1), encoding="utf-8")
     shutil.copyfile(folder / TOKENIZER_FILE, made / TOKENIZER_FILE)
@@ -58,15 +58,16 @@ def thawed(folder: Path) -> Path:
     return made
 
 
-def _weights(path: Path) -> Iterator[tuple[str, Any]]:
+def _weights(path: Path, shared: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The weights by transformers' names, as fp32."""
     try:
         import onnx
         from onnx import numpy_helper
     except ModuleNotFoundError as error:
         raise MissingExtra("onnx", "train", purpose="tuning an encoder that was exported") from error
-    graph = onnx.load(str(path)).graph
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    graph = onnx.load(str(path), load_external_data=False).graph
+    own = (tensor for tensor in graph.initializer if tensor.name not in shared)
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in own} | dict(shared)
     for name, array in stored.items():
         if name.startswith("network."):
             own = name.removeprefix("network.")

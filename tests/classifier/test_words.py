@@ -1,0 +1,83 @@
+"""Word vectors that several exported encoders share."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clinspan.classifier.folder import load
+from clinspan.errors import ModelError
+from clinspan.tuning.export import encoder_to_onnx
+from clinspan.tuning.output import check_output
+from clinspan.tuning.settings import CHECKPOINTS, EncoderRunSettings
+from tuning.sample import document, gold
+
+TEXT = "No (ataxia) but gout-like arthritis."
+TOOL = Path(__file__).parents[2] / "tools" / "share_words.py"
+
+
+def exported(base, folder, *, keep, seed):
+    from clinspan.tuning.base import find_base
+    from clinspan.tuning.encoder_run import EncoderRun
+
+    settings = EncoderRunSettings(learning_rate=0.01, passes=2, bfloat16=False, keep_words=keep, seed=seed)
+    tuned = folder / f"tuned-{seed}"
+    check_output(tuned, checkpoints=CHECKPOINTS, resume=False, force=False)
+    data = [gold(document("a", "The patient had {gout} and {colon cancer}."))]
+    EncoderRun(find_base(str(base)), data, output=tuned, settings=settings).train()
+    encoder_to_onnx(tuned, folder / f"encoder-{seed}")
+    return folder / f"encoder-{seed}"
+
+
+def read(folder):
+    _, classifier = load(folder)
+    return classifier.read([classifier.encode(TEXT)], classifier.heads)[0].tags
+
+
+def shared(*folders):
+    command = [sys.executable, str(TOOL), *map(str, folders)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_encoders_that_kept_their_words_share_them_and_read_as_before(tiny_encoder, tmp_path):
+    pytest.importorskip("onnx", reason="needs the extra 'train'")
+    first, second = (exported(tiny_encoder, tmp_path, keep=True, seed=seed) for seed in (1, 2))
+    before = [read(folder) for folder in (first, second)]
+    sizes = [(folder / "model.onnx").stat().st_size for folder in (first, second)]
+    assert shared(first, second).returncode == 0
+    (words,) = tmp_path.glob("words-*.bin")
+    for folder, tags, size in zip((first, second), before, sizes, strict=True):
+        assert (read(folder) == tags).all()
+        assert (folder / "model.onnx").stat().st_size < size - words.stat().st_size / 2
+        assert words.name in (folder / "README.md").read_text(encoding="utf-8")
+
+    words.write_bytes(words.read_bytes()[:-1] + b"!")
+    with pytest.raises(ModelError, match="not the word vectors"):
+        load(first)
+    words.unlink()
+    with pytest.raises(ModelError, match="are missing"):
+        load(first)
+
+
+def test_one_that_shares_its_words_can_be_tuned_further(tiny_encoder, tmp_path, monkeypatch):
+    pytest.importorskip("onnx", reason="needs the extra 'train'")
+    from clinspan.tuning import thaw
+
+    monkeypatch.setattr(thaw, "cache_folder", lambda: tmp_path / "cache")
+    folder = exported(tiny_encoder, tmp_path, keep=True, seed=1)
+    whole = thaw.thawed(folder)
+    kept = (whole / "model.safetensors").read_bytes()
+    shutil.rmtree(tmp_path / "cache")
+    assert shared(folder).returncode == 0
+    assert (thaw.thawed(folder) / "model.safetensors").read_bytes() == kept
+
+
+def test_encoders_whose_words_were_tuned_apart_are_left_alone(tiny_encoder, tmp_path):
+    pytest.importorskip("onnx", reason="needs the extra 'train'")
+    folders = [exported(tiny_encoder, tmp_path, keep=False, seed=seed) for seed in (1, 2)]
+    done = shared(*folders)
+    assert (done.returncode, done.stderr) == (1, "these encoders have no word vectors in common\n")
+    assert "words" not in json.loads((folders[0] / "card.json").read_text(encoding="utf-8"))
