@@ -57,9 +57,11 @@ Row = tuple[list[int], list[int]]
 class Recipe:
     """How it is trained."""
 
-    rows: int = 50_000
+    rows: int = 110_000
+    minutes: float = 90.0
+    """It ends after so many at the latest; the learning rate falls by whichever of the two comes first."""
     batch: int = 32
-    learning_rate: float = 6e-4
+    learning_rate: float = 5e-4
     weight_decay: float = 0.01
     seed: int = 11
 
@@ -74,13 +76,15 @@ def main() -> int:
         command.add_argument("folder", type=Path)
         command.add_argument("--corpora", type=Path, required=True, help="where the open corpora lie")
     commands.choices["train"].add_argument("--rows", type=int, default=Recipe.rows)
+    commands.choices["train"].add_argument("--minutes", type=float, default=Recipe.minutes)
+    commands.choices["train"].add_argument("--base", default=DEFAULT_ENCODER, help="as for clinspan tune-encoder")
     commands.choices["score"].add_argument("--names", action="store_true", help="tell names alone, no definitions")
     commands.choices["score"].add_argument("--test", action="store_true", help="the test parts of the held-out corpora")
     asked = parser.parse_args()
     if asked.command == "check":
         return check()
     if asked.command == "train":
-        train(asked.folder, asked.corpora, Recipe(rows=asked.rows))
+        train(asked.folder, asked.corpora, asked.base, Recipe(rows=asked.rows, minutes=asked.minutes))
     else:
         for line in scored(asked.folder, asked.corpora, names=asked.names, test=asked.test):
             print(line, flush=True)
@@ -191,11 +195,11 @@ def batches(rows: Sequence[Row], size: int, random: Random) -> list[Sequence[Row
     return found
 
 
-def train(output: Path, corpora: Path, recipe: Recipe) -> None:
+def train(output: Path, corpora: Path, where: str, recipe: Recipe) -> None:
     """Trains the encoder and writes its folder, as `clinspan export-encoder` takes it."""
     import torch
 
-    base = find_base(DEFAULT_ENCODER)
+    base = find_base(where)
     random = Random(recipe.seed)
     groups = everything(corpora, seed=7, held=HELD)
     classifier = base.classifier((Head((ASKED,)),), seed=recipe.seed)
@@ -205,13 +209,19 @@ def train(output: Path, corpora: Path, recipe: Recipe) -> None:
     taught = [weights for weights in model.parameters() if weights.requires_grad]
     optimizer = torch.optim.AdamW(taught, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     steps, step, started = recipe.rows // recipe.batch, 0, time.monotonic()
+
+    def done() -> float:
+        return max(step / steps, (time.monotonic() - started) / 60 / recipe.minutes)
+
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda at: min(1.0, (at + 1) / (steps * 0.06)) * max(0.02, 1 - at / steps)
+        optimizer, lambda _: min(1.0, (done() + 1e-4) / 0.04) * max(0.02, 1 - done())
     )
     rows, pad = Rows(groups, classifier, random), classifier.tokenizer.pad_token_id
     mean = math.nan
-    while step < steps:
+    while done() < 1:
         for batch in batches(rows.drawn(recipe.batch * 200), recipe.batch, random)[: steps - step]:
+            if done() >= 1:
+                break
             longest = max(len(ids) for ids, _ in batch)
             ids = torch.tensor([row + [pad] * (longest - len(row)) for row, _ in batch])
             targets = torch.tensor([row + [_IGNORED] * (longest - len(row)) for _, row in batch])

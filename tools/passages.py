@@ -10,6 +10,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +20,7 @@ from marked import Mark, read
 
 ROOT = Path(__file__).parent.parent
 SETS, CORPORA, NOTES = ROOT / "label-sets" / "sets", ROOT / "label-sets" / "corpora", ROOT / "notes"
+REWORDED = ROOT / "label-sets" / "wordings.jsonl"
 MARK = re.compile(r"\[\[([^\[\]|]+)\|([^\[\]|]+)\]\]")
 WORDS = 42
 """In a passage cut from a longer text, at most."""
@@ -89,7 +91,17 @@ def own_set(folder: Path, weight: float = 1.0) -> Group:
     """
     faults: list[str] = []
     told = tomllib.loads((folder / "labels.toml").read_text(encoding="utf-8"))["labels"]
-    wordings = {one["name"]: Wording((one["name"],), (one["definition"],), (one.get("guideline", ""),)) for one in told}
+    again = _reworded().get(folder.name, {})
+    wordings = {
+        one["name"]: Wording(
+            (one["name"], *again.get(one["name"], {}).get("names", ())),
+            (one["definition"], *again.get(one["name"], {}).get("definitions", ())),
+            (one.get("guideline", ""),),
+        )
+        for one in told
+    }
+    for name in again.keys() - wordings.keys():
+        faults.append(f"{REWORDED.name}: the set {folder.name} has no label {name!r}")
     parts = re.split(r"(?m)^# (\d+)\n", (folder / "passages.txt").read_text(encoding="utf-8"))
     passages = []
     for number, marked in zip(parts[1::2], parts[2::2], strict=True):
@@ -109,6 +121,15 @@ def own_set(folder: Path, weight: float = 1.0) -> Group:
     if faults:
         raise SetError(faults)
     return Group(f"set:{folder.name}", passages, wordings, weight)
+
+
+@cache
+def _reworded() -> dict[str, dict[str, dict[str, list[str]]]]:
+    """Other names and definitions of labels of our sets, by set and label."""
+    found: dict[str, dict[str, dict[str, list[str]]]] = defaultdict(dict)
+    for one in _jsonl(REWORDED):
+        found[one["set"]][one["label"]] = one
+    return found
 
 
 def own_sets(names: Iterable[str], share: float) -> list[Group]:
@@ -299,7 +320,7 @@ def everything(folder: Path, *, seed: int, held: Iterable[str]) -> list[Group]:
         held: our label sets that are not used.
     """
     random, out = Random(seed), set(held)
-    groups = own_sets(sorted(path.name for path in SETS.iterdir() if path.name not in out), 30.0)
+    groups = own_sets(sorted(path.name for path in SETS.iterdir() if path.name not in out), 80.0)
     groups.append(notes(random, 12.0))
     for name, files, weight, most in (
         ("maccrobat", ("maccrobat.jsonl",), 8.0, 3),
