@@ -293,7 +293,7 @@ def nearly(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> Iterat
         if a is None or b is None:
             if (a or b or {}).get("score", 0.0) >= SURE:
                 yield f"recorded {a}, now {b}"
-        elif {**a, "score": 0} != {**b, "score": 0} or abs(a.get("score", 0) - b.get("score", 0)) > tolerance:
+        elif {**a, "score": 0} != {**b, "score": 0} or abs((a.get("score") or 0) - (b.get("score") or 0)) > tolerance:
             yield f"recorded {a}, now {b}"
 
 

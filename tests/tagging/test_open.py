@@ -7,7 +7,7 @@ import pytest
 
 from clinspan import Document, Entity, LabelSet, Span, Tagger
 from clinspan.classifier.folder import for_labels
-from clinspan.errors import ConfigError, LabelError
+from clinspan.errors import ConfigError, InputError, LabelError
 from clinspan.examples.build import temporary
 
 DISEASE = LabelSet.builtin("disease")
@@ -138,3 +138,13 @@ def test_eight_threads_share_a_tagger(scripted):
         assert list(threads.map(shared.tag, texts)) == alone
     (told,) = [remark.value for remark in shared.remarks() if remark.name == "examples shown"]
     assert f"{2 * len(shared.llm.requests)} in {len(shared.llm.requests)} prompts" in told
+
+
+def test_an_encoder_that_comes_with_clinspan_is_named():
+    pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
+    with Tagger.open("none", labels="disease", encoder="literature", dictionary=None) as tagger:
+        assert [entity.text for entity in tagger.tag("Patients with Wilson disease had tremor.").entities][:1] == [
+            "Wilson disease"
+        ]
+    with pytest.raises(InputError, match="cannot be read"):
+        Tagger.open("none", labels="disease", encoder="literatur", dictionary=None)

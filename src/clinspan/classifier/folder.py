@@ -92,6 +92,13 @@ def shipped() -> tuple[tuple[Path, ClassifierCard], ...]:
         return tuple((card.parent, read_card(card.parent)) for card in sorted(folder.glob(f"*/{CARD_FILE}")))
 
 
+def named(given: str | Path) -> Path:
+    """The folder that a user means: one of his own, or by its name one that comes with clinspan."""
+    path = Path(given)
+    known = {card.name: folder for folder, card in shipped()}
+    return path if path.exists() else known.get(str(given), path)
+
+
 def for_labels(names: Collection[str]) -> Path | None:
     """The folder of the classifier that comes with clinspan and decides by default where these labels are asked for."""
     for folder, card in shipped():

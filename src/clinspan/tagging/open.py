@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from clinspan.classifier.folder import for_descriptions, for_labels
+from clinspan.classifier.folder import for_descriptions, for_labels, named
 from clinspan.classifier.marked import Asserter, for_assertion
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
@@ -97,7 +97,7 @@ def encoder(
     """A tuned encoder, by its folder.
 
     Args:
-        given: an encoder is given back as it is.
+        given: an encoder is given back as it is; a name is one that comes with clinspan.
         labels: what will be asked for.
         form: how an LLM would answer; an encoder that decides alone copies the text.
         alone: whether there is no LLM.
@@ -110,7 +110,7 @@ def encoder(
     if not isinstance(given, str | Path):
         return given
     settings = {key: value for key, value in options.items() if value is not None}
-    opened = EncoderLLM.opened(given, EncoderSettings(**settings), labels=labels)
+    opened = EncoderLLM.opened(named(given), EncoderSettings(**settings), labels=labels)
     opened.check(labels.names, form if alone else by_name("tanl"))
     return opened
 
