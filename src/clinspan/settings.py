@@ -198,8 +198,8 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="An adapter's folder, or `none`; without it the one that comes with clinspan is used where "
                      "its labels are asked for."),
         Setting("encoder", Path, of=Of.PART,
-                help="A folder made by `clinspan tune-encoder`, or the name of an encoder that comes with clinspan: it decides where no LLM is asked, and alone with "
-                     "`--llm none`."),
+                help="A folder made by `clinspan tune-encoder`, or `literature`, `clinical-notes` or `open-labels`, "
+                     "which come with clinspan: it decides where no LLM is asked, and alone with `--llm none`."),
         Setting("yes", bool, of=Of.INPUT, default=False, short="-y",
                 help="Fetch a model that is missing without asking. Without it a terminal asks, and elsewhere it is an "
                      "error."),

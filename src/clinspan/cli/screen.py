@@ -11,6 +11,8 @@ from clinspan.document import OF, Document, Entity
 from clinspan.labels import LabelSet
 
 _WIDEST = 60
+_SHORTER = {"associated-with-someone-else": "somebody else's"}
+"""Values that would not fit into their column."""
 
 
 class Screen:
@@ -43,7 +45,7 @@ class Screen:
 
     def _row(self, entity: Entity, by_id: dict[str, Entity]) -> tuple[str, str, str, str]:
         said = [
-            by_id[value].text if name == OF and value in by_id else value
+            by_id[value].text if name == OF and value in by_id else _SHORTER.get(value, value)
             for name, value in entity.attributes.items()
             if value != self._usual.get((entity.label, name))
         ]
