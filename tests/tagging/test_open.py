@@ -148,3 +148,12 @@ def test_an_encoder_that_comes_with_clinspan_is_named():
         ]
     with pytest.raises(InputError, match="cannot be read"):
         Tagger.open("none", labels="disease", encoder="literatur", dictionary=None)
+
+
+def test_genes_are_found_by_the_encoder_for_abstracts_without_scores_that_nobody_calibrated():
+    pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
+    with Tagger.open(labels="gene", dictionary=None) as tagger:
+        found = tagger.tag("BRCA1 and TP53 mutations were found.").entities
+        assert found[0].text == "BRCA1"
+        assert all(entity.score is None for entity in found)
+        assert "literature" in tagger.name
