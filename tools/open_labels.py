@@ -273,7 +273,7 @@ def write(
         scores=[],
         limits=(
             "It reads English. Each label is read by itself, so many labels take many times the time of one.",
-            "It was taught to read definitions; on label sets that it never saw, three in ten of its mentions are right.",
+            "It was taught to read definitions; on label sets that it never saw, three in ten mentions are right.",
             "Its scores are of no known meaning until they are calibrated on documents with the labels in question.",
         ),
     ).write(output, part="weights", file="model.safetensors")
