@@ -109,6 +109,7 @@ def test_two_people_save_at_once_and_both_are_in_the_history(service, folder, br
     people = []
     for name in ("Dr. Ada", "Dr. Bob"):
         tab = opened(browser, service.url, errors, name=name)
+        wait(tab, "document.getElementById('ask-title').textContent === 'Token'")
         tab.fill("#ask-value", TOKEN)
         tab.keyboard.press("Enter")
         tab.locator("#notes a").click()

@@ -24,7 +24,17 @@ AUTO = "auto"
 ORDER = (
     *("format", "select", "k", "examples-by", "facts", "llm", "select-seed", "dictionary", "calibration"),
     *("facts-from", "facts-budget", "examples-order", "examples-tokens", "examples-as", "select-mentions"),
-    *("select-relevance", "ask", "candidates", "candidate-bias", "open-bias", "style", "attributes", "window-tokens"),
+    *(
+        "select-relevance",
+        "ask",
+        "candidates",
+        "candidate-bias",
+        "open-bias",
+        "style",
+        "attributes",
+        "assertion",
+        "window-tokens",
+    ),
     *("codes", "link-precision", "consider", "ask-share"),
     *("window-sentences", "overlap-sentences", "encoder"),
 )

@@ -44,7 +44,8 @@ export class Api {
     }
     if (answer.ok) return given;
     if (answer.status === 401) {
-      sessionStorage.setItem(TOKEN, await this.askToken(Boolean(token)));
+      // A request that failed beside this one may have been given a token meanwhile.
+      if (sessionStorage.getItem(TOKEN) === token) sessionStorage.setItem(TOKEN, await this.askToken(Boolean(token)));
       return this.#ask(method, path, body, keepalive);
     }
     const wait = Number(answer.headers.get("Retry-After"));

@@ -392,6 +392,8 @@ export class Review {
     if (this.#pending) {
       this.exact = character;
       this.#view.select(start, end);
+      // The browser tells of the selection later, and the next key may come before.
+      this.#selected();
     } else {
       this.#note.move(one, start, end);
       this.render(true);
@@ -408,6 +410,7 @@ export class Review {
     else start = nextStart(text, previousStart(text, from.end));
     if (start >= text.length) return;
     this.#view.select(start, nextEnd(text, start));
+    this.#selected();
     this.#view.reveal(start, nextEnd(text, start), this.#top(), this.#bottom());
     $("spoken").textContent = text.slice(start, nextEnd(text, start));
   }
