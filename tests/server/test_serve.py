@@ -1,6 +1,7 @@
 """The service as a client meets it: a real process on loopback, with the dictionary alone."""
 
 import json
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -15,7 +16,9 @@ from clinspan.cli.main import app
 from clinspan.document import Document
 from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
+from clinspan.server.app import listening
 from clinspan.server.bodies import SaidSenses
+from clinspan.server.settings import ServerSettings
 from clinspan.tagging.tagger import Tagger
 
 NOTE = "Mrs Quimby has gout and asthma."
@@ -225,3 +228,10 @@ def test_what_nobody_would_ask_is_answered_as_the_openapi_says(guarded, tmp_path
 def test_another_address_needs_a_token() -> None:
     done = CliRunner().invoke(app, ["serve", "--host", "0.0.0.0"], env={"CLINSPAN_TOKEN": ""})
     assert "CLINSPAN_TOKEN" in str(done.exception)
+
+
+def test_answers_do_not_wait_for_one_another_to_be_acknowledged():
+    with listening(ServerSettings(port=0)) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
