@@ -241,7 +241,8 @@ def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> No
             "weights": told,
             "context": classifier.context,
             "precision": "int8" if eight_bit else "fp32",
-            "config": classifier.model.config.to_dict(),
+            # Without the folder of this machine that it was loaded from.
+            "config": {k: v for k, v in classifier.model.config.to_dict().items() if k != "_name_or_path"},
             "exported_from": card.sha256,
         }
         (output / CARD_FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
