@@ -13,12 +13,13 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
 from clinspan.assertion.assess import assess
 from clinspan.assertion.lexicon import CLASSES
 from clinspan.classifier.marked import WINDOWS, Asserter
@@ -29,6 +30,7 @@ from clinspan.labels import LabelSet
 from clinspan.text.windows import WindowSettings
 from clinspan.tuning.base import DEFAULT_ENCODER, find_base
 from clinspan.tuning.output import Card
+from open_labels import batches
 
 PASSAGES = Path(__file__).parent.parent / "notes" / "assertion"
 TIMES = ("current", "past")
@@ -153,7 +155,8 @@ def train(output: Path, gold: Path, where: str, recipe: Recipe) -> None:
     taught = [weights for weights in model.parameters() if weights.requires_grad]
     optimizer = torch.optim.AdamW(taught, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     asserter = Asserter(classifier, LabelSet.builtin("problem-treatment-test"))
-    documents = notes(gold, "train") + passages()
+    corpora = {"notes": notes(gold, "train"), "notes/assertion": passages()}
+    documents = [document for part in corpora.values() for document in part]
     shown = [list(rows(documents, asserter, recipe, random)) for _ in range(recipe.passes)]
     steps, started, step, mean = sum(-(-len(each) // recipe.batch) for each in shown), time.monotonic(), 0, math.nan
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -181,19 +184,17 @@ def train(output: Path, gold: Path, where: str, recipe: Recipe) -> None:
             mean = float(loss.detach()) if math.isnan(mean) else 0.98 * mean + 0.02 * float(loss.detach())
             if step % 100 == 0:
                 print(f"step {step} of {steps}, loss {mean:.4f}, {time.monotonic() - started:.0f} s", flush=True)
-    write(output, classifier, base, documents, recipe, minutes=(time.monotonic() - started) / 60)
-
-
-def batches(found: Sequence[Row], size: int, random: Random) -> list[Sequence[Row]]:
-    """Rows of like length together, the batches in random order."""
-    ordered = sorted(found, key=lambda row: len(row[0]))
-    made: list[Sequence[Row]] = [ordered[at : at + size] for at in range(0, len(ordered), size)]
-    random.shuffle(made)
-    return made
+    write(output, classifier, base, corpora, recipe, minutes=(time.monotonic() - started) / 60)
 
 
 def write(
-    output: Path, classifier: Any, base: Any, documents: Sequence[Document], recipe: Recipe, *, minutes: float
+    output: Path,
+    classifier: Any,
+    base: Any,
+    corpora: Mapping[str, Sequence[Document]],
+    recipe: Recipe,
+    *,
+    minutes: float,
 ) -> None:
     """Writes weights, tokenizer and card."""
     output.mkdir(parents=True, exist_ok=True)
@@ -209,7 +210,7 @@ def write(
             "mentions": sum(len(document.entities) for document in part),
             "sha256": "",
         }
-        for name, part in (("notes", notes_of(documents)), ("notes/assertion", passages_of(documents)))
+        for name, part in corpora.items()
     ]
     about: dict[str, Any] = {"kind": "token classifier", "marked": True, "parameters": classifier.parameters}
     about["attributes"] = [
@@ -229,16 +230,6 @@ def write(
             "It was taught on synthetic notes that no clinician marked.",
         ),
     ).write(output, part="weights", file="model.safetensors")
-
-
-def notes_of(documents: Sequence[Document]) -> list[Document]:
-    """Those that are notes."""
-    return [one for one in documents if not re.fullmatch(r"\d+-\d+", one.id)]
-
-
-def passages_of(documents: Sequence[Document]) -> list[Document]:
-    """Those that are passages."""
-    return [one for one in documents if re.fullmatch(r"\d+-\d+", one.id)]
 
 
 def scored(folder: Path, gold: Path, split: str, files: Sequence[Path]) -> Iterator[str]:

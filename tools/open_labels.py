@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clinspan.classifier.folder import load
@@ -51,6 +51,7 @@ _CODES = ("X", "label", "L2", "T7", "class A")
 _IGNORED = -100
 
 Row = tuple[list[int], list[int]]
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True)
@@ -187,10 +188,10 @@ class Rows:
         return ids, targets
 
 
-def batches(rows: Sequence[Row], size: int, random: Random) -> list[Sequence[Row]]:
-    """Rows of like length together, the batches in random order."""
+def batches(rows: Sequence[_Row], size: int, random: Random) -> list[Sequence[_Row]]:
+    """Rows, which begin with their ids, with those of like length together; the batches in random order."""
     ordered = sorted(rows, key=lambda row: len(row[0]))
-    found: list[Sequence[Row]] = [ordered[at : at + size] for at in range(0, len(ordered), size)]
+    found: list[Sequence[_Row]] = [ordered[at : at + size] for at in range(0, len(ordered), size)]
     random.shuffle(found)
     return found
 

@@ -11,6 +11,8 @@ from clinspan.document import Document, Entity
 from clinspan.labels import Attribute, LabelSet
 
 ASSERTION, TEMPORALITY, SECTION = "assertion", "temporality", "section"
+TOLD = (ASSERTION, TEMPORALITY)
+"""The attributes that rules know."""
 _PAST_REACH = 6
 _TIMED = frozenset({None, "present", "absent", "associated-with-someone-else"})
 

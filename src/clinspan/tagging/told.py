@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from clinspan.assertion.assess import TOLD
 from clinspan.classifier.marked import Asserter
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
@@ -168,8 +169,10 @@ class Told:
             said["decided by a fused model"] = learned or "fitted by hand"
         if self.doubter is not None:
             said["what is no disease"] = f"{self.doubter.encoder.name} and the dictionary"
-        if self.asserter is not None:
-            said["assertion of problems"] = f"{self.asserter.name} and rules"
+        if any(attribute.name in TOLD for label in self.labels.labels for attribute in label.attributes):
+            who = f"{self.asserter.name} and rules" if self.asserter is not None else "rules"
+            asked = self.model is not None and self.settings.prompt.attributes == "model"
+            said["assertion of problems"] = f"the model; what it leaves out, {who}" if asked else who
         if self.examples is not None:
             own = notes.is_own(self.examples)
             said["examples of"] = "the notes that come with clinspan" if own else str(self.examples.info.path)
