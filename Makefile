@@ -8,7 +8,6 @@ export NO_MKDOCS_2_WARNING := 1
 .PHONY: notes demo test test-all test-rest test-random check docs format clean
 
 demo: $(VENV)/.embedded
-	$(BIN)/python -m clinspan models pull smollm2-135m-instruct
 	$(BIN)/python -m clinspan demo -o demo-out --force
 
 # The tests run the real model; it is fetched here, by its hash, so that they themselves fetch nothing.
