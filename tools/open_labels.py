@@ -33,7 +33,20 @@ from clinspan.llms.encoder import DescribedEncoder
 from clinspan.messages import CopyConstraint, Request
 from clinspan.tuning.base import DEFAULT_ENCODER, EncoderBase, find_base
 from clinspan.tuning.output import Card
-from passages import SETS, Group, Passage, Places, SetError, Wording, everything, own_set, own_sets, wordings
+from passages import (
+    SETS,
+    SINGLE,
+    Group,
+    Passage,
+    Places,
+    SetError,
+    Wording,
+    everything,
+    own_set,
+    own_sets,
+    single,
+    wordings,
+)
 
 HELD = (
     "anaesthesia-record",
@@ -102,6 +115,11 @@ def check() -> int:
             empty = sum(not p.places for p in group.passages)
             print(f"{folder.name}: {len(group.passages)} passages, {empty} without marks; {marks}")
             total.update(sets=1, passages=len(group.passages), labels=len(marks), marks=sum(marks.values()))
+        for path in sorted(SINGLE.glob("*.txt")):
+            alone = single(path)
+            marks = {label: len(alone.passages[at].places.get(label, ())) for label, (at,) in alone.holding.items()}
+            print(f"{path.name}: {len(alone.passages)} passages, {len(marks)} labels, {sum(marks.values())} marks")
+            total.update(files=1, passages=len(alone.passages), labels=len(marks), marks=sum(marks.values()))
     except SetError as error:
         print(error, file=sys.stderr)
         return 1
@@ -156,14 +174,14 @@ class Rows:
 
     def _passage(self, group: Group, label: str) -> Passage:
         way = self._random.random()
-        if way < 0.62:
+        if group.apart or way < 0.62:
             return group.passages[self._random.choice(group.holding[label])]
         if way < 0.90 and len(group.labels) > 1:
             return group.passages[self._random.choice(group.holding[self._random.choice(group.labels)])]
         return self._random.choice(group.passages)
 
     def _shown(self, group: Group, label: str, without: Passage) -> list[str]:
-        if self._random.random() >= 0.3:
+        if group.apart or self._random.random() >= 0.3:
             return []
         holding = group.holding[label]
         others = [group.passages[i] for i in self._random.sample(holding, min(4, len(holding)))]

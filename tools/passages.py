@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,6 +21,7 @@ from marked import Mark, read
 
 ROOT = Path(__file__).parent.parent
 SETS, CORPORA, NOTES = ROOT / "label-sets" / "sets", ROOT / "label-sets" / "corpora", ROOT / "notes"
+SINGLE = ROOT / "label-sets" / "single"
 REWORDED = ROOT / "label-sets" / "wordings.jsonl"
 MARK = re.compile(r"\[\[([^\[\]|]+)\|([^\[\]|]+)\]\]")
 WORDS = 42
@@ -56,6 +58,8 @@ class Group:
 
     Attributes:
         weight: how often a row is drawn from it, beside the other groups.
+        apart: each label may be asked of its own passage alone.
+        holding: by label, the numbers of the passages that have a mention; where `apart`, the passage it belongs to.
     """
 
     name: str
@@ -63,8 +67,11 @@ class Group:
     wordings: Mapping[str, Wording]
     weight: float
     holding: dict[str, list[int]] = field(default_factory=dict)
+    apart: bool = False
 
     def __post_init__(self) -> None:
+        if self.apart:
+            return
         for number, passage in enumerate(self.passages):
             for label in passage.places:
                 if label in self.wordings:
@@ -102,19 +109,17 @@ def own_set(folder: Path, weight: float = 1.0) -> Group:
     }
     for name in again.keys() - wordings.keys():
         faults.append(f"{REWORDED.name}: the set {folder.name} has no label {name!r}")
-    parts = re.split(r"(?m)^# (\d+)\n", (folder / "passages.txt").read_text(encoding="utf-8"))
     passages = []
-    for number, marked in zip(parts[1::2], parts[2::2], strict=True):
+    for number, marked in _numbered(folder / "passages.txt"):
         bare, places, at = "", defaultdict(list), 0
-        text = marked.rstrip("\n")
-        for mark in MARK.finditer(text):
-            bare += text[at : mark.start()]
+        for mark in MARK.finditer(marked):
+            bare += marked[at : mark.start()]
             if mark[2] not in wordings or mark[1] != mark[1].strip():
                 faults.append(f"{folder.name}, passage {number}: {mark[0]}")
             places[mark[2]].append((len(bare), len(bare) + len(mark[1])))
             bare += mark[1]
             at = mark.end()
-        bare += text[at:]
+        bare += marked[at:]
         if "[[" in bare or "]]" in bare:
             faults.append(f"{folder.name}, passage {number}: a mark does not close")
         passages.append(Passage(bare, dict(places)))
@@ -129,6 +134,65 @@ def _reworded() -> dict[str, dict[str, dict[str, list[str]]]]:
     found: dict[str, dict[str, dict[str, list[str]]]] = defaultdict(dict)
     for one in _jsonl(REWORDED):
         found[one["set"]][one["label"]] = one
+    return found
+
+
+def single(path: Path, weight: float = 1.0) -> Group:
+    """Passages that each have labels of their own, as `label-sets/README.md` tells; a group for a file.
+
+    Raises:
+        SetError: with every fault.
+    """
+    faults: list[str] = []
+    passages, told, holding = [], {}, {}
+    for number, said in _numbered(path):
+        text, _, listed = said.partition("\n--\n")
+        places: Places = {}
+        for line in filter(None, map(str.strip, listed.splitlines())):
+            parts = [part.strip() for part in line.removeprefix("-").split("|")]
+            at = f"{path.name}, passage {number}: {line[:60]!r}"
+            if not line.startswith("- ") or len(parts) != 3 or not all(parts):
+                faults.append(f"{at}: expected '- name | definition | mention; mention' or '-' for no mention")
+                continue
+            key = f"{number}:{parts[0]}"
+            if key in told:
+                faults.append(f"{at}: the passage has this label twice")
+            told[key] = Wording((parts[0],), (parts[1],), ("",))
+            holding[key] = [len(passages)]
+            mentions = [] if parts[2] == "-" else [one.strip() for one in parts[2].split(";")]
+            found = [place for one in mentions for place in _places(text, one, at, faults)]
+            if any(a[1] > b[0] for a, b in pairwise(sorted(found))):
+                faults.append(f"{at}: two mentions overlap")
+            if found:
+                places[key] = sorted(found)
+        if not places:
+            faults.append(f"{path.name}, passage {number}: no label has a mention")
+        passages.append(Passage(text, places))
+    if faults:
+        raise SetError(faults)
+    return Group(f"single:{path.stem}", passages, told, weight, holding, apart=True)
+
+
+def _numbered(path: Path) -> Iterator[tuple[str, str]]:
+    parts = re.split(r"(?m)^# (\d+)\n", path.read_text(encoding="utf-8"))
+    for number, said in zip(parts[1::2], parts[2::2], strict=True):
+        yield number, said.rstrip("\n")
+
+
+def _places(text: str, mention: str, at: str, faults: list[str]) -> list[tuple[int, int]]:
+    """Where a mention stands: `gout`, or of several the second `gout#2`, or all of them `gout#*`."""
+    words, _, which = mention.partition("#") if re.search(r"#(\d+|\*)$", mention) else (mention, "", "")
+    found = [one.span() for one in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", text)]
+    if not found:
+        faults.append(f"{at}: {words!r} is not in the passage")
+        return []
+    if which == "*":
+        return found
+    if which and int(which) <= len(found):
+        return [found[int(which) - 1]]
+    if which or len(found) > 1:
+        faults.append(f"{at}: {words!r} stands {len(found)} times; write {words}#1, {words}#2, or {words}#* for all")
+        return []
     return found
 
 
@@ -321,6 +385,8 @@ def everything(folder: Path, *, seed: int, held: Iterable[str]) -> list[Group]:
     """
     random, out = Random(seed), set(held)
     groups = own_sets(sorted(path.name for path in SETS.iterdir() if path.name not in out), 80.0)
+    files = sorted(SINGLE.glob("*.txt"))
+    groups += [single(path, 60.0 / len(files)) for path in files]
     groups.append(notes(random, 12.0))
     for name, files, weight, most in (
         ("maccrobat", ("maccrobat.jsonl",), 8.0, 3),

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from passages import SETS, SetError, own_set
+from passages import SETS, SINGLE, SetError, own_set, single
 
 FOLDERS = sorted(SETS.iterdir())
 
@@ -36,3 +36,40 @@ def test_a_wrong_mark_is_named_with_its_passage(tmp_path, passage):
     (tmp_path / "passages.txt").write_text(f"# 01\n{passage}\n")
     with pytest.raises(SetError, match=r"passage 01"):
         own_set(tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted(SINGLE.glob("*.txt")), ids=lambda path: path.stem)
+def test_passages_with_labels_of_their_own_are_sound(path):
+    group = single(path)
+    assert group.passages
+    for label, (at,) in group.holding.items():
+        assert all(start < end for start, end in group.passages[at].places.get(label, ()))
+
+
+def test_a_mention_is_found_as_a_word_and_by_its_number(tmp_path):
+    path = tmp_path / "some.txt"
+    path.write_text(
+        "# 1\nGout, then gout: gouty gout.\n--\n- a | One. | gout#2\n- b | All. | gout#*\n- c | None. | -\n"
+    )
+    group = single(path)
+    assert group.passages[0].places == {"1:a": [(23, 27)], "1:b": [(11, 15), (23, 27)]}
+    assert list(group.holding) == ["1:a", "1:b", "1:c"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("- a | One. | gout", "stands 2 times"),
+        ("- a | One. | gout#3", "stands 2 times"),
+        ("- a | One. | asthma", "'asthma' is not in the passage"),
+        ("- a | gout#1", "expected '- name"),
+        ("- a | One. | gout and; gout#1", "overlap"),
+        ("- a | One. | -", "no label has a mention"),
+    ],
+)
+def test_a_fault_of_a_passage_with_labels_of_its_own_is_named(tmp_path, line, said):
+    path = tmp_path / "some.txt"
+    path.write_text(f"# 7\nHas gout and gout.\n--\n{line}\n")
+    with pytest.raises(SetError, match=r"some\.txt, passage 7: .*") as caught:
+        single(path)
+    assert said in str(caught.value)
