@@ -19,7 +19,7 @@ GROUPS = {
         "how-to/ablate.md",
     ],
     "Without network": ["how-to/offline.md"],
-    "At scale": ["how-to/long-runs.md", "scaling.md", "how-to/serve.md", "reliability.md"],
+    "At scale": ["how-to/long-runs.md", "scaling.md", "how-to/serve.md", "how-to/assistant.md", "reliability.md"],
     "How it works": ["architecture.md", "formats.md", "grounding.md"],
 }
 """By heading, pages in order; those of folders follow."""

@@ -16,6 +16,7 @@ COMMANDS = {
     "tag": Entry("clinspan.cli.tag:tag", "Find the entities in notes.", _TAG),
     "demo": Entry("clinspan.cli.tag:demo", "Tag the eight notes that come with clinspan.", _TAG),
     "serve": Entry("clinspan.cli.serve:serve", "Answer other programs over HTTP.", _TAG),
+    "mcp": Entry("clinspan.cli.mcp:mcp", "Give an assistant tools (Model Context Protocol).", _TAG),
     "report": Entry("clinspan.cli.report:report", "Write results as one HTML page.", _TAG),
     "convert": Entry("clinspan.cli.convert:convert", "Write results or a corpus in another format.", _TAG),
     "assess": Entry("clinspan.cli.assess:assess", "Say of entities whether they are present, absent, past ...", _TAG),

@@ -108,7 +108,7 @@ def serve(
 
 def _served(run: Callable[..., int], settings: ServerSettings, reviews: Reviews | None, given: dict[str, Any]) -> int:
     asked = SimpleNamespace(**{setting.key: setting.default for setting in SETTINGS.values()} | given)
-    _log(quiet=asked.quiet)
+    log_of_service(quiet=asked.quiet)
     recipe = recipe_of(asked)
     with opening(asked.quiet):
         tagger = recipe.make()
@@ -145,7 +145,7 @@ def _opened(path: Path | None, output: Path | None) -> Iterator[Reviews | None]:
         yield Reviews(store, output if output is not None else path.with_name(f"{path.stem}-accepted"))
 
 
-def _log(*, quiet: bool) -> None:
+def log_of_service(*, quiet: bool) -> None:
     """Shows the service's own log alone: messages of other parts may hold a note's text."""
     logging.getLogger().addHandler(logging.NullHandler())
     log = logging.getLogger("clinspan.server")

@@ -1,11 +1,14 @@
 """What requests and answers look like: checked on the way in, and described by the OpenAPI on both ways."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from clinspan.dictionary.match import TermMatch
+from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, MatchKind, WindowState
+from clinspan.tagging.tagger import Tagger
 
 MOST_TOGETHER = 1000
 """Documents of one request to tag many; a job takes more."""
@@ -180,6 +183,13 @@ class SaidLabels(Said):
     labels: list[SaidLabel]
 
 
+def said_labels(tagger: Tagger) -> dict[str, object]:
+    """The labels of a tagger, as `SaidLabels` describes them."""
+    found_by = tagger.answerers()
+    said = [{**label.to_dict(), "found_by": list(found_by[label.name])} for label in tagger.labels.labels]
+    return {"name": tagger.labels.name, "labels": said}
+
+
 class SaidSense(Said):
     """A concept that a term may stand for, best first."""
 
@@ -199,6 +209,15 @@ class SaidSenses(Said):
 
     kind: TermMatch | None
     senses: list[SaidSense]
+
+
+def said_senses(dictionary: Dictionary, term: str) -> dict[str, object]:
+    """What a dictionary has for a term, as `SaidSenses` describes it."""
+    match = dictionary.match(term)
+    if match is None:
+        return {"kind": None, "senses": []}
+    said = [{name: value for name, value in asdict(sense).items() if name != "number"} for sense in match.senses]
+    return {"kind": match.kind.value, "senses": said}
 
 
 class SaidExample(Said):

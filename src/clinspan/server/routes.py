@@ -152,10 +152,7 @@ async def get_results(id: _Id, service: ServiceOf) -> Response:
 @router.get("/labels", responses={200: {"model": bodies.SaidLabels}})
 async def get_labels(service: ServiceOf) -> Response:
     """Says which labels the service looks for, and what can find each."""
-    found_by = service.tagger.answerers()
-    labels = service.tagger.labels
-    said = [{**label.to_dict(), "found_by": list(found_by[label.name])} for label in labels.labels]
-    return JSONResponse({"name": labels.name, "labels": said})
+    return JSONResponse(bodies.said_labels(service.tagger))
 
 
 @dictionary.post("/dictionary/find", responses={200: {"model": bodies.SaidSenses}, **POSTED})
@@ -163,11 +160,7 @@ async def find_term(given: bodies.Term, service: ServiceOf) -> Response:
     """Looks a term up in the dictionary. The term is in the body, since addresses end up in logs."""
     opened = service.tagger.dictionary
     assert opened is not None
-    match = await service.work(lambda: opened.match(given.term))
-    if match is None:
-        return JSONResponse({"kind": None, "senses": []})
-    said = [{name: value for name, value in asdict(sense).items() if name != "number"} for sense in match.senses]
-    return JSONResponse({"kind": match.kind.value, "senses": said})
+    return JSONResponse(await service.work(lambda: bodies.said_senses(opened, given.term)))
 
 
 @examples.post("/examples/find", responses={200: {"model": bodies.SaidExamples}, **POSTED})
