@@ -144,7 +144,9 @@ def single(path: Path, weight: float = 1.0) -> Group:
         SetError: with every fault.
     """
     faults: list[str] = []
-    passages, told, holding = [], {}, {}
+    passages: list[Passage] = []
+    told: dict[str, Wording] = {}
+    holding: dict[str, list[int]] = {}
     for number, said in _numbered(path):
         text, _, listed = said.partition("\n--\n")
         places: Places = {}
@@ -385,8 +387,8 @@ def everything(folder: Path, *, seed: int, held: Iterable[str]) -> list[Group]:
     """
     random, out = Random(seed), set(held)
     groups = own_sets(sorted(path.name for path in SETS.iterdir() if path.name not in out), 80.0)
-    files = sorted(SINGLE.glob("*.txt"))
-    groups += [single(path, 60.0 / len(files)) for path in files]
+    singles = sorted(SINGLE.glob("*.txt"))
+    groups += [single(path, 60.0 / len(singles)) for path in singles]
     groups.append(notes(random, 12.0))
     for name, files, weight, most in (
         ("maccrobat", ("maccrobat.jsonl",), 8.0, 3),
