@@ -58,12 +58,20 @@ class Learned:
         return all(one.gain is None or one.gain > 0 for one in self.expected)
 
 
-def learn(tagger: Tagger, gold: Sequence[Document], *, done: Callable[[], None] = lambda: None) -> Learned:
+def learn(
+    tagger: Tagger,
+    gold: Sequence[Document],
+    *,
+    counted: Sequence[Document] | None = None,
+    done: Callable[[], None] = lambda: None,
+) -> Learned:
     """Fits a fused model over a tagger's sources.
 
     Args:
         tagger: has the sources; what decides in it is not looked at.
         gold: annotated documents, on which no source was tuned: a model is too sure of what it has learned from.
+        counted: annotated documents whose strings are counted; the notes that come with clinspan when None. Sources may
+            have been tuned on them. One that is among the gold as well is judged by the counts of the others.
         done: called after each document, and `FITS` times for each fit: one, and one more with an LLM.
 
     Raises:
@@ -73,7 +81,7 @@ def learn(tagger: Tagger, gold: Sequence[Document], *, done: Callable[[], None] 
     if tagger.model is None:
         raise ConfigError("there is nothing to weigh against the dictionary", expected="an encoder or an LLM")
     labels, names = tagger.labels, tagger.labels.names
-    pool = _pool(labels)
+    pool = _pool(labels) if counted is None else [_within(document, labels) for document in counted]
     prior = Prior.of(pool)
     pooled = {document.text: document for document in pool}
     heard: list[Heard] = []
@@ -108,8 +116,11 @@ def _pool(labels: LabelSet) -> list[Document]:
     named = notes.set_for(labels.names) if notes.taught_for(labels) else None
     if named is None:
         return []
-    found = list(notes.documents(named))
-    return [replace(one, entities=tuple(e for e in one.entities if e.label in labels)) for one in found]
+    return [_within(document, labels) for document in notes.documents(named)]
+
+
+def _within(document: Document, labels: LabelSet) -> Document:
+    return replace(document, entities=tuple(entity for entity in document.entities if entity.label in labels))
 
 
 def _without(prior: Prior, document: Document | None) -> Prior:

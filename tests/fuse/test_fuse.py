@@ -129,6 +129,16 @@ def test_a_model_over_other_sources_is_refused_when_the_tagger_is_made():
         Tagger(encoder=Unsure(), labels=LabelSet("c", (Label("chemical", "A chemical."),)), fused=learned.model)
 
 
+def test_strings_are_counted_in_the_documents_that_are_named():
+    tagger = Tagger(encoder=Unsure(), labels=LABELS)
+    text = "Gout is no ward. A ward."
+    counted = [Document("c", text, (Entity(Span(0, 4), "disease", "Gout"), Entity(Span(11, 15), "other", "ward")))]
+    prior = learn(tagger, gold(25), counted=counted).model.prior
+    assert prior.of_string("gout", "disease") == (1, 1)
+    # An annotation with another label is none of what is asked for.
+    assert prior.of_string("ward", "disease") == (0, 0)
+
+
 def test_the_dictionary_alone_is_nothing_to_weigh():
     with pytest.raises(ConfigError, match="an encoder or an LLM"):
         learn(Tagger(labels=LABELS), gold(25))

@@ -57,7 +57,7 @@ def test_words_say_what_each_source_said_and_what_that_weighed(model):
     assert "'gout' is reported as problem: decided 0.66" in said
     assert "The dictionary has it as a synonym of 'gouty arthritis' (mesh)".casefold() in said.casefold()
     assert "the encoder gives 0.30" in said
-    assert "annotated 3 of 4 times" in said
+    assert "annotated documents mark it 3 of 4 times" in said
     assert "For it: the dictionary (+2.0)" in said
     assert "Against it: the encoder (-0.8)" in said
 

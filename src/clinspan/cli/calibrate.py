@@ -12,11 +12,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from clinspan.calibrate import OPEN_BIASES, Learned, candidates, keep, learn, learn_from
-from clinspan.cli.evaluate import renamings
+from clinspan.cli.gold import From, Lenient, Renamed, annotated
 from clinspan.cli.opening import opening
 from clinspan.corpora import catalogue, inputs
-from clinspan.corpora.gold import Naming, sound
-from clinspan.corpora.gold import read as read_gold
 from clinspan.evaluation.match import Rule, checksum
 from clinspan.evaluation.thresholds import Asked
 from clinspan.files import refuse_existing, whole_file
@@ -40,13 +38,9 @@ def calibrate(
     dictionary: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "open",
     form: Annotated[str, typer.Option("--format", help="As for `clinspan tag`.")] = "tanl",
     adapter: Annotated[str | None, typer.Option(help="As for `clinspan tag`.")] = None,
-    gold_from: Annotated[
-        str | None, typer.Option("--from", help=f"The gold's format: {', '.join(catalogue.FORMATS)}.")
-    ] = None,
-    renamed: Annotated[
-        list[str] | None, typer.Option("--map", help="Rename a gold label, as FROM=TO; may be repeated.")
-    ] = None,
-    lenient: Annotated[bool, typer.Option("--lenient", help="Leave wrong annotations out and go on.")] = False,
+    gold_from: From = None,
+    renamed: Renamed = None,
+    lenient: Lenient = False,
     limit: Annotated[int | None, typer.Option(min=4, help="Learn from the first N documents alone.")] = None,
     tagged: Annotated[
         Path | None,
@@ -105,8 +99,7 @@ def calibrate(
     refuse_existing(output, force=force)
     console = Console(stderr=True, highlight=False)
     wanted, answers = parts.labels(labels), parts.form(form)
-    read = read_gold([gold], Naming(wanted.names, renamings(renamed or ())), format=gold_from, lenient=lenient)
-    documents = list(sound(read, [] if lenient else None, fix="Or go on with --lenient."))[:limit]
+    documents = annotated([gold], wanted, format=gold_from, renamed=renamed, lenient=lenient, limit=limit)
     promised = recall is not None or precision is not None
     # Before the documents are decoded, which takes long.
     asked = Asked(recall, precision, confidence) if promised else None

@@ -10,11 +10,8 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from clinspan.cli.evaluate import renamings
+from clinspan.cli.gold import From, Lenient, Renamed, annotated
 from clinspan.cli.opening import opening
-from clinspan.corpora import catalogue
-from clinspan.corpora.gold import Naming, sound
-from clinspan.corpora.gold import read as read_gold
 from clinspan.evaluation.match import checksum
 from clinspan.files import refuse_existing, whole_file
 from clinspan.fuse import FITS, Learned, described, learn
@@ -34,13 +31,16 @@ def fuse(
     encoder: Annotated[Path | None, typer.Option(help="As for `clinspan tag`.")] = None,
     dictionary: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "open",
     adapter: Annotated[str | None, typer.Option(help="As for `clinspan tag`.")] = None,
-    gold_from: Annotated[
-        str | None, typer.Option("--from", help=f"The gold's format: {', '.join(catalogue.FORMATS)}.")
+    counts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Annotated documents in which strings are counted, in place of the notes that come with clinspan; "
+            "sources may have been tuned on them. Repeatable."
+        ),
     ] = None,
-    renamed: Annotated[
-        list[str] | None, typer.Option("--map", help="Rename a gold label, as FROM=TO; may be repeated.")
-    ] = None,
-    lenient: Annotated[bool, typer.Option("--lenient", help="Leave wrong annotations out and go on.")] = False,
+    gold_from: From = None,
+    renamed: Renamed = None,
+    lenient: Lenient = False,
     limit: Annotated[
         int | None, typer.Option(min=LEAST_DOCUMENTS, help="Learn from the first N documents alone.")
     ] = None,
@@ -48,8 +48,8 @@ def fuse(
 ) -> None:
     """Learns how to weigh dictionary, encoder and LLM together, and says what that brings.
 
-    The file that it writes holds weights, how often strings are annotated in the notes that come with clinspan, and no
-    word of the gold documents. It is good for the same labels and sources alone.
+    The file that it writes holds weights, how often strings are annotated in the notes that come with clinspan or in
+    those of --counts, and no word of the gold documents. It is good for the same labels and sources alone.
 
     Example: `clinspan fuse gold.jsonl -o fused.json --labels problem-treatment-test`
 
@@ -58,19 +58,21 @@ def fuse(
     refuse_existing(output, force=force)
     console = Console(stderr=True, highlight=False)
     wanted, form = parts.labels(labels), parts.form("tanl")
-    read = read_gold(gold, Naming(wanted.names, renamings(renamed or ())), format=gold_from, lenient=lenient)
-    documents = list(sound(read, [] if lenient else None, fix="Or go on with --lenient."))[:limit]
+    documents = annotated(gold, wanted, format=gold_from, renamed=renamed, lenient=lenient, limit=limit)
+    counted = annotated(counts, wanted, format=gold_from, renamed=renamed, lenient=lenient) if counts else None
     with opening(quiet=False):
         named, reader = parts.chosen(llm, encoder, wanted, form, adapter=adapter)
         tagger = Tagger.open(named, labels=wanted, dictionary=dictionary, adapter=adapter, encoder=reader, fused="none")
     with tagger, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         fits = FITS * (2 if tagger.llm is not None else 1)
         task = bar.add_task("Reading and fitting", total=len(documents) + fits)
-        learned = learn(tagger, documents, done=lambda: bar.advance(task))
+        learned = learn(tagger, documents, counted=counted, done=lambda: bar.advance(task))
     source = {
         "documents": f"{len(documents)} of {', '.join(path.name for path in gold)}, checksum {checksum(documents)}",
         "clinspan": version("clinspan"),
     }
+    if counted is not None and counts:
+        source["counts"] = f"{len(counted)} of {', '.join(path.name for path in counts)}, checksum {checksum(counted)}"
     with whole_file(output) as file:
         file.write(described(source, learned).to_json())
     _show(console, learned)

@@ -10,6 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from clinspan.cli.evaluate import renamings
+from clinspan.corpora import catalogue
+from clinspan.corpora.gold import Naming, sound
+from clinspan.corpora.gold import read as read_gold
+from clinspan.document import Document
 from clinspan.errors import ConfigError
 from clinspan.examples.check import Gate
 from clinspan.labels import LabelSet
@@ -59,6 +63,33 @@ KeepEmpty = Annotated[float, typer.Option(help="Share of the windows without a m
 Batch = Annotated[int, typer.Option(help="Windows in one step.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that has files.")]
+
+From = Annotated[str | None, typer.Option("--from", help=f"The gold's format: {', '.join(catalogue.FORMATS)}.")]
+Renamed = Annotated[list[str] | None, typer.Option("--map", help="Rename a gold label, as FROM=TO; may be repeated.")]
+Lenient = Annotated[bool, typer.Option("--lenient", help="Leave wrong annotations out and go on.")]
+
+
+def annotated(
+    paths: Sequence[Path],
+    labels: LabelSet,
+    *,
+    format: str | None,
+    renamed: Sequence[str] | None,
+    lenient: bool,
+    limit: int | None = None,
+) -> list[Document]:
+    """The first `limit` documents of all the gold that a command learns from, or all of them.
+
+    Args:
+        labels: that are learned about; others keep their names.
+        format: see `From`; so with `renamed` and `lenient`.
+
+    Raises:
+        ConfigError: when a renaming is none.
+        InputError: when a file cannot be read, or, unless `lenient`, an annotation is wrong.
+    """
+    read = read_gold(paths, Naming(labels.names, renamings(renamed or ())), format=format, lenient=lenient)
+    return list(sound(read, [] if lenient else None, fix="Or go on with --lenient."))[:limit]
 
 
 @dataclass(frozen=True, slots=True)

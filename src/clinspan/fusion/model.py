@@ -105,7 +105,7 @@ class FusedModel:
         labels: in the order of the weights.
         sources: for each source its name and version, as it was fitted over.
         tables: `without llm` always; `with llm` where one is among the sources.
-        prior: how often strings are annotated in the notes that come with clinspan.
+        prior: how often strings are annotated in the notes that come with clinspan, or in other documents.
         learned_from: what it was made with, for reports.
     """
 

@@ -19,7 +19,7 @@ _GROUPS = {
     "rivals": "what else the encoder sees there",
     "llm": "the LLM",
     "dictionary": "the dictionary",
-    "notes": "the notes that come with clinspan",
+    "notes": "how annotated documents mark it",
     "form": "its form and place",
     "elsewhere": "the rest of the document",
 }
@@ -118,7 +118,7 @@ def _said(row: Mapping[str, Any]) -> Iterator[str]:
     elif row["asked_llm"]:
         yield "the LLM does not name it"
     if "notes" in row:
-        yield f"in the notes it is annotated {row['notes']['annotated']} of {row['notes']['seen']} times"
+        yield f"annotated documents mark it {row['notes']['annotated']} of {row['notes']['seen']} times"
 
 
 def _how(term: Mapping[str, Any]) -> str:
