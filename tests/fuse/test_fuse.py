@@ -172,3 +172,28 @@ def test_a_file_that_is_no_fused_model_is_refused(tmp_path):
         FusedModel.read(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         FusedModel.read(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    ("labels", "encoder"),
+    [("problem-treatment-test", "clinical-notes"), ("disease", "literature"), ("chemical-disease", "literature")],
+)
+def test_those_that_come_with_clinspan_know_the_encoders_and_vocabularies_beside_them(labels, encoder):
+    pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
+    with Tagger.open("none", labels=labels, encoder=encoder) as tagger:
+        assert tagger.fused is not None
+        assert tagger.fused.check(tagger.labels.names, tagger.sources) is None
+
+
+def test_abstracts_are_decided_with_the_counts_of_the_documents_that_the_encoder_learned_from():
+    pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
+    with Tagger.open("none", labels="chemical-disease", encoder="literature") as tagger:
+        found = tagger.tag("Heparin-induced thrombocytopenia was seen after heparin.").entities
+        assert tagger.fused is not None
+        annotated, seen = tagger.fused.prior.of_string("heparin", "chemical")
+    assert [(one.text, one.label) for one in found] == [
+        ("Heparin", "chemical"),
+        ("thrombocytopenia", "disease"),
+        ("heparin", "chemical"),
+    ]
+    assert 10 < annotated <= seen
