@@ -115,13 +115,15 @@ def test_an_export_is_written_and_never_read(package, tmp_path):
 def test_a_prompt_format_of_another_package_asks_and_reads(package):
     package("clinspan.formats", "lines = tiny_package:Lines")
     assert {"lines", "per-type:lines"} <= set(formats.names())
-    (mention,) = formats.by_name("lines").parse("disease=Gout\nnothing", Tagger.open("none").labels).mentions
+    (mention,) = (
+        formats.by_name("lines").parse("disease=Gout\nnothing", Tagger.open("none", labels="disease").labels).mentions
+    )
     assert (mention.label, mention.text) == ("disease", "Gout")
 
 
 def test_an_llm_of_another_package_answers_in_a_format_of_another_package(package):
     package("clinspan.llms", "echo = tiny_package:ECHO", "[clinspan.formats]", "lines = tiny_package:Lines")
-    with Tagger.open("echo:disease", format="lines", dictionary="none", context=2048) as tagger:
+    with Tagger.open("echo:disease", labels="disease", format="lines", dictionary="none", context=2048) as tagger:
         assert tagger.llm.context == 2048
         (entity,) = tagger.tag("Gout since May.").entities
     assert (entity.text, entity.label, entity.span) == ("Gout", "disease", Span(0, 4))

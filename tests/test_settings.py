@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields, is_dataclass
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from clinspan.ablation.plan import KEYS
 from clinspan.cli.main import app
 from clinspan.errors import ConfigError
 from clinspan.llms.spec import KINDS
-from clinspan.settings import SETTINGS, TAGGING_SETTINGS, Of
+from clinspan.settings import DEFAULT_LABELS, SETTINGS, TAGGING_SETTINGS, Of
 from clinspan.tagging.settings import TagSettings, over, shown
+from clinspan.tagging.tagger import Tagger
 
 TAG = typer.main.get_command(app).commands["tag"]
 
@@ -22,6 +24,18 @@ def test_each_setting_is_an_option_of_the_same_name():
     options = {flag for parameter in TAG.params for flag in (*parameter.opts, *parameter.secondary_opts)}
     for setting in SETTINGS.values():
         assert {f"--{setting.name}", setting.short} & options, setting.name
+
+
+def test_every_way_to_tag_has_the_same_labels_by_default():
+    commands = typer.main.get_command(app).commands
+    options = {
+        name: parameter.default
+        for name in ("tag", "demo", "serve", "calibrate", "fuse", "assess")
+        for parameter in commands[name].params
+        if parameter.name == "labels"
+    }
+    assert options == dict.fromkeys(("tag", "demo", "serve", "calibrate", "fuse", "assess"), DEFAULT_LABELS)
+    assert signature(Tagger.open).parameters["labels"].default == DEFAULT_LABELS
 
 
 def test_each_has_a_place_in_the_settings_or_an_llm_that_takes_it():

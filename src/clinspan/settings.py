@@ -42,6 +42,9 @@ class Of(StrEnum):
     """Where documents are tagged."""
 
 
+DEFAULT_LABELS = "problem-treatment-test"
+"""The label set where none is named: for notes, which is what people mostly have."""
+
 INPUTS = "The inputs"
 MODEL = "The model"
 TAGGING = "How to tag"
@@ -155,7 +158,7 @@ SETTINGS: Mapping[str, Setting] = _table(
         Setting("output", Path, of=Of.OUTPUT, short="-o",
                 help="The output, in the format that its ending says (.jsonl, .parquet, .csv, .fhir.json and others); "
                      "`-` for JSON lines on standard output. Without it, the entities are shown on the terminal."),
-        Setting("labels", str, of=Of.PART, default="disease", values=builtin_names,
+        Setting("labels", str, of=Of.PART, default=DEFAULT_LABELS, values=builtin_names,
                 help="A label set (`clinspan labels list`) or the path of a labels.toml."),
         Setting("llm", str, of=Of.PART, default="auto", values=_llms,
                 help=f"What names the entities: `auto` (what comes with clinspan for these labels), "

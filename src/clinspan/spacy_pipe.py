@@ -6,6 +6,7 @@ from typing import Any
 
 from clinspan.document import Document, Entity
 from clinspan.errors import MissingExtra
+from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging.tagger import Tagger
 
 try:
@@ -96,7 +97,7 @@ def _span(doc: Doc, entity: Entity) -> Span:
 
 Language.factory(
     "clinspan",
-    default_config={"llm": "auto", "labels": "problem-treatment-test", "options": {}},
+    default_config={"llm": "auto", "labels": DEFAULT_LABELS, "options": {}},
     assigns=["doc.ents", "doc.spans"],
     func=make,
 )

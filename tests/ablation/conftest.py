@@ -54,7 +54,7 @@ def write_plan(folder):
     """A function that writes a plan for the folder's corpus and gives its path."""
 
     def write(rest: str, *, unit: str = "sentence"):
-        head = f'title = "A plan"\nseed = 3\n[corpus]\ngold = "gold.jsonl"\nunit = "{unit}"\n'
+        head = f'title = "A plan"\nseed = 3\n[corpus]\nlabels = "disease"\ngold = "gold.jsonl"\nunit = "{unit}"\n'
         path = folder / "plan.toml"
         path.write_text(f'{head}[pool]\nexamples = "pool.jsonl"\n{rest}', encoding="utf-8")
         return path

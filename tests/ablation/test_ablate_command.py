@@ -151,6 +151,7 @@ def test_another_corpus_in_the_same_folder_is_refused_but_by_force(server, clins
 
 def test_force_leaves_a_run_that_is_no_ablation_alone(server, clinspan, write_plan, folder):
     options = ["--llm", "openai:m", "--base-url", server.url, "--dictionary", "none", "--run", "run"]
+    options += ["--labels", "disease"]
     assert clinspan("tag", "gold.jsonl", "-o", "out.jsonl", *options).returncode == 0
     refused = clinspan("ablate", write_plan(SERVED.format(url=server.url)), "-o", "run", "--force")
     assert refused.returncode == 2

@@ -45,7 +45,7 @@ def note(tmp_path: Path) -> Path:
 
 def test_a_note_gives_verified_entities_and_a_report(tmp_path: Path, note: Path) -> None:
     out, report = tmp_path / "out.jsonl", tmp_path / "report.html"
-    done = tag([note], out, "--report", report)
+    done = tag([note], out, "--report", report, "--labels", "disease")
     assert done.returncode == 0, done.stderr
     (line,) = lines(out)
     found = [(e["text"], NOTE[e["start"] : e["end"]]) for e in line["entities"]]
@@ -68,12 +68,22 @@ def test_a_corpus_is_recognised_and_its_texts_are_tagged(tmp_path: Path) -> None
 
 def test_the_embedded_model_reads_a_note(tmp_path: Path, note: Path, smollm2: Path) -> None:
     out = tmp_path / "out.jsonl"
-    done = run("tag", note, "-o", out)
+    done = run("tag", note, "-o", out, "--labels", "disease")
     assert done.returncode == 0, done.stderr
     assert "smollm2" in done.stderr.lower()
     (line,) = lines(out)
     assert "breast cancer" in [e["text"] for e in line["entities"]]
     assert all(e["score"] is None or 0 <= e["score"] <= 1 for e in line["entities"])
+
+
+def test_a_note_of_drugs_and_allergies_needs_no_option(tmp_path: Path) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("Patient takes lisinopril, aspirin and atorvastatin. Allergies: penicillin (hives).\n")
+    done = run("tag", note)
+    assert done.returncode == 0, done.stderr
+    found = [line.split()[:2] for line in done.stdout.splitlines()[1:]]
+    drugs = ["lisinopril", "aspirin", "atorvastatin", "penicillin"]
+    assert found == [*(["treatment", drug] for drug in drugs), ["problem", "hives"]]
 
 
 def test_jsonl_keeps_its_metadata_and_a_bad_line_is_named(tmp_path: Path) -> None:
@@ -212,8 +222,9 @@ def test_a_labels_file_with_an_unknown_key_offers_the_nearest(tmp_path: Path, no
 
 def test_a_model_that_was_not_pulled_names_the_command(tmp_path: Path, note: Path) -> None:
     environment = {**os.environ, "CLINSPAN_CACHE": str(tmp_path / "empty")}
+    options = ["-o", str(tmp_path / "o"), "--dictionary", "none", "--labels", "disease"]
     done = subprocess.run(
-        [sys.executable, "-m", "clinspan", "tag", str(note), "-o", str(tmp_path / "o"), "--dictionary", "none"],
+        [sys.executable, "-m", "clinspan", "tag", str(note), *options],
         env=environment,
         capture_output=True,
         text=True,

@@ -19,7 +19,7 @@ GOLD = [
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "clinspan", "tag", *map(str, arguments)]
+    command = [sys.executable, "-m", "clinspan", "tag", "--labels", "disease", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 

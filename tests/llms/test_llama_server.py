@@ -53,7 +53,18 @@ def test_the_command_reads_notes_through_the_server(llama_server, tmp_path):
     text = "Two brothers had breast cancer.\n\nNo gout was seen in the sister.\n"
     (tmp_path / "note.txt").write_text(text)
     out = tmp_path / "out.jsonl"
-    command = ["tag", tmp_path / "note.txt", "-o", out, "--llm", "openai:smollm2", "--base-url", f"{llama_server}/v1"]
+    command = [
+        "tag",
+        tmp_path / "note.txt",
+        "-o",
+        out,
+        "--labels",
+        "disease",
+        "--llm",
+        "openai:smollm2",
+        "--base-url",
+        f"{llama_server}/v1",
+    ]
     command += ["--grammar", "llamacpp", "--facts", "none", "--dictionary", "none", "--concurrency", "2"]
     # A slot of the server has 1,024 tokens: no room for eight examples from the notes.
     command += ["--select", "fixed", "--attributes", "rules"]

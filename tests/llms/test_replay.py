@@ -21,7 +21,8 @@ NOTES = "\n\n".join(f"Brother {n} had ataxia. No gout was seen." for n in range(
 
 def tag(tmp_path, name, *options):
     out = tmp_path / f"{name}.jsonl"
-    arguments = ["tag", str(tmp_path / "note.txt"), "-o", str(out), "--dictionary", "none", "-q", *map(str, options)]
+    arguments = ["tag", str(tmp_path / "note.txt"), "-o", str(out), "--labels", "disease", "--dictionary", "none", "-q"]
+    arguments += map(str, options)
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return out.read_text()

@@ -84,7 +84,21 @@ def test_only_the_server_is_contacted_whatever_the_environment_says(tmp_path, no
     out, report = tmp_path / "out.jsonl", tmp_path / "report.html"
     done = watched(
         str(server.port),
-        *("tag", note, "-o", out, "--report", report, "--llm", "openai:tiny", "--base-url", server.url, "-v"),
+        *(
+            "tag",
+            note,
+            "-o",
+            out,
+            "--report",
+            report,
+            "--labels",
+            "disease",
+            "--llm",
+            "openai:tiny",
+            "--base-url",
+            server.url,
+            "-v",
+        ),
         **dict.fromkeys(names, proxy),
         OPENAI_API_KEY=key,
         OPENAI_LOG="debug",
@@ -100,7 +114,7 @@ def test_only_the_server_is_contacted_whatever_the_environment_says(tmp_path, no
 @pytest.mark.model
 def test_the_embedded_model_contacts_nobody(tmp_path, note, smollm2):
     out = tmp_path / "out.jsonl"
-    done = watched("", "tag", note, "-o", out, "--threads", 1)
+    done = watched("", "tag", note, "-o", out, "--labels", "disease", "--threads", 1)
     assert done.returncode == 0, done.stderr
     assert lines(out)[0]["entities"]
 
@@ -126,7 +140,7 @@ def test_faults_are_named_and_the_exit_status_says_so(tmp_path, server):
     out = tmp_path / "out.jsonl"
     done = watched(
         str(server.port),
-        *("tag", *(tmp_path / f"{n}.txt" for n in range(3)), "-o", out, "--dictionary", "none"),
+        *("tag", *(tmp_path / f"{n}.txt" for n in range(3)), "-o", out, "--labels", "disease", "--dictionary", "none"),
         *("--llm", "openai:tiny", "--base-url", server.url, "--concurrency", 2, "--timeout", 60, "--context", 4096),
     )
     assert done.returncode == 3, done.stderr

@@ -42,6 +42,7 @@ def answered(ledger) -> set[str]:
 def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path, server, notes, clinspan):
     server.delay = 0.004
     options = ["--llm", "openai:m", "--base-url", server.url, "--dictionary", "none", "--no-cache"]
+    options += ["--labels", "disease"]
     assert clinspan("tag", notes, "-o", "undisturbed.jsonl", *options).returncode == 0
     server.asked.clear()
 

@@ -37,7 +37,7 @@ def call(tmp_path, monkeypatch, server):
 @pytest.fixture
 def tag(call, server):
     def run(*more, out="out.jsonl", inputs="notes.jsonl"):
-        llm = ["--llm", "openai:m", "--base-url", server.url, "--dictionary", "none"]
+        llm = ["--llm", "openai:m", "--base-url", server.url, "--dictionary", "none", "--labels", "disease"]
         return call("tag", inputs, "-o", out, *llm, *more)
 
     return run
@@ -166,7 +166,7 @@ def test_a_run_can_be_moved_and_retried_from_elsewhere(tmp_path, tag, call, serv
 def test_a_run_from_standard_input_is_retried_with_the_same_input(tmp_path, call, server):
     notes = (tmp_path / "notes.jsonl").read_text()
     server.fails = lambda text: text == NOTES["n0"]
-    llm = ["--llm", "openai:m", "--base-url", server.url, "--dictionary", "none"]
+    llm = ["--llm", "openai:m", "--base-url", server.url, "--dictionary", "none", "--labels", "disease"]
     assert call("tag", "-", "-o", "out.jsonl", "--run", "run", *llm, inputs=notes).exit_code == 3
     server.fails = lambda text: False
     assert call("runs", "retry", "run", inputs=notes).exit_code == 0
@@ -291,6 +291,7 @@ def test_ctrl_c_ends_a_run_that_the_same_command_goes_on_with(tmp_path, tag, ser
         "".join(json.dumps({"id": str(n), "text": f"Case {n} with ataxia."}) + "\n" for n in range(120))
     )
     options = ["--llm", "openai:m", "--base-url", server.url, "--dictionary", "none", "--run", "run", "--no-cache"]
+    options += ["--labels", "disease"]
     with subprocess.Popen(
         [sys.executable, "-m", "clinspan", "tag", "notes.jsonl", "-o", "out.jsonl", *options],
         cwd=tmp_path,
@@ -321,7 +322,7 @@ def test_the_dictionary_alone_has_runs_too(tmp_path, call):
 @pytest.mark.model
 def test_the_embedded_model_has_runs_and_no_cache_unless_asked(tmp_path, call, smollm2):
     (tmp_path / "one.txt").write_text("Two brothers with ataxia had breast cancer.")
-    command = ["tag", "one.txt", "-o", "out.jsonl", "--run", "run"]
+    command = ["tag", "one.txt", "-o", "out.jsonl", "--labels", "disease", "--run", "run"]
     call(*command)
     first = (tmp_path / "out.jsonl").read_bytes()
     assert '"score": 0.' in first.decode()

@@ -11,6 +11,7 @@ from clinspan.corpora import catalogue
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.files import read_toml
 from clinspan.llms.spec import kinds
+from clinspan.settings import DEFAULT_LABELS
 
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
 
@@ -188,7 +189,7 @@ def _source(section: Section, key: str) -> Source:
 
 
 def _label_set(section: Section) -> str:
-    name = section.text("labels", "disease")
+    name = section.text("labels", DEFAULT_LABELS)
     return section.expanded("labels", name) if name.endswith(".toml") else name
 
 

@@ -18,6 +18,7 @@ from clinspan.details import related
 from clinspan.files import refuse_existing, whole_file
 from clinspan.labels import LabelSet
 from clinspan.llms.encoder import EncoderLLM
+from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging.given import reads
 from clinspan.tagging.open import AUTOMATIC, asserter
 
@@ -27,7 +28,7 @@ def assess(
     output: Annotated[Path, typer.Option("--output", "-o", help="The JSONL file to write.")],
     labels: Annotated[
         str, typer.Option(help="The label set that declares the attributes: a name or a labels.toml.")
-    ] = "problem-treatment-test",
+    ] = DEFAULT_LABELS,
     source: Annotated[
         str | None,
         typer.Option("--from", help=f"One of {', '.join(catalogue.FORMATS)}; told from the file when not given."),

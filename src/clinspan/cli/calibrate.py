@@ -18,6 +18,7 @@ from clinspan.corpora import catalogue, inputs
 from clinspan.evaluation.match import Rule, checksum
 from clinspan.evaluation.thresholds import Asked
 from clinspan.files import refuse_existing, whole_file
+from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging import open as parts
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.promise import Promise, make
@@ -32,7 +33,7 @@ Right = Literal["strict", "relaxed"]
 def calibrate(
     gold: Annotated[Path, typer.Argument(help="Annotated documents that are in no evaluation split.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The TOML file to write.")],
-    labels: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "disease",
+    labels: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = DEFAULT_LABELS,
     llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "auto",
     encoder: Annotated[Path | None, typer.Option(help="As for `clinspan tag`.")] = None,
     dictionary: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "open",

@@ -16,6 +16,7 @@ from clinspan.evaluation.match import checksum
 from clinspan.files import refuse_existing, whole_file
 from clinspan.fuse import FITS, Learned, described, learn
 from clinspan.fusion.fit import LEAST_DOCUMENTS
+from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging import open as parts
 from clinspan.tagging.tagger import Tagger
 
@@ -26,7 +27,7 @@ def fuse(
         typer.Argument(help=f"Annotated documents, {LEAST_DOCUMENTS} or more, on which no source was tuned."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write, for `clinspan tag --fused`.")],
-    labels: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "disease",
+    labels: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = DEFAULT_LABELS,
     llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "auto",
     encoder: Annotated[Path | None, typer.Option(help="As for `clinspan tag`.")] = None,
     dictionary: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "open",

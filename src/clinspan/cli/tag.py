@@ -21,7 +21,7 @@ from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.llms import spec
 from clinspan.runs.cluster import ClusterSettings
 from clinspan.runs.folder import Description, settings_of
-from clinspan.settings import SETTINGS, TAGGING_SETTINGS, Of, Setting
+from clinspan.settings import DEFAULT_LABELS, SETTINGS, TAGGING_SETTINGS, Of, Setting
 from clinspan.tagging import open as parts
 from clinspan.tagging.needs import missing_models
 from clinspan.tagging.recipe import TaggerRecipe
@@ -196,7 +196,7 @@ def _description(
 
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the results.")] = Path("demo-out"),
-    labels: Annotated[str, typer.Option(help="The label set to ask for.")] = "problem-treatment-test",
+    labels: Annotated[str, typer.Option(help="The label set to ask for.")] = DEFAULT_LABELS,
     llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Fetch a model that is missing without asking.")] = False,

@@ -21,6 +21,7 @@ from clinspan.fusion.model import FusedModel
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.llms.base import closing as closing_llm
+from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging import needs
 from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts
@@ -123,7 +124,7 @@ class Tagger(Told):
         cls,
         llm: LLM | str | None = parts.AUTOMATIC,
         *,
-        labels: LabelSet | str | Path | Iterable[str] = "disease",
+        labels: LabelSet | str | Path | Iterable[str] = DEFAULT_LABELS,
         format: Format | str = "tanl",
         dictionary: Dictionary | str | Path | None = "open",
         adapter: str | None = None,
