@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: notes demo test test-all test-rest test-random check docs format clean
+.PHONY: notes results demo test test-all test-rest test-random check docs format clean
 
 demo: $(VENV)/.embedded
 	$(BIN)/python -m clinspan demo -o demo-out --force
@@ -49,6 +49,10 @@ format: $(VENV)/.dev
 notes: $(VENV)/.dev
 	$(BIN)/python tools/notes.py check
 	$(BIN)/python tools/notes.py agree
+
+# docs/results.md, out of the figures in benchmarks/results.
+results: $(VENV)/.dev
+	$(BIN)/python tools/results.py page
 
 clean:
 	rm -rf $(VENV) demo-out site build dist .coverage*

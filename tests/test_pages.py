@@ -190,19 +190,3 @@ def test_what_is_not_run_says_why(page: Path) -> None:
 def test_a_how_to_begins_with_what_you_will_have_at_its_end(page: Path) -> None:
     first = page.read_text(encoding="utf-8").split("\n\n")[1]
     assert first.startswith("At the end of this page ")
-
-
-def test_the_table_on_top_of_the_results_repeats_figures_of_the_sections() -> None:
-    _, table, after = re.split(r"^(\| task \|.*?)\n\n", (DOCS / "results.md").read_text("utf-8"), flags=re.M | re.S)
-    figures = re.findall(r"(?<![\d.])\.\d{3}", table)
-    assert len(figures) > 20
-    assert set(figures) <= set(re.findall(r"(?<![\d.])\.\d{3}", after))
-
-
-def test_terms_of_the_pages_are_in_the_glossary() -> None:
-    glossary = (DOCS / "glossary.md").read_text(encoding="utf-8")
-    terms = {
-        term.strip() for found in re.findall(r"^\*\*(.+?)\.\*\*", glossary, flags=re.M) for term in found.split(",")
-    }
-    needed = "TANL DICE Pool Window strict relaxed Concept Assertion KATE DiRAG Adapter Encoder Calibration"
-    assert {term.casefold() for term in needed.split()} <= {term.casefold() for term in terms}
