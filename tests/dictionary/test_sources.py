@@ -1,4 +1,5 @@
 import json
+import lzma
 
 import pytest
 
@@ -182,6 +183,18 @@ def test_obo_terms_with_exact_synonyms(tmp_path):
     assert doid_types("DOID:150", frozenset({"DOID:150"})) == ("Mental or Behavioral Dysfunction",)
     other = Obo(file, scopes=("RELATED",), name="X")
     assert [term.text for term in list(other.entries())[1].terms] == ["gout", "toe trouble"]
+
+
+def test_a_compressed_obo_is_read_as_the_plain_one(tmp_path):
+    plain, packed = tmp_path / "doid.obo", tmp_path / "doid.obo.xz"
+    plain.write_text(OBO)
+    packed.write_bytes(lzma.compress(plain.read_bytes()))
+    assert list(Obo(packed).entries()) == list(Obo(plain).entries())
+    assert Obo(packed).infos() == Obo(plain).infos()
+    for damaged in (packed.read_bytes()[:-20], b"no xz"):
+        packed.write_bytes(damaged)
+        with pytest.raises(DictionaryError, match=r"doid\.obo\.xz: cannot be decompressed"):
+            list(Obo(packed).entries())
 
 
 @pytest.mark.parametrize(

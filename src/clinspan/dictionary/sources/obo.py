@@ -17,7 +17,7 @@ TypesOf = Callable[[str, frozenset[str]], tuple[str, ...] | None]
 
 
 class Obo(Small):
-    """An OBO file.
+    """An OBO file, as it is or compressed (`.obo.xz`).
 
     Args:
         name: the vocabulary's short name; the ontology's own where None.
@@ -52,12 +52,17 @@ class Obo(Small):
                 self._short(),
                 self._header.get("data-version", "not stated"),
                 self._licence or self._header.get("licence", "not stated"),
-                self._path.name,
+                self._path.name.removesuffix(".xz"),
             ),
         )
 
     def _short(self) -> str:
-        return self._name or self._header.get("ontology", self._path.stem).removesuffix(".obo").upper()
+        return (
+            self._name
+            or self._header.get("ontology", self._path.name.removesuffix(".xz").removesuffix(".obo"))
+            .removesuffix(".obo")
+            .upper()
+        )
 
     def entries(self) -> Iterator[Entry]:
         """The terms that are not obsolete."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import lzma
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,13 +112,13 @@ def _list(row: Mapping[str, Any], field: str, where: str) -> list[str]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number from 1, line without its end) of a UTF-8 file, a byte order mark dropped.
+    """(number from 1, line without its end) of a UTF-8 file, a byte order mark dropped; `.xz` files are decompressed.
 
     Raises:
-        DictionaryError: when it cannot be opened, or a line is not UTF-8.
+        DictionaryError: when it cannot be opened or decompressed, or a line is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
             for number, raw in enumerate(file, 1):
                 try:
                     line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -130,6 +131,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\r\n")
     except OSError as error:
         raise DictionaryError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (lzma.LZMAError, EOFError) as error:
+        raise DictionaryError(f"cannot be decompressed: {error}", where=str(path)) from error
 
 
 def read_columns(
