@@ -59,7 +59,7 @@ HELD = (
     "social-determinants",
 )
 """Our label sets that are developed on: drawn over the four writers and over clinical and other fields."""
-_LONGEST_TOLD, _LONGEST_PASSAGE = 64, 160
+_LONGEST_TOLD, _LONGEST_PASSAGE = 64, 192
 _CODES = ("X", "label", "L2", "T7", "class A")
 _IGNORED = -100
 
@@ -132,7 +132,8 @@ def told(wording: Wording, random: Random, shown: Sequence[str]) -> str:
     name, definition, guideline = (
         random.choice(one) for one in (wording.names, wording.definitions, wording.guidelines)
     )
-    way = random.random()
+    # A definition of a few words says too little without the name.
+    way = random.random() if len(definition.split()) > 5 else 0.0
     if way < 0.50:
         said = f"{name}: {definition}"
     elif way < 0.76:
@@ -174,9 +175,10 @@ class Rows:
 
     def _passage(self, group: Group, label: str) -> Passage:
         way = self._random.random()
-        if group.apart or way < 0.62:
+        # A label that was made for one passage is seldom found in another.
+        if way < (0.72 if group.apart else 0.62):
             return group.passages[self._random.choice(group.holding[label])]
-        if way < 0.90 and len(group.labels) > 1:
+        if not group.apart and way < 0.90 and len(group.labels) > 1:
             return group.passages[self._random.choice(group.holding[self._random.choice(group.labels)])]
         return self._random.choice(group.passages)
 

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -387,8 +387,9 @@ def everything(folder: Path, *, seed: int, held: Iterable[str]) -> list[Group]:
     """
     random, out = Random(seed), set(held)
     groups = own_sets(sorted(path.name for path in SETS.iterdir() if path.name not in out), 80.0)
-    singles = sorted(SINGLE.glob("*.txt"))
-    groups += [single(path, 60.0 / len(singles)) for path in singles]
+    alone = [single(path) for path in sorted(SINGLE.glob("*.txt"))]
+    labels = sum(len(group.wordings) for group in alone)
+    groups += [replace(group, weight=80.0 * len(group.wordings) / labels) for group in alone]
     groups.append(notes(random, 12.0))
     for name, files, weight, most in (
         ("maccrobat", ("maccrobat.jsonl",), 8.0, 3),
