@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -173,6 +174,16 @@ def test_the_bundle_is_valid_r4(tmp_path):
     assert fhirkit.validate(bundle()) == []
     # It does find what is wrong.
     assert fhirkit.validate({"resourceType": "Condition"}) != []
+
+
+def test_white_space_alone_has_no_place():
+    # A corpus may mark it, and FHIR allows no empty string.
+    blank = Document("x", "aspirin \u2028", (Entity(Span(0, 7), "drug", "aspirin"),))
+    spaces = (Entity(Span(7, 9), "disease", " \u2028"), Entity(Span(8, 9), "dose", "\u2028"))
+    note, made = resources(replace(blank, entities=(*blank.entities, *spaces)))
+    assert made.keys() == {"aspirin"}
+    assert "dosage" not in made["aspirin"]
+    assert "entities of white space alone" in json.dumps(note)
 
 
 def test_ids_are_the_same_each_time_and_differ_between_notes():

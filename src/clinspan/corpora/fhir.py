@@ -165,6 +165,8 @@ class _Note:
         kind = _KINDS.get(label)
         if kind is None:
             return self._withhold(f"label {entity.label!r}, which has no resource")
+        if not entity.text.strip():
+            return self._withhold("entities of white space alone")
         if entity.attribute("assertion") == "hypothetical":
             return self._withhold("hypothetical entities")
         if entity.attribute("review") is not None:
@@ -262,7 +264,7 @@ class _Note:
             "subject": self._patient,
             "derivedFrom": [{"reference": f"urn:uuid:{self._url}"}],
         }
-        said = [(_plain(one.label), _string(" ".join(one.text.split()))) for one in details]
+        said = [(_plain(one.label), _string(" ".join(one.text.split()))) for one in details if one.text.strip()]
         if said:
             dosage: Resource = {"text": " ".join(text for _, text in said)}
             by_label = {name: [text for label, text in said if label == name] for name in _DETAILS}

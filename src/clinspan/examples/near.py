@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from random import Random
 from typing import Protocol
 
@@ -64,6 +64,7 @@ class Leakage:
         self._document = document
         self._copies = copies
         self._text = text
+        self._last: tuple[str, tuple[str, ...]] = ("", ())
 
     def of(self, example: PoolExample, window: str) -> Leak | None:
         """Why `example` may not be shown with `window`, a part of the document; None when it may."""
@@ -71,10 +72,10 @@ class Leakage:
             return Leak.SAME_DOCUMENT
         if example.document in self._copies:
             return Leak.COPY
-        words = _words(example.text)
+        words = _words_of_pool(example.text)
         if not words or _joined(words) in self._joined:
             return Leak.SAME_TEXT
-        asked = _words(window)
+        asked = self._asked(window)
         if len(asked) >= _TELLING and _joined(asked) in _joined(words):
             return Leak.HOLDS_TEXT
         if len(words) >= _LONG:
@@ -82,6 +83,14 @@ class Leakage:
             if sum(run in self._own_runs for run in runs) >= _COPIED * len(runs):
                 return Leak.NEAR_COPY
         return None
+
+    def _asked(self, window: str) -> tuple[str, ...]:
+        """The window's words; those of the window that was asked about last are at hand."""
+        held, words = self._last
+        if held != window:
+            words = _words(window)
+            self._last = window, words
+        return words
 
     @cached_property
     def _joined(self) -> str:
@@ -92,16 +101,20 @@ class Leakage:
         return frozenset(_runs(self._joined.split()))
 
 
-def _words(text: str) -> list[str]:
+def _words(text: str) -> tuple[str, ...]:
     words = (span.of(text).casefold() for span in tokens(text))
-    return [word for word in words if any(c.isalnum() for c in word)]
+    return tuple(word for word in words if any(c.isalnum() for c in word))
 
 
-def _joined(words: list[str]) -> str:
+# The examples that one text resembles are compared with the next one too, as a rule. Notes do not get in here.
+_words_of_pool = lru_cache(maxsize=1 << 12)(_words)
+
+
+def _joined(words: Sequence[str]) -> str:
     return f" {' '.join(words)} "
 
 
-def _runs(words: list[str]) -> list[tuple[str, ...]]:
+def _runs(words: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)]
 
 

@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -28,6 +29,9 @@ _EXAMPLES = (
     "select id, start, examples.text, entities from examples join documents on documents.number = examples.document"
 )
 
+_HELD = 4096
+"""Examples that are held in memory, some kilobytes each."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolMention:
@@ -50,6 +54,8 @@ class Pool:
         generation = folder / manifest["folder"]
         # Everything is opened here: the files may be replaced while the pool is in use, and stay readable once open.
         self._store = store.Store(generation / store.STORE)
+        # A choice looks at each of its examples several times, and the next one at many of the same.
+        self._read = lru_cache(_HELD)(partial(_read, self._store))
         self._retrievers: dict[str, Retriever] = {
             LEXICAL: LexicalRetriever(generation, len(self), lambda index: self[index].text)
         }
@@ -93,10 +99,10 @@ class Pool:
         Raises:
             IndexError: when there is none.
         """
-        row = self._store.row(f"{_EXAMPLES} where examples.number = ?", index)
-        if row is None:
+        found = self._read(index)
+        if found is None:
             raise IndexError(f"the pool has {len(self)} examples, none with the index {index}")
-        return _example(row)
+        return found
 
     def __iter__(self) -> Iterator[PoolExample]:
         return map(_example, self._store.each(f"{_EXAMPLES} order by examples.number"))
@@ -203,6 +209,11 @@ class Pool:
     def close(self) -> None:
         """Closes its files."""
         self._store.close()
+
+
+def _read(opened: store.Store, index: int) -> PoolExample | None:
+    row = opened.row(f"{_EXAMPLES} where examples.number = ?", index)
+    return _example(row) if row is not None else None
 
 
 def _example(row: tuple[Any, ...]) -> PoolExample:
