@@ -57,12 +57,8 @@ class Obo(Small):
         )
 
     def _short(self) -> str:
-        return (
-            self._name
-            or self._header.get("ontology", self._path.name.removesuffix(".xz").removesuffix(".obo"))
-            .removesuffix(".obo")
-            .upper()
-        )
+        file = self._path.name.removesuffix(".xz").removesuffix(".obo")
+        return self._name or self._header.get("ontology", file).removesuffix(".obo").upper()
 
     def entries(self) -> Iterator[Entry]:
         """The terms that are not obsolete."""
