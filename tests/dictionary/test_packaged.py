@@ -26,8 +26,8 @@ def test_the_packages_carry_the_vocabularies_they_are_installed_for():
     sources = packaged()
     entries = {source.infos()[0].name: {entry.id: entry for entry in source.entries()} for source in sources}
     assert {name: len(found) > 4_000 for name, found in entries.items()} == dict.fromkeys(
-        ("MONDO", "MeSH", "HPO", "ICD10CM", "DRUGS"), True
-    )
+        ("MONDO", "MeSH", "HPO", "ICD10CM", "DRUGS", "HGNC"), True
+    ) | dict.fromkeys(("CARE", "ICD10PCS"), False)
     assert entries["MONDO"]["MONDO:0005148"].terms[0].text == "type 2 diabetes mellitus"
     assert entries["MONDO"]["MONDO:0005148"].definitions
     assert entries["MeSH"]["MESH:D003924"].terms[0].text == "Diabetes Mellitus, Type 2"
@@ -36,6 +36,11 @@ def test_the_packages_carry_the_vocabularies_they_are_installed_for():
     assert "HP:0000006" not in entries["HPO"]  # autosomal dominant inheritance is no phenotype
     assert entries["ICD10CM"]["ICD10CM:E11.9"].types == ("Disease or Syndrome",)
     assert entries["DRUGS"]["MESH:D001241"].terms[0].text.casefold() == "aspirin"
+    assert entries["HGNC"]["HGNC:1100"].terms[0].text == "BRCA1"
+    assert entries["CARE"]["MESH:D004562"].types == ("Diagnostic Procedure",)
+    assert entries["CARE"]["CARE:potassium"].equivalents == ("MESH:D011188",)
+    assert entries["ICD10PCS"]["ICD10PCS:0DTJ"].terms[1].text == "Appendectomy"
+    assert entries["ICD10PCS"]["ICD10PCS:0FJ44ZZ"].types == ("Diagnostic Procedure",)
     for source in sources:
         (info,) = source.infos()
         assert info.licence != "not stated"
@@ -47,6 +52,7 @@ def test_the_packages_carry_the_vocabularies_they_are_installed_for():
     [
         (mondo_types("MONDO:1", {"MONDO:0045024"}), ("Neoplastic Process",)),
         (mondo_types("MONDO:0000001", {}), None),
+        (mondo_types("MONDO:1011424", {"MONDO:0005583"}), None),
         (hpo_types("HP:1", frozenset({"HP:0000118", "HP:0012531"})), ("Sign or Symptom",)),
         (hpo_types("HP:1", frozenset()), None),
         (mesh_types(["C04.1", "C16.131.2"]), ("Neoplastic Process", "Congenital Abnormality")),

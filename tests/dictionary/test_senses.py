@@ -61,12 +61,12 @@ def test_nine_of_ten_short_forms_are_right_and_none_is_wrong_with_a_high_score(o
     ("marked", "label", "meant"),
     [
         ("Substernal [[CP]] since noon.", "problem", "chest pain"),
-        ("Anti-[[SSA]] positive.", "test", "-"),
+        ("Anti-[[SSA]] positive.", "test", "anti-SSA antibody"),
         ("Vitals: HR 80, [[RA]] sat 95%.", "problem", "-"),
-        ("Mg 2.0, [[CA]] 9.2.", "test", "-"),
+        ("Mg 2.0, [[CA]] 9.2.", "test", "calcium"),
         ("A [[fall]] in eGFR since May.", "problem", "-"),
         ("Smokes 1 [[ppd]].", "treatment", "-"),
-        ("Chest tube ([[CT]]) placed. The CT was removed.", "treatment", "-"),
+        ("Chest tube ([[CT]]) placed. The CT was removed.", "treatment", "chest tube"),
     ],
 )
 def test_what_notes_taught(open_dictionary, marked: str, label: str, meant: str) -> None:

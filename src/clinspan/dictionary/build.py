@@ -15,7 +15,7 @@ import marisa_trie
 
 from clinspan.dictionary import layout
 from clinspan.dictionary.layout import Entry, Source, SourceInfo, Term, code_of
-from clinspan.dictionary.normalise import is_acronym, name_forms
+from clinspan.dictionary.normalise import name_forms
 from clinspan.dictionary.sources.packaged import packaged
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
@@ -63,8 +63,6 @@ class _Tables:
         self._preferred, self._types, self._definition_firsts = array("I"), array("I"), array("I", [0])
         self.sources: dict[str, int] = {}
         self.typesets: dict[tuple[str, ...], int] = {}
-        self.acronyms = bytearray()
-        """For each name, whether it must keep its case."""
         self.crosswalks: dict[str, int] = {}
 
     def __enter__(self) -> "_Tables":
@@ -113,7 +111,6 @@ class _Tables:
         self._name_concepts.append(self.concepts)
         self._name_sources.append(source)
         self._name_flags.append(layout.PREFERRED if term.preferred else 0)
-        self.acronyms.append(is_acronym(term.text))
 
     def finish(self) -> None:
         for name, numbers in (
@@ -203,7 +200,7 @@ def _write(sources: Sequence[Source], folder: Path, progress: BuildProgress) -> 
         if not tables.names:
             raise DictionaryError("there is no name in the sources")
         tables.finish()
-        keys = _index_keys(spool, folder, tables.acronyms, progress)
+        keys = _index_keys(spool, folder, progress)
     (folder / "spool").unlink()
     return {
         "format": layout.FORMAT,
@@ -257,12 +254,12 @@ def _merge(entries: Sequence[Entry]) -> Entry:
     )
 
 
-def _index_keys(spool: TextIO, folder: Path, acronyms: bytearray, progress: BuildProgress) -> int:
+def _index_keys(spool: TextIO, folder: Path, progress: BuildProgress) -> int:
     """Writes the index of the lines `form<TAB>name number` in `spool` into `folder`; returns how many keys it has."""
     words: set[str] = set()
     keys = marisa_trie.Trie(_keys(spool, words, progress))
     keys.save(str(folder / layout.KEYS))
-    _write_postings(spool, folder, keys, acronyms, progress)
+    _write_postings(spool, folder, keys, progress)
     total = len(keys)
     del keys
     marisa_trie.Trie(words).save(str(folder / layout.TOKENS))
@@ -286,24 +283,18 @@ def _keys(spool: TextIO, words: set[str], progress: BuildProgress) -> Iterator[s
         yield key
 
 
-def _write_postings(
-    spool: TextIO, folder: Path, keys: marisa_trie.Trie, acronyms: bytearray, progress: BuildProgress
-) -> None:
+def _write_postings(spool: TextIO, folder: Path, keys: marisa_trie.Trie, progress: BuildProgress) -> None:
     # A counting sort of the names by key, in two passes over the file, since the pairs are many.
     counts = array("I", bytes(4 * (len(keys) + 1)))
-    flags = bytearray([layout.CASED]) * len(keys)
     numbers = array("I")
-    for done, (key, number) in enumerate(_lines(spool)):
+    for done, (key, _) in enumerate(_lines(spool)):
         place = keys[key]
         numbers.append(place)
         counts[place + 1] += 1
-        if not acronyms[number]:
-            flags[place] = 0
         if not done % _STEP:
             progress("postings", done)
     starts = array("I", accumulate(counts))
     (folder / layout.POSTING_STARTS).write_bytes(starts)
-    (folder / layout.KEY_FLAGS).write_bytes(flags)
     postings = array("I", bytes(4 * len(numbers)))
     for place, (_, number) in zip(numbers, _lines(spool), strict=True):
         postings[starts[place]] = number

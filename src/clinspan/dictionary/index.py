@@ -115,7 +115,6 @@ class Index:
         self.deletions = _trie(folder / layout.DELETIONS)
         self.posting_starts = Numbers(folder / layout.POSTING_STARTS)
         self.postings = Numbers(folder / layout.POSTINGS)
-        self.key_flags = Bytes(folder / layout.KEY_FLAGS)
         self.name_concepts = Numbers(folder / layout.NAME_CONCEPTS)
         self.name_sources = Bytes(folder / layout.NAME_SOURCES)
         self.name_flags = Bytes(folder / layout.NAME_FLAGS)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the files, the normal forms or the packaged vocabularies' reading change."""
 MANIFEST_KEYS = frozenset(
     {"folder", "format", "byteorder", "built", "concepts", "names", "definitions", "keys"}
@@ -26,9 +26,6 @@ SEPARATOR = "\x1f"
 POSTING_STARTS = "posting_starts.u32"
 """For key k, its names are POSTINGS[starts[k]:starts[k + 1]]."""
 POSTINGS = "postings.u32"
-KEY_FLAGS = "key_flags.u8"
-CASED = 1
-"""Set in KEY_FLAGS when every name of the key is an acronym, which must keep its case."""
 NAMES = "names.utf8"
 NAME_STARTS = "name_starts.u64"
 NAME_CONCEPTS = "name_concepts.u32"

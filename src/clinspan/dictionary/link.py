@@ -1,12 +1,13 @@
 """Linking: the concepts that an entity may stand for, best first; none where the dictionary does not know it."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from clinspan.dictionary.match import WEIGHT, Sense, TermMatch
 from clinspan.dictionary.normalise import is_acronym
 from clinspan.dictionary.probability import How, LinkReason, probability, reason_of
-from clinspan.dictionary.rewordings import parts, rewordings
+from clinspan.dictionary.rewordings import gene_names, parts, rewordings
 from clinspan.dictionary.senses import KINDS, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
@@ -14,6 +15,15 @@ from clinspan.document import Concept, Document, Span
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.labels import LabelSet
 
+_GENE = "Gene or Genome"
+_GENE_SOURCES = frozenset({"HGNC"})
+"""Vocabularies of names so short and so many (CAT, MET, REST, SHH) that they are read where a label asks for genes."""
+_CARE = frozenset(
+    {"Laboratory Procedure", "Diagnostic Procedure", "Therapeutic or Preventive Procedure", "Medical Device"}
+)
+_CARE_SOURCES = frozenset({"CARE", "ICD10PCS"})
+"""Vocabularies of what is done for patients: words so common (port, film, exam) name entities, but find none."""
+_DETERMINER = re.compile(r"(?:an?|the|his|her|my|your|their|our|this|any|some)\s+", re.IGNORECASE)
 _AMBIGUOUS = 0.1
 """Senses whose scores are nearer than this are equally likely; a label's sense then wins over one without label."""
 
@@ -33,6 +43,19 @@ class LabelTypes:
     def labels(self) -> tuple[str, ...]:
         """The labels that name any type."""
         return tuple(dict.fromkeys(self._labels.values()))
+
+    def seen(self, dictionary: Dictionary) -> Dictionary:
+        """A dictionary as these labels look for entities in it: without genes, unless a label names their type."""
+        return dictionary.without(self._unasked | _CARE_SOURCES)
+
+    def named(self, dictionary: Dictionary, label: str) -> Dictionary:
+        """A dictionary as names of a label's entities are looked up in it."""
+        cares = not _CARE.isdisjoint(self.types_of(label))
+        return dictionary.without(self._unasked) if cares else self.seen(dictionary)
+
+    @property
+    def _unasked(self) -> frozenset[str]:
+        return frozenset() if _GENE in self._labels else _GENE_SOURCES
 
     def types_of(self, label: str) -> tuple[str, ...]:
         """The semantic types of a label; none where the set lacks it."""
@@ -130,8 +153,9 @@ class Linker:
     """
 
     def __init__(self, dictionary: Dictionary, labels: LabelSet, settings: LinkSettings | None = None):
-        self._dictionary = dictionary
         self._types = LabelTypes(labels)
+        self._dictionary = self._types.seen(dictionary)
+        self._named = {label.name: self._types.named(dictionary, label.name) for label in labels.labels}
         self._settings = settings or LinkSettings()
         known = {name.casefold(): name for name in dictionary.info.crosswalks}
         known |= {source.name.casefold(): source.name for source in dictionary.info.sources}
@@ -172,23 +196,30 @@ class Linker:
 
     def reading(self, written: Written, place: Span, label: str, senses: Sequence[Sense] | None) -> Reading:
         """How what stands at `place` is read: the senses that may be meant, those of the label first."""
+        place = _bare(written.text, place)
         said = place.of(written.text)
+        names = self._names(label)
         long = written.long_form(said)
         if long is not None:
-            known = self._dictionary.find(long, fuzzy=False)
+            known = names.find(long, fuzzy=False)
             return self._read(known, long, label, How.DEFINED) if known else self._reworded(long, label, How.DEFINED)
         chosen = short_forms().choose(written.text, place, self._types.types_of(label))
         if chosen is not None:
             kind = KINDS.get(chosen.meaning.kind, frozenset())
-            meant = self._dictionary.find(chosen.meaning.name, fuzzy=False) if kind else ()
+            meant = names.find(chosen.meaning.name, fuzzy=False) if kind else ()
             fit = [sense for sense in meant if not sense.types or not kind.isdisjoint(sense.types)]
             return self._read(fit, chosen.meaning.name, label, How.LISTED, chosen.share)
-        found = senses or self._dictionary.find(said)
+        if _GENE in self._types.types_of(label):
+            return self._gene(said, label)
+        found = names.find(said) if senses is None or names is not self._dictionary else senses
         if is_acronym(said):
             # A short form says too little to go against the label.
             fit = [sense for sense in found if self._types.label_of(sense) in (None, label)]
             return self._read(fit, said, label, How.UNDEFINED)
         return self._read(found, said, label, How.NAMED) if found else self._reworded(said, label, How.NAMED)
+
+    def _names(self, label: str) -> Dictionary:
+        return self._named.get(label, self._dictionary)
 
     def _reworded(self, name: str, label: str, how: How) -> Reading:
         """What the dictionary has in other words or as several names; of the label alone, since these are guesses."""
@@ -201,8 +232,18 @@ class Linker:
                 return replace(self._read(senses, other, label, how), told=LinkReason.REWORDED)
         return Reading((), how)
 
+    def _gene(self, said: str, label: str) -> Reading:
+        """A gene by its symbol or name, of the label alone: a drug or a disease of these letters is none."""
+        for name in gene_names(said):
+            match = self._names(label).match(name, fuzzy=False)
+            senses = self._types.senses(match.senses, label) if match else ()
+            if senses:
+                read = self._read(senses, name, label, How.NAMED)
+                return read if name == said else replace(read, told=LinkReason.REWORDED)
+        return Reading((), How.NAMED)
+
     def _of_label(self, name: str, label: str) -> tuple[Sense, ...]:
-        match = self._dictionary.match(name, fuzzy=False, reorder=False)
+        match = self._names(label).match(name, fuzzy=False, reorder=False)
         return self._types.senses(match.senses, label) if match else ()
 
     def _read(self, senses: Iterable[Sense], words: str, label: str, how: How, share: float = 1.0) -> Reading:
@@ -247,6 +288,12 @@ class Linker:
                         given.add(one.id)
                         same = tuple(id for id in ids if id != one.id)
                         yield replace(one, score=concept.score, reason=concept.reason, equivalents=same)
+
+
+def _bare(text: str, place: Span) -> Span:
+    """A place without the article or possessive that it begins with: no name of a vocabulary has one."""
+    found = _DETERMINER.match(text, place.start, place.end)
+    return Span(found.end(), place.end) if found and found.end() < place.end else place
 
 
 def _closeness(sense: Sense, words: str) -> float:

@@ -10,7 +10,7 @@ from rapidfuzz.distance import OSA
 
 from clinspan.dictionary import layout
 from clinspan.dictionary.index import Index
-from clinspan.dictionary.normalise import visible
+from clinspan.dictionary.normalise import is_acronym, visible
 from clinspan.document import Span
 
 
@@ -71,12 +71,11 @@ def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.
 
     A term that must keep its case ("ALL") is no sense of words in another case ("all"); a letter s may follow it.
     """
-    cased = bool(index.key_flags[key] & layout.CASED)
     bare = _bare(surface)
     best: dict[int, tuple[float, int, int, TermMatch]] = {}
     for number in index.having(key):
         name = index.names[number]
-        if cased and _bare(name) not in (bare, bare.removesuffix("s")):
+        if is_acronym(name) and _bare(name) not in (bare, bare.removesuffix("s")):
             continue
         agreed = TermMatch.EXACT if kind is TermMatch.NORMALISED and name == surface else kind
         score = WEIGHT[agreed] * (1.0 if index.name_flags[number] & layout.PREFERRED else _SYNONYM)

@@ -67,6 +67,31 @@ def rewordings(name: str) -> Iterator[str]:
         yield " ".join([*words[: at - 1], words[at - 1] + words[at], *words[at + 1 :]])
 
 
+_AROUND_GENE = re.compile(
+    r"(?:(?:human|wild[- ]type|mutant|mutated|recombinant|endogenous|soluble|serum|plasma)\s+)*(?P<name>.+?)"
+    r"(?:\s+(?:genes?|proteins?|m?RNA|cDNA|alleles?|locus|promoter|mutations?|polymorphisms?|transcripts?|proto-oncogene"
+    r"|oncogene|tumou?r suppressor))*",
+    re.IGNORECASE,
+)
+
+
+def gene_names(name: str) -> Iterator[str]:
+    """Names under which HGNC may have a gene, the likeliest first.
+
+    Words around it are left out; a symbol stands in capitals there, also that of another species; of a family whose
+    name has no number, HGNC counts the first; "alpha-synuclein" is "synuclein alpha".
+    """
+    found = _AROUND_GENE.fullmatch(" ".join(name.split()))
+    bare = found["name"] if found else name
+    for said in dict.fromkeys((bare, bare.upper() if " " not in bare else bare)):
+        yield said
+        yield said.replace("-", "")
+    yield f"{bare} 1"
+    words = re.split(r"[\s-]", bare)
+    if len(words) == 2:
+        yield " ".join(reversed(words))
+
+
 def parts(name: str, is_name: IsName) -> tuple[str, ...]:
     """The names in a composite one, each written out; empty where it is none.
 

@@ -6,7 +6,7 @@ dictionary does not have is tried with its likely spellings, and "x of y" as "y 
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, permutations
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -41,8 +41,10 @@ class _Hit:
 class Dictionary:
     """A read-only dictionary; pickles as its path, and is mapped into each process. It keeps what it looked up."""
 
-    def __init__(self, index: Index):
+    def __init__(self, index: Index, hidden: frozenset[str] = frozenset()):
         self._index = index
+        self._hidden = hidden
+        self._without: dict[frozenset[str], Dictionary] = {hidden: self}
         self._speller = Speller(index)
         self._senses: dict[tuple[int, str, TermMatch], tuple[Sense, ...]] = {}
         self._first: dict[str, bool] = {}
@@ -66,7 +68,17 @@ class Dictionary:
             return cls(Index(path))  # a build replaced it between the manifest and the files
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (Dictionary.open, (self.path,))
+        return (_reopened, (self.path, self._hidden))
+
+    def without(self, sources: Iterable[str]) -> "Dictionary":
+        """The same dictionary as if it lacked the vocabularies `sources`, by their short names.
+
+        Asked again, it gives the same object, so that what was found in a text is kept.
+        """
+        hidden = frozenset(sources).intersection(self._index.source_names)
+        if hidden not in self._without:
+            self._without[hidden] = Dictionary(self._index, hidden)
+        return self._without[hidden]
 
     @property
     def path(self) -> Path:
@@ -75,8 +87,10 @@ class Dictionary:
 
     @property
     def info(self) -> Info:
-        """Counts, sources, licences and age."""
-        return self._index.info
+        """Counts, sources, licences and age; the counts are those of all that is in its folder."""
+        info = self._index.info
+        shown = tuple(source for source in info.sources if source.name not in self._hidden)
+        return replace(info, sources=shown) if self._hidden else info
 
     @property
     def type_definitions(self) -> Mapping[str, str]:
@@ -189,7 +203,7 @@ class Dictionary:
             for other in index.having(key) if key is not None else ():
                 there = index.name_concepts[other]
                 source = own if there == concept else index.name_sources[other]
-                if source != own:
+                if source != own and index.source_names[source] not in self._hidden:
                     strong = (name == shown) + bool(index.name_flags[other] & layout.PREFERRED)
                     before = votes.setdefault(source, {}).get(there, (0, 0))
                     votes[source][there] = (max(before[0], strong), before[1] + 1)
@@ -255,7 +269,8 @@ class Dictionary:
         if senses is None:
             if len(self._senses) >= _CACHE_SIZE:
                 self._senses.clear()
-            senses = self._senses[wanted] = senses_of(self._index, key, surface, kind)
+            found = senses_of(self._index, key, surface, kind)
+            senses = self._senses[wanted] = tuple(sense for sense in found if sense.source not in self._hidden)
         return senses
 
     def _as_it_stands(self, forms: Sequence[str]) -> Iterator[_Hit]:
@@ -310,6 +325,10 @@ class Dictionary:
         for start, end, key in self._walk(changed, range(at - first + 1)):
             if end > at - first and (end - start > 1 or len(other) >= _ALONE_FROM):
                 yield _Hit(first + start, first + end, key, TermMatch.FUZZY)
+
+
+def _reopened(path: Path, hidden: frozenset[str]) -> Dictionary:
+    return Dictionary.open(path).without(hidden)
 
 
 def _vocabulary(identifier: str) -> str:

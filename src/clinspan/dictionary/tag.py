@@ -216,9 +216,9 @@ class Tagger:
         extend: bool = True,
         links: LinkSettings | None = None,
     ):
-        self._dictionary = dictionary
-        self._labels = labels
         self._types = LabelTypes(labels)
+        self._dictionary = self._types.seen(dictionary) if dictionary is not None else None
+        self._labels = labels
         self._links = links
         self._linker = Linker(dictionary, labels, links) if dictionary is not None else None
         self._decision = decision

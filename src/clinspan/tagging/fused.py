@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Protocol
 
+from clinspan.dictionary.link import LabelTypes
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Entity
 from clinspan.fusion.heard import Heard, Source, gathered
@@ -113,11 +114,14 @@ class Listener:
         return Decided(())
 
 
-def sources_of(llm: LLM | None, encoder: LLM | None, dictionary: Dictionary | None) -> Mapping[Source, str]:
-    """The sources of a tagger, each with its name and version."""
+def sources_of(
+    labels: LabelSet, llm: LLM | None, encoder: LLM | None, dictionary: Dictionary | None
+) -> Mapping[Source, str]:
+    """The sources of a tagger, each with its name and version; of a dictionary those that its labels look at."""
     sources: dict[Source, str] = {}
     if dictionary is not None:
-        sources["dictionary"] = ", ".join(f"{source.name} {source.version}" for source in dictionary.info.sources)
+        seen = LabelTypes(labels).seen(dictionary).info.sources
+        sources["dictionary"] = ", ".join(f"{source.name} {source.version}" for source in seen)
     if encoder is not None:
         sources["encoder"] = encoder.name
     if llm is not None:

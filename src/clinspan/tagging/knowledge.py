@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from clinspan.dictionary import facts, tag
 from clinspan.dictionary.candidates import lookup_mentions, read_candidates
 from clinspan.dictionary.facts import FactsMode
-from clinspan.dictionary.link import Linker, LinkSettings
+from clinspan.dictionary.link import LabelTypes, Linker, LinkSettings
 from clinspan.dictionary.match import Match
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
@@ -95,7 +95,8 @@ class Lookup:
         pool: Sequence[Document] = (),
         links: LinkSettings | None = None,
     ):
-        self._dictionary = dictionary
+        # As the labels see it, so that a text is scanned once for all that is asked.
+        self._dictionary = LabelTypes(labels).seen(dictionary) if dictionary is not None else None
         self._labels = labels
         tagger = tag.Tagger(dictionary, labels, links=links)
         self._tagger = tagger.learned(pool) if pool else tagger
@@ -164,4 +165,4 @@ class Proposer:
             fault = f"the list of candidates was not read to its end: cut off after {answer.completion_tokens} tokens"
         elif answer.finish is FinishReason.REFUSAL:
             fault = "the list of candidates was not read: the model declined to answer"
-        return Proposed(lookup_mentions(self.dictionary, listed.terms).matches, fault)
+        return Proposed(lookup_mentions(LabelTypes(self.labels).seen(self.dictionary), listed.terms).matches, fault)

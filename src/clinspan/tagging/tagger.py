@@ -184,7 +184,7 @@ class Tagger(Told):
             own = notes.is_own(examples) if isinstance(examples, Pool) else notes.is_named(examples)
             if own:
                 chosen["select"] = Strategy.KNN
-        sources = sources_of(opened, reader, known)
+        sources = sources_of(wanted, opened, reader, known)
         weighed = parts.fused(
             fused, wanted, sources, plain=calibration is None and not taught and chosen.get("consider") is None
         )

@@ -54,7 +54,7 @@ class Told:
     @property
     def sources(self) -> Mapping[Source, str]:
         """What is heard, each source with its name and version."""
-        return sources_of(self.llm, self.encoder, self.dictionary)
+        return sources_of(self.labels, self.llm, self.encoder, self.dictionary)
 
     @property
     def asserter(self) -> Asserter | None:

@@ -7,9 +7,11 @@ from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
 from clinspan.dictionary.normalise import is_acronym, normal_form
 from clinspan.dictionary.sources.tabular import read_columns
 
-_NEEDED = ("hgnc_id", "symbol", "name", "locus_group", "status", "alias_symbol", "prev_symbol")
+NEEDED = ("hgnc_id", "symbol", "name", "locus_group", "status", "alias_symbol", "prev_symbol")
+"""Columns without which it is not that table."""
 _TYPES = ("Gene or Genome",)
-_GROUPS = frozenset({"protein-coding gene", "non-coding RNA", "other"})
+GROUPS = frozenset({"protein-coding gene", "non-coding RNA", "other"})
+"""Locus groups that are taken."""
 _SHORTEST = 3
 
 
@@ -17,15 +19,19 @@ class Hgnc(Small):
     """Approved genes with their names, symbols, aliases and former symbols; pseudogenes and phenotypes are left out.
 
     A symbol or an alias that may be read as a word is no name: one with less than three letters and digits, and one
-    that is not kept in its case (see `is_acronym`) and has no digit.
+    that is not kept in its case (see `is_acronym`) and has no digit, no hyphen and no capital within it.
+
+    Args:
+        release: of which the file is, which it does not state itself.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, release: str = "not stated"):
         self._path = path
+        self._release = release
 
     def infos(self) -> tuple[SourceInfo, ...]:
         """HGNC; its file does not state its date."""
-        return (SourceInfo("HGNC", "not stated", "CC0", self._path.name),)
+        return (SourceInfo("HGNC", self._release, "CC0", self._path.name),)
 
     def entries(self) -> Iterator[Entry]:
         """The genes.
@@ -33,8 +39,8 @@ class Hgnc(Small):
         Raises:
             DictionaryError: naming file and line, for a file of other columns or a row of another length.
         """
-        for _where, row in read_columns(self._path, _NEEDED, delimiter="\t", quoted=True):
-            if row["status"] != "Approved" or row["locus_group"] not in _GROUPS:
+        for _where, row in read_columns(self._path, NEEDED, delimiter="\t", quoted=True):
+            if row["status"] != "Approved" or row["locus_group"] not in GROUPS:
                 continue
             symbols = [row["symbol"], *_several(row, "alias_symbol"), *_several(row, "prev_symbol")]
             others = [row["name"], *_several(row, "alias_name"), *_several(row, "prev_name")]
@@ -42,7 +48,8 @@ class Hgnc(Small):
             texts = dict.fromkeys(kept)
             if not texts:
                 continue
-            terms = tuple(Term(text, "HGNC", preferred=text == row["symbol"]) for text in texts)
+            shown = next((text for text in (row["symbol"], row["name"]) if text in texts), kept[0])
+            terms = tuple(Term(text, "HGNC", preferred=text == shown) for text in texts)
             same = tuple(f"OMIM:{number}" for number in _several(row, "omim_id"))
             yield Entry(row["hgnc_id"], terms, _TYPES, (), same)
 
@@ -53,7 +60,8 @@ def _several(row: dict[str, str], column: str) -> list[str]:
 
 def _is_name(symbol: str) -> bool:
     letters, digits = sum(c.isalpha() for c in symbol), sum(c.isdigit() for c in symbol)
-    return letters > 0 and letters + digits >= _SHORTEST and (is_acronym(symbol) or digits > 0)
+    compound = "-" in symbol or any(c.isupper() for c in symbol[1:])
+    return letters > 0 and letters + digits >= _SHORTEST and (is_acronym(symbol) or digits > 0 or compound)
 
 
 def _is_one_word(name: str) -> bool:

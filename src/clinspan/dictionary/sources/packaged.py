@@ -18,7 +18,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from clinspan.dictionary.layout import Entry, Small, Source, SourceInfo, Term
+from clinspan.dictionary.sources.care import Care, Icd10Pcs
 from clinspan.dictionary.sources.equivalents import mondo_equivalents
+from clinspan.dictionary.sources.hgnc import Hgnc
 from clinspan.dictionary.sources.obo import Obo
 from clinspan.errors import DictionaryError, MissingExtra
 
@@ -41,16 +43,19 @@ _MONDO = (
     ("MONDO:0021178", INJURY),
 )
 _MONDO_ROOTS = frozenset({"MONDO:0000001", "MONDO:0700096"})
-_MONDO_QUALIFIERS = "MONDO:0021125"
+_MONDO_LEFT_OUT = frozenset({"MONDO:0021125", "MONDO:0005583"})
+"""Characteristics of diseases, and diseases of animals."""
 _DOID = (("DOID:14566", NEOPLASM), ("DOID:150", MENTAL))
 _HPO = (("HP:0002664", NEOPLASM), ("HP:0025142", SYMPTOM), ("HP:0012531", SYMPTOM))
 _HPO_ABNORMALITY = "HP:0000118"
 
 
 def mondo_types(identifier: str, ancestors: Iterable[str]) -> Types | None:
-    """Types of a MONDO term; None for qualifiers, and for the roots, which say no more than "disease"."""
+    """Types of a MONDO term; None for qualifiers, animals, and the roots, which say no more than "disease"."""
     kinds = {identifier, *ancestors}
-    return None if identifier in _MONDO_ROOTS or _MONDO_QUALIFIERS in kinds else _of_branch(_MONDO, kinds, DISEASE)
+    if identifier in _MONDO_ROOTS or not _MONDO_LEFT_OUT.isdisjoint(kinds):
+        return None
+    return _of_branch(_MONDO, kinds, DISEASE)
 
 
 def doid_types(identifier: str, kinds: frozenset[str]) -> Types | None:
@@ -113,7 +118,7 @@ PACKAGES = (
 
 
 def packaged() -> tuple[Source, ...]:
-    """HPO, and every vocabulary that the extra `vocabularies` brings, the best kept first.
+    """Every vocabulary that clinspan itself or the extra `vocabularies` brings, the best kept first.
 
     Raises:
         MissingExtra: when one of its packages is not installed.
@@ -129,6 +134,9 @@ def packaged() -> tuple[Source, ...]:
         ),
         icd10cm(),
         drugs(),
+        Care(_mesh_ids()),
+        Icd10Pcs(),
+        genes(),
     )
 
 
@@ -292,6 +300,11 @@ def _drug_id(known: Mapping[str, str]) -> str | None:
         if known.get(key):
             return prefix + known[key]
     return None
+
+
+def genes() -> Source:
+    """Human genes of HGNC's complete set, which come with clinspan (`tools/hgnc_genes.py`)."""
+    return Hgnc(Path(__file__).with_name("hgnc_genes.tsv"), release="2026-06-20")
 
 
 def icd10cm() -> Source:
