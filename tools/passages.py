@@ -386,10 +386,10 @@ def everything(folder: Path, *, seed: int, held: Iterable[str]) -> list[Group]:
         held: our label sets that are not used.
     """
     random, out = Random(seed), set(held)
-    groups = own_sets(sorted(path.name for path in SETS.iterdir() if path.name not in out), 80.0)
+    groups = own_sets(sorted(path.name for path in SETS.iterdir() if path.name not in out), 120.0)
     alone = [single(path) for path in sorted(SINGLE.glob("*.txt"))]
     labels = sum(len(group.wordings) for group in alone)
-    groups += [replace(group, weight=80.0 * len(group.wordings) / labels) for group in alone]
+    groups += [replace(group, weight=60.0 * len(group.wordings) / labels) for group in alone]
     groups.append(notes(random, 12.0))
     for name, files, weight, most in (
         ("maccrobat", ("maccrobat.jsonl",), 8.0, 3),
