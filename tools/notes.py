@@ -4,22 +4,23 @@ python tools/notes.py check
 python tools/notes.py build OUT
 python tools/notes.py pool
 python tools/notes.py agree
+python tools/notes.py differences
 """
 
 import argparse
 import json
-import random
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rapidfuzz import fuzz, process
 
 sys.path.insert(0, str(Path(__file__).parent))
-from marked import ASSERTIONS, Mark, Note, NoteError, bare, drug_name, read
+from marked import Mark, Note, NoteError, bare, drug_name, read
+from markings import agree, list_differences
 
 ROOT = Path(__file__).parent.parent / "notes"
 POOL = ROOT.parent / "src" / "clinspan" / "examples" / "notes.jsonl"
@@ -42,6 +43,7 @@ def main() -> int:
     build_.add_argument("out", type=Path)
     commands.add_parser("pool", help="the training part as the pool that comes with clinspan")
     commands.add_parser("agree", help="strict and relaxed F1 of two markings, and kappa of the assertion")
+    commands.add_parser("differences", help="where two markings differ, and what each difference was settled for")
     asked = parser.parse_args()
     try:
         notes = corpus(ROOT / "text")
@@ -55,7 +57,10 @@ def main() -> int:
         POOL.write_text(packed(notes), encoding="utf-8")
         return 0
     if asked.command == "agree":
-        agree(notes, corpus(ROOT / "second"))
+        agree(corpus(ROOT / "first"), corpus(ROOT / "second"))
+        return 0
+    if asked.command == "differences":
+        list_differences(notes, corpus(ROOT / "first"), corpus(ROOT / "second"))
         return 0
     return check(notes, asked.beside)
 
@@ -295,74 +300,6 @@ def _free(text: str, covered: Sequence[bool]) -> Iterator[str]:
             if start < at:
                 yield text[start:at]
             start = at + 1
-
-
-# --- agreement --------------------------------------------------------------------------------------------------------
-
-
-def agree(notes: Sequence[Note], again: Sequence[Note]) -> None:
-    """Prints how far the second marking of some notes agrees with the first."""
-    first = {note.id: note for note in notes}
-    unknown = [note.id for note in again if note.id not in first or first[note.id].text != note.text]
-    if unknown:
-        raise SystemExit(f"the second marking has other text than the first: {', '.join(unknown)}")
-    pairs = [(first[note.id], note) for note in again]
-    print(f"{len(pairs)} notes marked twice")
-    for name, fine in (("problem, treatment, test", False), ("kinds and details", True)):
-        rows = [(_set(a, fine=fine), _set(b, fine=fine)) for a, b in pairs]
-        print(f"{name}: strict F1 {_interval(rows, _strict)}, relaxed {_interval(rows, _relaxed)}")
-    same = [
-        (one.assertion, two.assertion)
-        for a, b in pairs
-        for one in a.marks
-        for two in b.marks
-        if one.assertion and two.assertion and (one.start, one.end) == (two.start, two.end)
-    ]
-    print(
-        f"assertion: agreement {_share(same):.3f}, kappa {_kappa(same):.3f} on {len(same)} problems with equal bounds"
-    )
-
-
-Marks = frozenset[tuple[int, int, str]]
-
-
-def _set(note: Note, *, fine: bool) -> Marks:
-    if fine:
-        return frozenset((m.start, m.end, m.kind) for m in note.marks)
-    return frozenset((m.start, m.end, m.label) for m in note.marks if m.label != "detail")
-
-
-def _strict(rows: Iterable[tuple[Marks, Marks]]) -> float:
-    hit = sum(len(a & b) for a, b in rows)
-    size = sum(len(a) + len(b) for a, b in rows)
-    return 2 * hit / size if size else 1.0
-
-
-def _relaxed(rows: Iterable[tuple[Marks, Marks]]) -> float:
-    hit = size = 0
-    for a, b in rows:
-        size += len(a) + len(b)
-        for one, two in ((a, b), (b, a)):
-            hit += sum(any(x[0] < y[1] and y[0] < x[1] and x[2] == y[2] for y in two) for x in one)
-    return hit / size if size else 1.0
-
-
-def _interval(rows: Sequence[tuple[Marks, Marks]], figure: Callable[[Iterable[tuple[Marks, Marks]]], float]) -> str:
-    draw = random.Random(1)
-    resampled = sorted(figure([rows[draw.randrange(len(rows))] for _ in rows]) for _ in range(1000))
-    return f"{figure(rows):.3f} ({resampled[25]:.3f}-{resampled[974]:.3f})"
-
-
-def _share(pairs: Sequence[tuple[str, str]]) -> float:
-    return sum(a == b for a, b in pairs) / len(pairs) if pairs else 1.0
-
-
-def _kappa(pairs: Sequence[tuple[str, str]]) -> float:
-    if not pairs:
-        return 1.0
-    ones, twos = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
-    chance = sum(ones[name] * twos[name] for name in ASSERTIONS) / len(pairs) ** 2
-    return (_share(pairs) - chance) / (1 - chance) if chance < 1 else 1.0
 
 
 if __name__ == "__main__":

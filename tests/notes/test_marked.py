@@ -1,6 +1,7 @@
 """Notes with inline marks: what they say, what is wrong with them, and the corpus itself."""
 
 import sys
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import marked  # noqa: E402
 import notes  # noqa: E402
+from markings import SETTLED, differences  # noqa: E402
 
 HEAD = "# note: n-1 | clinic note | cardiology | dictated\n"
 WORD = st.text(
@@ -99,8 +101,58 @@ def test_gold_documents_say_what_stands_in_the_text(corpus, labels):
         assert all(a["end"] <= b["start"] for a, b in pairwise(found))
 
 
-def test_the_second_marking_is_of_the_same_texts(corpus):
-    first = {note.id: note.text for note in corpus}
-    again = notes.corpus(notes.ROOT / "second")
-    assert again
-    assert all(first[note.id] == note.text for note in again)
+@pytest.fixture(scope="module")
+def markings():
+    return [notes.corpus(notes.ROOT / name) for name in ("first", "second")]
+
+
+def test_both_markings_are_of_the_texts_of_the_corpus(corpus, markings):
+    settled = {note.id: note.text for note in corpus}
+    for marking in markings:
+        assert {note.id: note.text for note in marking}.items() <= settled.items()
+    assert {note.id for note in markings[0]} == {note.id for note in markings[1]}
+
+
+def test_the_readme_counts_the_marks_and_the_differences_that_were_settled(corpus, markings):
+    readme = (notes.ROOT / "README.md").read_text(encoding="utf-8")
+    marks = Counter(mark.label for note in corpus for mark in note.marks)
+    said = ", ".join(f"{label} {marks[label]:,}" for label in ("problem", "treatment", "test", "detail"))
+    assert f"| {marks.total():,}: {said} |" in readme
+    settled, second = ({note.id: note for note in marking} for marking in (corpus, markings[1]))
+    decided = Counter(
+        found.decided for note in markings[0] for found in differences(note, second[note.id], settled[note.id])
+    )
+    one, two, neither = (decided[name] for name in SETTLED)
+    assert f"{decided.total()} differences: {one} for the first, {two} for the second, {neither} for neither" in readme
+
+
+def test_differences_say_both_marks_their_line_and_what_was_decided(tmp_path):
+    first, second, settled = (
+        read(tmp_path, "Seen.\n" + body)
+        for body in (
+            "[[cough|symptom|present]], [[fever|symptom|absent]], [[a rash|finding|present]] today",
+            "[[cough|symptom|present]], [[fever|finding|absent]], a [[rash|finding|present past]] today",
+            "[[cough|symptom|present]], [[fever|symptom|absent]], a [[rash|finding|present]] today",
+        )
+    )
+    found = list(differences(first, second, settled))
+    assert [(one.line, one.said, one.decided) for one in found] == [(2, "fever", "first"), (2, "a rash", "neither")]
+    assert found[1].first == ("[a rash|finding|present]",)
+    assert found[1].second == ("[rash|finding|present past]",)
+    assert found[1].settled == ("[rash|finding|present]",)
+    assert [one.decided for one in differences(second, first, first)] == ["second", "second"]
+    assert not list(differences(first, first, second))
+
+
+def test_a_value_of_another_test_is_a_difference_and_one_of_a_longer_name_is_not(tmp_path):
+    first, longer, other = (
+        read(tmp_path, body)
+        for body in (
+            "[[K|lab]] and the [[BP|vital]] [[120/80|value]]",
+            "[[K|lab]] and [[the BP|vital]] [[120/80|value]]",
+            "[[K|lab]] and the [[BP|vital]] [[120/80|value|of K]]",
+        )
+    )
+    assert [one.said for one in differences(first, longer, first)] == ["the BP"]
+    (found,) = differences(first, other, other)
+    assert (found.said, found.second, found.decided) == ("120/80", ("[120/80|value|of K]",), "second")
