@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import Body, FastAPI, Request
+from fastapi import Body, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
 from clinspan.server import page
@@ -135,8 +135,8 @@ class Fake:
             return self.notes[key].versions[version - 1]
 
         @app.get("/review/next")
-        def following(after: str = ""):
-            left = [key for key, one in self.notes.items() if one.now["state"] != "accepted" and key != after]
+        def following(after: Annotated[list[str], Query()] = []):  # noqa: B006
+            left = [key for key, one in self.notes.items() if one.now["state"] != "accepted" and key not in after]
             return {"key": max(left, key=lambda key: _doubt(self.notes[key]) or 0, default=None)}
 
         @app.get("/review/summary")

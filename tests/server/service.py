@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
+import pytest
 
 PATIENCE = 120.0
 """Seconds: a busy machine is no failure."""
@@ -75,12 +76,29 @@ class Service:
         self.process.wait()
 
 
+def asked_at_random(service: Service, folder: Path, *options: str) -> None:
+    """Asks the service what nobody would; every answer must be one that its OpenAPI says."""
+    pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json"),
+            *("--seed", "1", "--no-color", "--request-timeout", str(PATIENCE), *options),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class HeldLLM:
-    """Speaks OpenAI's protocol; marks each `gout`, once `go` is set. `asked` counts the requests."""
+    """Speaks OpenAI's protocol; marks each `gout`, once `go` is set. `chats` are those that it was asked, in order."""
 
     def __init__(self):
         self.go = threading.Event()
-        self.asked = 0
+        self.chats: list[list[dict[str, str]]] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -88,7 +106,7 @@ class HeldLLM:
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.asked += 1
+                outer.chats.append(body["messages"])
                 outer.go.wait(PATIENCE)
                 text = body["messages"][-1]["content"].partition("Text:\n")[2].replace("gout", "[ gout | disease ]")
                 message = {"role": "assistant", "content": text}
@@ -111,9 +129,13 @@ class HeldLLM:
         self.http = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, daemon=True, kwargs={"poll_interval": 0.02}).start()
 
-    def options(self) -> list[object]:
+    @property
+    def asked(self) -> int:
+        return len(self.chats)
+
+    def options(self, labels: str | Path = "disease") -> list[object]:
         url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        return ["--llm", "openai:held", "--base-url", url, "--dictionary", "none"]
+        return ["--llm", "openai:held", "--base-url", url, "--dictionary", "none", "--labels", labels]
 
     def close(self):
         self.go.set()

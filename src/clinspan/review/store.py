@@ -4,7 +4,6 @@ A save names the version that it was made on. Where somebody saved since, it cha
 version of its own that is never the note's.
 """
 
-import hashlib
 import json
 import sqlite3
 import threading
@@ -17,38 +16,32 @@ from typing import Any, Self
 
 import numpy as np
 
-from clinspan import codec
 from clinspan.document import Document, Entity
 from clinspan.errors import InputError
 from clinspan.files import private_database, unusable
-from clinspan.labels import Attribute, Label
+from clinspan.labels import Label
 from clinspan.review.correction import Mark, corrected
+from clinspan.review.kept import (
+    APPLICATION,
+    CURRENT,
+    OF_VERSION,
+    SCHEMA,
+    VERSION,
+    about_of,
+    document_of,
+    dumped,
+    entities_of,
+    label_of,
+    text_hash,
+    version_of,
+)
 from clinspan.review.measures import Measures, measured
 from clinspan.review.note import Added, Conflict, Listed, Measured, Note, Reviewer, State, Version
 
 TAGGER = "clinspan"
 """Who made the versions that no person did."""
-_VERSION = 1
-_APPLICATION = 0x636C7276
 _FIX = "Name another file, or make one with: clinspan review import RESULTS -o reviews.sqlite"
 _TITLE = 80
-_SCHEMA = """
-create table if not exists labels (place integer primary key, name text not null unique, said text not null);
-create table if not exists notes (
-    key integer primary key, id text not null unique, text text not null, hash text not null, about text not null,
-    title text not null, words integer not null, doubt real, same blob not null, runs blob not null,
-    version integer not null, state text not null
-);
-create table if not exists versions (
-    note integer not null references notes, version integer not null, based_on integer not null, who text not null,
-    at text not null, state text not null, count integer not null, aside integer not null, entities text not null,
-    primary key (note, version)
-) without rowid;
-create index if not exists notes_state on notes (state);
-create index if not exists versions_who on versions (who)
-"""
-_OF_VERSION = "v.version, v.based_on, v.who, v.at, v.state, v.count, v.aside"
-_CURRENT = "notes n join versions v on v.note = n.key and v.version = n.version"
 
 
 class Store:
@@ -68,7 +61,7 @@ class Store:
         if not create and not self.path.is_file():
             raise InputError("there is no such review file", where=str(path), fix=_FIX)
         self._lock = threading.RLock()
-        self._db = private_database(self.path, _SCHEMA, version=_VERSION, fix=_FIX, application=_APPLICATION)
+        self._db = private_database(self.path, SCHEMA, version=VERSION, fix=_FIX, application=APPLICATION)
 
     def close(self) -> None:
         """Closes the file."""
@@ -104,7 +97,7 @@ class Store:
 
     def labels(self) -> tuple[Label, ...]:
         """The labels that entities may have."""
-        return tuple(_label(json.loads(said)) for (said,) in self._rows("select said from labels order by place"))
+        return tuple(label_of(json.loads(said)) for (said,) in self._rows("select said from labels order by place"))
 
     def add(
         self,
@@ -172,12 +165,12 @@ class Store:
             return "left"
         who = by or TAGGER
         mine = self._rows("select entities from versions where note = ? and who = ? order by version", key, who)
-        said = _dumped(document.entities)
+        said = dumped(document.entities)
         if mine and mine[-1] == (said,):
             return "left"
         if by is None:
             doubt = measured(document).doubt
-            self._db.execute("update notes set about = ?, doubt = ? where key = ?", (_about(document), doubt, key))
+            self._db.execute("update notes set about = ?, doubt = ? where key = ?", (about_of(document), doubt, key))
         self._append(key, version, who, State.NEW if by is None else state, said, len(document.entities), aside=False)
         return "saved"
 
@@ -187,13 +180,13 @@ class Store:
             "insert into notes (id, text, hash, about, title, words, doubt, same, runs, version, state)"
             " values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
             (
-                *(document.id, document.text, text_hash(document.text), _about(document)),
+                *(document.id, document.text, text_hash(document.text), about_of(document)),
                 *(" ".join(document.text.split())[:_TITLE], known.words, known.doubt, known.same),
                 *(known.runs.tobytes(), state),
             ),
         )
         key = int(cursor.lastrowid or 0)
-        self._append(key, 0, by or TAGGER, state, _dumped(document.entities), len(document.entities), aside=False)
+        self._append(key, 0, by or TAGGER, state, dumped(document.entities), len(document.entities), aside=False)
 
     def _append(
         self, key: int, based_on: int, by: str, state: State, entities: str, count: int, *, aside: bool
@@ -240,18 +233,18 @@ class Store:
                 raise InputError("the note has no such version", where="version")
             known, accepted = self._known(key, seen[1]), state is State.ACCEPTED
             entities = corrected(marks, note.document.text, known, self.labels(), accepted=accepted)
-            said, current = _dumped(entities), note.version
-            same = (current.by, current.state, _dumped(note.document.entities)) == (by, state, said)
+            said, current = dumped(entities), note.version
+            same = (current.by, current.state, dumped(note.document.entities)) == (by, state, said)
             if current.number == version and same:
                 return current
             if current.number == version:
                 return self._append(key, version, by, state, said, len(entities), aside=False)
             again = self._rows(
-                f"select {_OF_VERSION} from versions v where note = ? and based_on = ? and who = ? and state = ?"
+                f"select {OF_VERSION} from versions v where note = ? and based_on = ? and who = ? and state = ?"
                 " and entities = ? order by aside, version desc limit 1",
                 *(key, version, by, state, said),
             )
-            kept = _version(again[0]) if again else None
+            kept = version_of(again[0]) if again else None
             if kept is not None and kept.number == current.number:
                 return kept
             if kept is None:
@@ -272,29 +265,29 @@ class Store:
     def note(self, key: int) -> Note | None:
         """The note with that key."""
         found = self._rows(
-            f"select n.id, n.text, n.hash, n.about, v.entities, {_OF_VERSION} from {_CURRENT} where n.key = ?", key
+            f"select n.id, n.text, n.hash, n.about, v.entities, {OF_VERSION} from {CURRENT} where n.key = ?", key
         )
         if not found:
             return None
         id, text, hash, about, entities, *version = found[0]
-        return Note(key, hash, _version(version), _document(id, text, entities, json.loads(about)))
+        return Note(key, hash, version_of(version), document_of(id, text, entities, json.loads(about)))
 
     def version(self, key: int, number: int) -> tuple[Version, tuple[Entity, ...]] | None:
         """One version of a note, with its entities."""
         found = self._rows(
-            f"select n.text, v.entities, {_OF_VERSION} from notes n join versions v on v.note = n.key"
+            f"select n.text, v.entities, {OF_VERSION} from notes n join versions v on v.note = n.key"
             " where n.key = ? and v.version = ?",
             *(key, number),
         )
         if not found:
             return None
         text, entities, *version = found[0]
-        return _version(version), _entities(entities, text)
+        return version_of(version), entities_of(entities, text)
 
     def history(self, key: int) -> tuple[Version, ...]:
         """All versions of a note, in the order in which they were saved."""
-        rows = self._rows(f"select {_OF_VERSION} from versions v where note = ? order by version", key)
-        return tuple(map(_version, rows))
+        rows = self._rows(f"select {OF_VERSION} from versions v where note = ? order by version", key)
+        return tuple(map(version_of, rows))
 
     def listed(
         self, *, state: State | None = None, containing: str = "", offset: int = 0, limit: int = 50
@@ -315,12 +308,12 @@ class Store:
             values += (f"%{escaped}%",) * 2
         ((total,),) = self._rows(f"select count(*) from notes n{wanted}", *values)
         rows = self._rows(
-            f"select n.key, n.id, n.title, n.words, n.doubt, {_OF_VERSION} from {_CURRENT}{wanted}"
+            f"select n.key, n.id, n.title, n.words, n.doubt, {OF_VERSION} from {CURRENT}{wanted}"
             " order by n.doubt is null, n.doubt desc, n.key limit ? offset ?",
             *(*values, limit, offset),
         )
         return total, tuple(
-            Listed(key, id, title, words, doubt, _version(version)) for key, id, title, words, doubt, *version in rows
+            Listed(key, id, title, words, doubt, version_of(version)) for key, id, title, words, doubt, *version in rows
         )
 
     def documents(self, states: Iterable[State] = (State.ACCEPTED,), *, by: str | None = None) -> Iterator[Document]:
@@ -345,13 +338,13 @@ class Store:
         for (key,) in rows:
             values: tuple[object, ...] = () if by is None else (by,)
             ((id, text, entities, *version),) = self._rows(
-                f"select n.id, n.text, v.entities, {_OF_VERSION} from notes n join versions v on v.note = n.key"
+                f"select n.id, n.text, v.entities, {OF_VERSION} from notes n join versions v on v.note = n.key"
                 f" and {chosen} where n.key = ?",
                 *(*values, key),
             )
-            saved = _version(version)
+            saved = version_of(version)
             metadata = {"reviewed_by": saved.by, "reviewed_at": saved.at}
-            yield replace(_document(id, text, entities, {}), metadata=metadata)
+            yield replace(document_of(id, text, entities, {}), metadata=metadata)
 
     def measured(self) -> tuple[Measured, ...]:
         """All notes, as `clinspan.review.next` weighs them."""
@@ -375,39 +368,3 @@ class Store:
             TAGGER,
         )
         return tuple(Reviewer(*row) for row in rows)
-
-
-def text_hash(text: str) -> str:
-    """What a text is known by: its SHA-256, in hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _about(document: Document) -> str:
-    """What is kept of a document beside its text and entities."""
-    said = document.to_dict()
-    return json.dumps({name: said[name] for name in ("windows", "metadata") if name in said}, ensure_ascii=False)
-
-
-def _version(row: Sequence[Any]) -> Version:
-    number, based_on, by, at, state, count, aside = row
-    return Version(number, based_on, by, at, State(state), count, bool(aside))
-
-
-def _dumped(entities: Iterable[Entity]) -> str:
-    return json.dumps([entity.to_dict(sparse=True) for entity in entities], ensure_ascii=False)
-
-
-def _entities(said: str, text: str) -> tuple[Entity, ...]:
-    return tuple(codec.entity_of(one, text, where="a review file") for one in json.loads(said))
-
-
-def _document(id: str, text: str, entities: str, about: Mapping[str, object]) -> Document:
-    said = {**about, "id": id, "text": text, "entities": json.loads(entities)}
-    return codec.document_of(said, where="a review file")
-
-
-def _label(said: Mapping[str, Any]) -> Label:
-    attributes = tuple(
-        Attribute(each["name"], tuple(each["values"].items()), each["default"]) for each in said["attributes"]
-    )
-    return Label(said["name"], said["definition"], said["guideline"], attributes=attributes, of=said["of"] or "")

@@ -124,11 +124,12 @@ def get_version(key: _Key, version: _Number, service: ServiceOf) -> Response:
 def get_next(
     service: ServiceOf,
     after: Annotated[
-        int | None, Query(ge=1, le=bodies.LARGEST, description="The note that was just looked at; it is passed over.")
-    ] = None,
+        list[_Number],
+        Query(max_length=1000, description="Notes that were looked at: neither they nor their like are said again."),
+    ] = [],  # noqa: B006
 ) -> Response:
     """Says which note is worth most: the tagger was unsure of it, and no reviewed note says the same."""
-    found = most_useful(_store(service).measured(), 1, passed_over=() if after is None else (after,))
+    found = most_useful(_store(service).measured(), 1, passed_over=after)
     return JSONResponse({"key": found[0].key if found else None})
 
 

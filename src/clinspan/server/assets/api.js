@@ -92,7 +92,8 @@ export class Api {
     return { ...given, entities: given.entities.map((one) => inUnits(offsets, one)) };
   }
 
-  next(after) { return this.#ask("GET", `review/next${after ? `?after=${encodeURIComponent(after)}` : ""}`); }
+  /** @param after the keys of notes that are passed over */
+  next(after) { return this.#ask("GET", `review/next?${new URLSearchParams(after.map((key) => ["after", key]))}`); }
   summary() { return this.#ask("GET", "review/summary"); }
   loop() { return this.#ask("POST", "review/loop", { pool: true, gold: true }); }
 }

@@ -4,6 +4,7 @@ import { $, alarm, make, percent, tell } from "./dom.js";
 import { timeOf } from "./saver.js";
 
 const AT_ONCE = 100;
+const MOST_PASSED = 1000;
 const STATES = [["", "all"], ["new", "new"], ["changed", "changed"], ["accepted", "accepted"]];
 
 export class WorkList {
@@ -11,6 +12,7 @@ export class WorkList {
   #offset = 0;
   #turn = 0;
   #timer = 0;
+  #passed = new Set();
 
   constructor({ api, open }) {
     Object.assign(this, { api, open });
@@ -62,14 +64,18 @@ export class WorkList {
       doubt ?? make("span"), make("span", { className: "soft" }, saved));
   }
 
-  /** Opens the note that is most worth a person's time. */
+  /** Opens the note that is most worth a person's time; none that was passed over, until there is no other. */
   async next(after = null) {
-    const { key } = (await this.api.next(after)) ?? {};
-    if (key) this.open(key);
-    else {
-      tell("No note is left to look at.");
-      location.hash = "#/";
+    if (after !== null) this.#passed.add(String(after));
+    const { key } = await this.api.next([...this.#passed].slice(-MOST_PASSED));
+    if (key !== null) {
+      this.#passed.add(String(key));
+      this.open(key);
+      return;
     }
+    tell(this.#passed.size ? "There is no other note to look at. Those that you passed over come again." : "No note is left to look at.");
+    this.#passed.clear();
+    location.hash = "#/";
   }
 
   async #loop() {
