@@ -143,7 +143,7 @@ def test_offsets_alone_make_an_entity():
         ('{"id": "1", "text": 3}', "'text' is int"),
         ('{"id": "1", "text": "\\ud83d"}', "surrogate"),
         ('{"id": "1", "text": "x", "ward": ["\\udc00"]}', "surrogate"),
-        ('{"id": "1", "text": "x", "age": NaN}', "NaN is no number"),
+        ('{"id": "1", "text": "x", "age": NaN}', "NaN is not a number"),
         ('{"id": "1", "text": "x", "age": ' + "9" * 5000 + "}", "not JSON that can be read"),
         ('{"id": null, "text": "x"}', "'id' is null"),
         ('{"id": true, "text": "x"}', "'id' is true"),
@@ -154,15 +154,18 @@ def test_offsets_alone_make_an_entity():
         ('{"id": "1", "text": "x", "entities": [{"start": 0, "end": 1}]}', "entity 1: the key 'label' is missing"),
         ('{"id": "1", "text": "x", "entities": [{"start": 0, "end": 2, "label": "d"}]}', "entity 1: .*past the text's"),
         ('{"id": "1", "text": "x", "entities": [{"start": 1, "end": 1, "label": "d"}]}', "entity 1: .*start < end"),
-        ('{"id": "1", "text": "x", "entities": [{"start": "0", "end": 1, "label": "d"}]}', "entity 1: is no entity"),
+        (
+            '{"id": "1", "text": "x", "entities": [{"start": "0", "end": 1, "label": "d"}]}',
+            "entity 1: is not an entity",
+        ),
         ('{"id": "1", "text": "x", "entities": [{"start": 0, "end": 1, "label": "d", "text": "y"}]}', "'x' stands at"),
         (
             '{"id": "1", "text": "x", "entities": [{"start": 0, "end": 1, "label": "d", "attributes": ["a"]}]}',
-            "entity 1: is no entity: 'attributes' is not an object",
+            "entity 1: is not an entity: 'attributes' is not an object",
         ),
         (
             '{"id": "1", "text": "x", "entities": [{"start": 0, "end": 1, "label": "d", "attributes": {"a": 1}}]}',
-            "entity 1: is no entity: .*non-empty strings",
+            "entity 1: is not an entity: .*non-empty strings",
         ),
         (
             '{"id": "1", "text": "x", "entities": [{"start": 0, "end": 1, "label": "d", "match": "z"}]}',

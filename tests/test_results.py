@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -124,3 +125,10 @@ def test_a_written_figure_says_the_number(a, b, c):
 )
 def test_styles(cell, style, said):
     assert results.written(cell, style) == said
+
+
+def test_the_readme_repeats_figures_of_the_page():
+    page, readme = (path.read_text(encoding="utf-8") for path in (results.PAGE, ROOT / "README.md"))
+    figures = re.findall(r"(?<![\d.])\.\d{3}", readme)
+    assert len(figures) > 20
+    assert set(figures) <= set(re.findall(r"(?<![\d.])\.\d{3}", page))

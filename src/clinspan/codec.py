@@ -39,7 +39,7 @@ def load(text: str, *, where: str, lines: bool = False) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def dump(document: Document) -> str:
@@ -146,7 +146,7 @@ def entity_of(data: Mapping[str, Any], text: str, *, where: str) -> Entity:
     except KeyError as error:
         raise InputError(f"the key {error} is missing", where=where) from None
     except (TypeError, ValueError) as error:
-        raise InputError(f"is no entity: {error}", where=where) from None
+        raise InputError(f"is not an entity: {error}", where=where) from None
 
 
 def _id(given: object) -> str | None:

@@ -102,7 +102,7 @@ class Attributes(Mapping[str, str]):
     Two are equal when they say the same, in whatever order.
 
     Raises:
-        ValueError: when a name or a value is no string or empty, or a name comes twice.
+        ValueError: when a name or a value is not a string or empty, or a name comes twice.
     """
 
     __slots__ = ("_pairs",)
@@ -149,7 +149,9 @@ def check_attribute_scores(scores: Iterable[tuple[str, float]], attributes: Mapp
     """
     for name, score in scores:
         if name not in attributes or not 0.0 <= score <= 1.0:
-            raise ValueError(f"{score} is no probability of an attribute that is there, {name!r}")
+            raise ValueError(
+                f"the attribute {name!r} has the score {score}: expected a probability of an attribute that is there"
+            )
 
 
 @dataclass(frozen=True, slots=True)

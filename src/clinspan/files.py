@@ -204,7 +204,7 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is no TOML: {error}", where=str(path)) from error
+        raise ConfigError(f"is not TOML: {error}", where=str(path)) from error
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

@@ -29,7 +29,9 @@ class Attribute:
     def __post_init__(self) -> None:
         names = self.value_names
         if "=" in self.name:
-            raise LabelError(f"{self.name!r} cannot name an attribute", expected="a name without =, as in name=value")
+            raise LabelError(
+                f"{self.name!r} cannot be an attribute's name", expected="a name without =, as in name=value"
+            )
         for name in (self.name, *names):
             if not name or name != name.strip() or not name.isprintable():
                 raise LabelError(f"{name!r} cannot name an attribute or a value", expected="printable text")
@@ -40,7 +42,7 @@ class Attribute:
                 raise LabelError(f"value {name!r} of attribute {self.name!r} has no definition")
         if self.default not in names:
             raise LabelError(
-                f"attribute {self.name!r} has the default {self.default!r}, which is no value of it",
+                f"attribute {self.name!r} has the default {self.default!r}, which is not one of its values",
                 fix=did_you_mean(self.default, names),
             )
 
@@ -317,7 +319,7 @@ def _said(item: Mapping[str, Any], label: Label, where: str) -> Mapping[str, str
     """
     said = item.get("attributes", {})
     if not isinstance(said, dict):
-        raise LabelError("'attributes' is no table", where=where, expected='attributes = { NAME = "VALUE" }')
+        raise LabelError("'attributes' is not a table", where=where, expected='attributes = { NAME = "VALUE" }')
     declared = {attribute.name: attribute for attribute in label.attributes}
     for name, value in said.items():
         if name not in declared:
@@ -325,7 +327,7 @@ def _said(item: Mapping[str, Any], label: Label, where: str) -> Mapping[str, str
             raise LabelError(f"the label {label.name!r} has no attribute {name!r}", where=where, fix=fix)
         if value not in declared[name].value_names:
             raise LabelError(
-                f"{value!r} is no value of {name!r}",
+                f"{value!r} is not a value of {name!r}",
                 where=where,
                 expected=", ".join(declared[name].value_names),
                 fix=did_you_mean(str(value), declared[name].value_names),

@@ -155,7 +155,7 @@ def test_force_leaves_a_run_that_is_no_ablation_alone(server, clinspan, write_pl
     assert clinspan("tag", "gold.jsonl", "-o", "out.jsonl", *options).returncode == 0
     refused = clinspan("ablate", write_plan(SERVED.format(url=server.url)), "-o", "run", "--force")
     assert refused.returncode == 2
-    assert "holds a run that is no ablation" in refused.stderr
+    assert "holds a run that is not an ablation" in refused.stderr
     assert (folder / "run" / "ledger.sqlite").exists()
 
 

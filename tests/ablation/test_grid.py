@@ -57,7 +57,9 @@ def test_facts_that_cannot_be_had_are_no_cell():
     ]
     said = {one.reason for one in found.skipped}
     assert "facts come from a dictionary, and there is none" in said
-    assert any(reason.startswith("facts that are labels are the dictionary's own") for reason in said)
+    assert any(
+        reason.startswith("facts that tell labels come from the dictionary's scan of the text") for reason in said
+    )
 
 
 def test_a_bias_says_nothing_of_a_format_that_is_no_copy():

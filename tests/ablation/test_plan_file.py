@@ -24,7 +24,7 @@ def plan_of(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[corpus", r"plan.toml: is no TOML"),
+        ("[corpus", r"plan.toml: is not TOML"),
         ("[corpus]\n", r"plan.toml, \[corpus\]: the key 'gold' is missing"),
         ('[corpsu]\ngold = "g"', r"unknown key 'corpsu'. Did you mean 'corpus'\?"),
         ('corpus = "g"', r"plan.toml, \[corpus\]: is text; expected a table"),

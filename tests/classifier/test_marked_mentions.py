@@ -139,11 +139,11 @@ def test_what_comes_with_clinspan_says_the_assertion_of_given_mentions():
 
 def test_it_is_no_encoder_that_finds_and_the_other_way_round():
     pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
-    with pytest.raises(ConfigError, match="finds none"):
+    with pytest.raises(ConfigError, match="does not find mentions"):
         EncoderLLM.opened(for_assertion())
     finds = next(path for path in for_assertion().parent.iterdir() if path.name == "clinical-notes")
     assert load(finds)[0].heads
-    with pytest.raises(InputError, match="says nothing of marked ones"):
+    with pytest.raises(InputError, match="of mentions that are marked"):
         Asserter.opened(finds, LABELS)
 
 

@@ -140,7 +140,7 @@ def test_faults_are_named_and_lenient_goes_on(corpus, tmp_path):
     ("words", "says"),
     [
         (["out.xyz"], "no format is told from the name 'out.xyz'"),
-        (["out", "--to", "text"], "'text' is no format that is written"),
+        (["out", "--to", "text"], "'text' is not a format that can be written"),
         (["no/out.jsonl"], "there is no folder"),
         (["out.jsonl", "--from", "x"], "no corpus format 'x'"),
     ],

@@ -78,7 +78,7 @@ def test_fragments_of_parts(cases, tmp_path):
         ({"text": "a"}, "the key 'answer' is missing"),
         ({"text": "a", "raw": "b"}, "name their --format"),
         ({"text": "a", "answer": "b"}, "the key 'answer' is not a list"),
-        ({"text": "a", "answer": [{"label": "P"}]}, "line 2, mention 1: is no mention"),
+        ({"text": "a", "answer": [{"label": "P"}]}, "line 2, mention 1: is not a mention"),
         ({"text": "a", "answer": [{"label": "P", "text": "a", "score": 7}]}, "'score' is 7"),
         ({"text": "a", "answer": [{"label": "P", "text": "a", "parts": ["a"]}]}, "'parts' is not a list of two"),
     ],

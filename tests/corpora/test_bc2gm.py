@@ -32,7 +32,7 @@ def test_places_that_count_no_white_space_and_alternatives_are_read_and_written(
     [
         ("P1T0|14 34|alkaline phosphatases", "'alkaline phosphatases a' stands at 14 34", 1),
         ("P1T0|14 99|x", "14 99 is not within the sentence of 51 characters", 0),
-        ("P1T0|14|x", "'14' is no place", 0),
+        ("P1T0|14|x", "'14' is not a place", 0),
         ("P1T0|33 14|x", "33 14 is not within", 0),
     ],
 )
@@ -52,7 +52,7 @@ def test_lines_of_no_sentence_are_named(lay, split):
     assert f"{folder / 'GENE.eval'}, line 1: there is no sentence P9" in str(errors[0])
     (folder / "train.in").write_text("P1\n")
     _, errors = split(catalogue.read(folder))
-    assert "train.in, line 1: 'P1' is no sentence" in str(errors[0])
+    assert "train.in, line 1: 'P1' is not a sentence" in str(errors[0])
 
 
 def test_a_folder_of_two_corpora_is_an_error(lay):

@@ -34,7 +34,7 @@ def test_all_schemes_say_the_same(tmp_path, scheme, tags, end):
 def test_sentences_are_numbered_and_a_wrong_one_does_not_stop_the_rest(tmp_path):
     first, wrong, last = read(tmp_path, "-DOCSTART- -X- O\n\nPain NN B-p\n\nx\n\n\nend O\n")
     assert (first.id, first.entities[0].label) == ("x-1", "p")
-    assert "x.bio, line 5: 'x' is no token with its tag" in str(wrong)
+    assert "x.bio, line 5: 'x' is not a token with its tag" in str(wrong)
     assert (last.id, last.text) == ("x-3", "end")
 
 

@@ -158,7 +158,7 @@ def test_xml_that_breaks_off_or_declares_entities_is_refused(tmp_path, split, co
     ("content", "says"),
     [
         ('{"documents": [\n{]}', "line 2: is not JSON"),
-        ('{"x": 1}', "is no BioC collection"),
+        ('{"x": 1}', "is not a BioC collection"),
         ("[" * 100_000, "is not JSON"),
     ],
 )

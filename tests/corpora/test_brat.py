@@ -113,7 +113,7 @@ def test_what_is_written_is_what_was_read(lay, end):
         ("A1\tNegated T7", "line 2: names T7"),
         ("R1\tTreats Arg1:T1 Arg2:T7", "line 2: names T7"),
         ("N1\tReference T7 A:1\tx", "line 2: names T7"),
-        ("nonsense", "line 2: 'nonsense' is no annotation"),
+        ("nonsense", "line 2: 'nonsense' is not an annotation"),
     ],
 )
 def test_a_wrong_line_is_named_and_lenient_goes_on_without_it(lay, split, line, says):

@@ -56,7 +56,7 @@ def test_codes_that_changed_are_written_anew(lay):
     [
         ("TT1\t27 | Drowsy | 0 6\tI feel", "line 1: there is no entity at 0 6"),
         ("TT1\t27 | Drowsy | 9 19\tbit sleepy", "line 1: 'bit drowsy' stands at 9 19, not 'bit sleepy'"),
-        ("TT1 27", "line 1: 'TT1 27' gives no codes"),
+        ("TT1 27", "line 1: 'TT1 27' has no codes"),
     ],
 )
 def test_a_wrong_code_is_named(lay, split, line, says):

@@ -56,7 +56,7 @@ def test_offsets_come_back(spacy, tmp_path_factory, text, places):
 def test_a_file_that_is_no_docbin_is_an_error(spacy, tmp_path, content):
     path = tmp_path / "x.spacy"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="is no DocBin"):
+    with pytest.raises(InputError, match="is not a DocBin"):
         list(docbin.read(path))
 
 

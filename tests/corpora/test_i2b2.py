@@ -44,7 +44,7 @@ def test_what_is_written_is_what_was_read(lay):
         ('c="chest" 2:5 2:4||t="problem"', "", "r1.con, line 1: ends before it begins"),
         ('c="chest" 2:4||t="problem"', "", "r1.con, line 1: 'c="),
         (CON, 'c="cxr" 4:2 4:2||t="problem"||a="absent"', "r1.ast, line 1: no concept stands for"),
-        (CON, 'c="cxr" 4:2 4:2||t="test"', 'r1.ast, line 1: \'c="cxr" 4:2 4:2||t="test"\' is no assertion'),
+        (CON, 'c="cxr" 4:2 4:2||t="test"', 'r1.ast, line 1: \'c="cxr" 4:2 4:2||t="test"\' is not an assertion'),
     ],
 )
 def test_a_wrong_line_is_named(lay, split, con, ast, says):

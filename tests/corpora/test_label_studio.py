@@ -102,14 +102,14 @@ def test_predictions_html_and_the_only_text_of_a_task_are_read(tmp_path):
     [
         (task(start=14, end=21, text="aspirin"), "region 1: "),
         (task(start=15, end=21, text="aspirin"), "region 1: 'aspiri' stands at 15-21, not 'aspirin'"),
-        (task(start=1, end=7), "region 1: 1 lies within a character"),
+        (task(start=1, end=7), "region 1: 1 begins or ends inside a character"),
         (task(start=15, end=99), "region 1: 99 is not within the text of 22"),
-        (task(start="a", end=9), "region 1: 'a' to 9 is no place"),
+        (task(start="a", end=9), "region 1: 'a' to 9 is not a place"),
         (task(start=7, end=3), "region 1: a span needs"),
         ({"data": {}}, "'data' does not hold one text"),
-        ({"x": 1}, "is no task"),
-        ({"data": {"text": "x"}, "annotations": [{"result": [3]}]}, "'result' holds what is no region"),
-        ({"data": {"text": "x"}, "annotations": [3]}, "'annotations' holds what is no annotation"),
+        ({"x": 1}, "is not a task"),
+        ({"data": {"text": "x"}, "annotations": [{"result": [3]}]}, "'result' holds what is not a region"),
+        ({"data": {"text": "x"}, "annotations": [3]}, "'annotations' holds what is not an annotation"),
     ],
 )
 def test_a_wrong_task_is_named(tmp_path, split, wrong, says):
@@ -125,7 +125,7 @@ def test_a_wrong_task_is_named(tmp_path, split, wrong, says):
     ("content", "says"),
     [
         ("[\n{]", "line 2: is not JSON"),
-        ("{}", "is no list of tasks"),
+        ("{}", "is not a list of tasks"),
         ('["\\ud83d"]', "half of a surrogate pair"),
         ("[" * 100_000, "is not JSON that can be read"),
     ],

@@ -104,7 +104,7 @@ def test_notes_without_whole_numbers_are_numbered_and_named(tmp_path):
         ("1", "document=a,b"),
         ("2", "document=7"),
     ]
-    with pytest.raises(OutputError, match="'a' has no whole number for an id"):
+    with pytest.raises(OutputError, match="'a' has an id that is not a whole number"):
         catalogue.write([NOTES[0], replace(NOTES[2], id="a")], tmp_path / "y.omop.csv", format="omop-csv")
 
 

@@ -41,9 +41,9 @@ def test_types_are_renamed(tmp_path):
         ("1\t0\t6\tataxia\tModifier\tD1", "line 3: 'Ataxia' stands at 0-6, not 'ataxia'"),
         ("1\t40\t99\tNPC\tModifier\tD1", "line 3: 40-99 is not within the text of 47"),
         ("1\t6\t6\t\tModifier\tD1", "line 3: 6-6"),
-        ("2\t0\t6\tAtaxia\tModifier\tD1", "line 3: is no annotation of this document"),
-        ("1\tx\t6\tAtaxia\tModifier\tD1", "line 3: is no annotation"),
-        ("nonsense", "line 3: is no annotation"),
+        ("2\t0\t6\tAtaxia\tModifier\tD1", "line 3: is not an annotation of this document"),
+        ("1\tx\t6\tAtaxia\tModifier\tD1", "line 3: is not an annotation"),
+        ("nonsense", "line 3: is not an annotation"),
     ],
 )
 def test_a_wrong_annotation_is_named_and_lenient_goes_on_without_it(tmp_path, line, says):

@@ -209,7 +209,7 @@ def test_an_incomplete_release_is_refused(tmp_path):
     folder = snomed(tmp_path / "s")
     again = folder / "Snapshot" / "sct2_Concept_Snapshot_INT_20250101.txt"
     again.write_text("id\n")
-    with pytest.raises(DictionaryError, match=r"has not one sct2_Concept_Snapshot_\*\.txt"):
+    with pytest.raises(DictionaryError, match=r"does not have exactly one sct2_Concept_Snapshot_\*\.txt"):
         resolve(str(folder))
 
 

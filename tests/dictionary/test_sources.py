@@ -201,7 +201,7 @@ def test_a_compressed_obo_is_read_as_the_plain_one(tmp_path):
     ("content", "message"),
     [
         (b"hello\n", r"x\.obo: has no \[Term\]"),
-        (b"[Term]\nid: X:1\nname gout\n", r"x\.obo:3: 'name gout' is no line of a term"),
+        (b"[Term]\nid: X:1\nname gout\n", r"x\.obo:3: 'name gout' is not a line of a term"),
         (b"[Term]\nid: X:1\nname: g\xe9ne\n", r"x\.obo:3: byte 8 of the line is not UTF-8"),
     ],
 )
@@ -337,9 +337,9 @@ def test_mappings_add_to_the_concepts_of_other_sources(tmp_path):
     [
         ("x.sssom.tsv", "subject_id\tobject_id\n", r"x\.sssom\.tsv:1: has no column predicate_id; expected"),
         ("x.sssom.tsv", SSSOM + "MONDO:1\tgout\n", r"x\.sssom\.tsv:6: the row has 2 columns; expected 5"),
-        ("x.sssom.tsv", SSSOM.replace("MESH:D006073", "MESH:D 1"), r"x\.sssom\.tsv:3: 'MESH:D 1' is no id"),
-        ("x.tsv", "name\tequivalents\ngout\tICD10CM:M 10\n", r"x\.tsv:2: the equivalent 'ICD10CM:M 10' is no id"),
-        ("x.jsonl", '{"name": "gout", "equivalents": ["M10"]}\n', r"x\.jsonl:1: the equivalent 'M10' is no id"),
+        ("x.sssom.tsv", SSSOM.replace("MESH:D006073", "MESH:D 1"), r"x\.sssom\.tsv:3: 'MESH:D 1' is not an id"),
+        ("x.tsv", "name\tequivalents\ngout\tICD10CM:M 10\n", r"x\.tsv:2: the equivalent 'ICD10CM:M 10' is not an id"),
+        ("x.jsonl", '{"name": "gout", "equivalents": ["M10"]}\n', r"x\.jsonl:1: the equivalent 'M10' is not an id"),
     ],
 )
 def test_a_mapping_that_cannot_be_read_is_named_by_file_and_line(tmp_path, name, content, message):

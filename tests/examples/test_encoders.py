@@ -99,7 +99,7 @@ def test_a_folder_with_an_onnx_file_is_an_encoder(minilm, tmp_path):
     with pytest.raises(ConfigError, match="outputs last_hidden_state"):
         open_encoder(str(tmp_path), pooling="pooler")
     (tmp_path / "onnx" / "model.onnx").write_bytes(b"no model")
-    with pytest.raises(ModelError, match="no ONNX model"):
+    with pytest.raises(ModelError, match="not an ONNX model"):
         open_encoder(str(tmp_path), pooling="mean")
 
 
@@ -173,7 +173,7 @@ def test_longer_texts_are_cut_where_the_encoder_ends(tmp_path, file, content, lo
 
 
 def test_a_folder_that_is_none_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="is no folder of an encoder"):
+    with pytest.raises(InputError, match="is not the folder of an encoder"):
         open_encoder(str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match="holds no weights"):
         open_encoder(str(state(tmp_path, "mean")))

@@ -127,7 +127,7 @@ def test_fast_leaves_the_llm_out_and_the_same_model_decides(model):
 
 
 def test_where_nothing_tells_where_asking_pays_balanced_is_refused(model):
-    with pytest.raises(ConfigError, match="where asking the LLM pays"):
+    with pytest.raises(ConfigError, match="worth asking the LLM"):
         opened("none", Asked(), effort="balanced")
     without = replace(
         model,
@@ -135,7 +135,7 @@ def test_where_nothing_tells_where_asking_pays_balanced_is_refused(model):
         tables={"without llm": model.tables["without llm"]},
     )
     doubting = Tagger(encoder=Encoder(), labels=LABELS, fused=without, settings=replace(TUNED, ask="doubt"))
-    with pytest.raises(ConfigError, match="where asking the LLM pays"):
+    with pytest.raises(ConfigError, match="worth asking the LLM"):
         doubting.check()
 
 

@@ -168,7 +168,7 @@ def test_the_command_says_what_it_brings_and_refuses_an_output_that_exists(tmp_p
 def test_a_file_that_is_no_fused_model_is_refused(tmp_path):
     path = tmp_path / "fused.json"
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(ConfigError, match="is no fused model"):
+    with pytest.raises(ConfigError, match="is not a fused model"):
         FusedModel.read(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         FusedModel.read(tmp_path / "missing.json")

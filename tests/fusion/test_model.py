@@ -92,9 +92,9 @@ def changed(model: FusedModel, **values: object) -> str:
     [
         ({"version": 0}, "another version of clinspan"),
         ({"features": ["encoder"]}, "another version of clinspan"),
-        ({"kind": "token classifier"}, "is no fused model: it is a 'token classifier'"),
-        ({"tables": {}}, "is no fused model"),
-        ({"prior": {"gout": 3}}, "is no fused model"),
+        ({"kind": "token classifier"}, "is not a fused model: it is a 'token classifier'"),
+        ({"tables": {}}, "is not a fused model"),
+        ({"prior": {"gout": 3}}, "is not a fused model"),
     ],
 )
 def test_a_file_of_another_kind_or_version_is_refused(model, given, said):

@@ -48,7 +48,7 @@ def test_what_does_not_fit_fails_alone(tiny_llama):
 
 
 def test_what_is_no_model(tmp_path, monkeypatch):
-    with pytest.raises(ModelError, match="no model in Hugging Face's layout"):
+    with pytest.raises(ModelError, match="not a model in Hugging Face's layout"):
         load(f"hf:{tmp_path}")
     with pytest.raises(ModelError, match="there is no such folder"):
         load(f"hf:{tmp_path}/absent")

@@ -180,11 +180,11 @@ HEAD = json.dumps({"recording": 2, "llm": "m", "context": None, "constrains": Fa
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("", "is no recording"),
-        ("[1]\n", "line 1: is no line"),
-        ('{"recording": 1, "llm": "m", "context": 1, "constrains": true, "profile": null}\n', "is no recording"),
-        (HEAD + "\n{}\n", "line 2: is no line"),
-        (HEAD + "\nnot json\n" + '{"text": "a", "tokens": 1}\n', "line 2: is no line"),
+        ("", "is not a recording"),
+        ("[1]\n", "line 1: is not a line"),
+        ('{"recording": 1, "llm": "m", "context": 1, "constrains": true, "profile": null}\n', "is not a recording"),
+        (HEAD + "\n{}\n", "line 2: is not a line"),
+        (HEAD + "\nnot json\n" + '{"text": "a", "tokens": 1}\n', "line 2: is not a line"),
     ],
 )
 def test_what_is_no_recording_is_refused(tmp_path, content, fault):

@@ -23,8 +23,8 @@ def test_a_model_name_may_hold_a_colon():
         ("", {}, "names no LLM; expected none, "),
         ("openai", {}, "expected openai:MODEL"),
         ("openai:", {}, "expected openai:MODEL"),
-        ("none", {"base_url": "http://127.0.0.1/v1"}, "no use for --base-url; expected no options"),
-        ("openai:m", {"adapter": "x.gguf"}, "no use for --adapter; expected allow-remote, base-url"),
+        ("none", {"base_url": "http://127.0.0.1/v1"}, "does not take --base-url; expected no options"),
+        ("openai:m", {"adapter": "x.gguf"}, "does not take --adapter; expected allow-remote, base-url"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(spec, options, fault):

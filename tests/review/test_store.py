@@ -128,8 +128,8 @@ def test_a_save_survives_the_end_of_the_process(tmp_path) -> None:
         ({"hash": text_hash("another text")}, "another text"),
         ({"version": 7}, "no such version"),
         ({"version": 0}, "no such version"),
-        ({"by": " "}, "no person"),
-        ({"by": TAGGER}, "no person"),
+        ({"by": " "}, "not a person"),
+        ({"by": TAGGER}, "not a person"),
     ],
 )
 def test_what_cannot_be_saved(tmp_path, given, said) -> None:

@@ -242,7 +242,7 @@ def test_a_budget_of_money_needs_a_price(tmp_path, tag, call, server):
         ("[models.m]\ninput = 1\noutputs = 1\n", "Did you mean 'output'"),
         ('[models.m]\ninput = "1"\noutput = 1\n', "a price per million tokens"),
         ("[models.m]\ninput = -1\noutput = 1\n", "0 or more"),
-        ("models", "is no TOML"),
+        ("models", "is not TOML"),
     ],
 )
 def test_a_wrong_table_of_prices_is_explained(tmp_path, tag, told, says):

@@ -103,7 +103,7 @@ def test_the_three_tools_answer_as_their_schemas_say(asked, mode) -> None:
 
 FAULTS = [
     ("tag", {}, "arguments.text is missing"),
-    ("tag", {"text": [SECRET]}, "arguments.text is no string"),
+    ("tag", {"text": [SECRET]}, "arguments.text is not a string"),
     ("tag", {"text": "gout", SECRET: 1}, "arguments has a key that is not known"),
     ("tag", {"text": "gout", "concepts": SECRET}, "arguments.concepts is none of the words"),
     ("tag", {"text": "x" * 101}, "more than 100 characters"),

@@ -112,7 +112,7 @@ def test_labels_as_facts_keep_to_their_budget_and_are_told_once() -> None:
 
 
 def test_labels_as_facts_are_the_dictionarys_own() -> None:
-    with pytest.raises(ConfigError, match="the dictionary's own"):
+    with pytest.raises(ConfigError, match="come from the dictionary's scan"):
         FactSettings(mode=FactsMode.LABELS, source="propose")
 
 

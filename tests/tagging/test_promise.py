@@ -185,9 +185,9 @@ def test_it_is_kept_only_by_what_it_was_made_of():
     promise = promised(Asked(0.9, None))
     kept = tagger().with_(calibration=Calibration(promise=promise))
     kept.check()
-    with pytest.raises(ConfigError, match="nothing was promised of the label 'drug'"):
+    with pytest.raises(ConfigError, match="nothing was promised for the label 'drug'"):
         kept.with_(labels=LABELS).check()
-    with pytest.raises(ConfigError, match="'dictionary' is to tag"):
+    with pytest.raises(ConfigError, match="this run tags with 'dictionary'"):
         kept.with_(encoder=None).check()
-    with pytest.raises(ConfigError, match="neither dials nor boundary rules"):
+    with pytest.raises(ConfigError, match="dials or boundary rules"):
         Calibration(dials={"disease": Dial(0.5)}, promise=promise)

@@ -193,7 +193,7 @@ def test_mentions_that_tags_cannot_mark_are_counted(made):
 
 @pytest.mark.parametrize(
     ("base", "fault"),
-    [("nowhere", "is no encoder"), ("smollm2-135m-instruct", "cannot be tuned as an encoder|not on this machine")],
+    [("nowhere", "is not an encoder"), ("smollm2-135m-instruct", "cannot be tuned as an encoder|not on this machine")],
 )
 def test_what_is_no_encoder_is_refused(made, base, fault):
     with pytest.raises((InputError, ModelError), match=fault):
@@ -259,7 +259,7 @@ def test_labels_or_formats_that_it_cannot_answer_are_refused_before_any_note(tun
 
 
 def test_an_encoder_is_no_llm():
-    with pytest.raises(ConfigError, match="An encoder is no LLM: use --llm none --encoder FOLDER"):
+    with pytest.raises(ConfigError, match="An encoder is not an LLM: use --llm none --encoder FOLDER"):
         Tagger.open("encoder:folder", labels=DISEASE, dictionary=None)
 
 
@@ -362,7 +362,7 @@ def test_an_encoder_learns_to_find_what_is_described_and_goes_on_from_its_export
         with Tagger.open(encoder=tmp_path / place, labels=BOTH, dictionary=None) as tagger:
             found = tagger.tag(replace(doc, entities=()))
         assert [(e.text, e.label) for e in found.entities] == [("aspirin", "chemical"), ("gout", "disease")]
-    with pytest.raises(ConfigError, match="was given none"):
+    with pytest.raises(ConfigError, match="was not given one"):
         EncoderLLM.opened(tmp_path / "int8")
     before = dict(folder.load_torch(tmp_path / "described")[1].model.named_parameters())
     again = made("again", data=[MIXED], settings=settings, base=thawed(tmp_path / "int8"))
@@ -377,5 +377,5 @@ def test_a_window_with_its_description_must_fit(made, tmp_path):
     constraint = CopyConstraint("word " * 400, BOTH.names)
     (answer,) = llm.complete([Request((), constraint=constraint)])
     assert "does not fit" in str(answer)
-    with pytest.raises(ConfigError, match="no description of 'gene'"):
+    with pytest.raises(ConfigError, match="not given a description of 'gene'"):
         list(llm.complete([Request((), constraint=CopyConstraint("gout", ("gene",)))]))

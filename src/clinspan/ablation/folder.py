@@ -178,7 +178,7 @@ def read_cell(path: Path) -> dict[str, Measured]:
             one = Measured.of_line(line)
         except (ValueError, KeyError, TypeError) as error:
             raise OutputError(
-                f"is no line of an ablation: {error}", where=f"{path}:{number}", fix="Delete the file, and repeat."
+                f"is not a line of an ablation: {error}", where=f"{path}:{number}", fix="Delete the file, and repeat."
             ) from error
         known[one.id] = one
     return known
@@ -224,7 +224,7 @@ class AblationFolder:
         run = RunFolder(path)
         if run.begun and read_description(path).program != PROGRAM:
             run.close()
-            raise OutputError("holds a run that is no ablation", where=str(path), fix="Name another folder.")
+            raise OutputError("holds a run that is not an ablation", where=str(path), fix="Name another folder.")
         try:
             if (path / CELLS).is_dir():
                 shutil.rmtree(path / CELLS)

@@ -258,7 +258,7 @@ def name_of(varied: Settings) -> str:
 def _contradiction(settings: Settings) -> str | None:
     facts = settings.get("facts")
     if facts == FactsMode.LABELS and settings.get("facts-from", "scan") != "scan":
-        return "facts that are labels are the dictionary's own, and not those of a list that the LLM makes"
+        return "facts that tell labels come from the dictionary's scan of the text, not from a list by the LLM"
     told = facts not in (None, FactsMode.NONE, FactsMode.LABELS)
     if told and settings.get("dictionary") == "none" and settings["llm"] != "none":
         return "facts come from a dictionary, and there is none"

@@ -26,7 +26,7 @@ class Section:
         keys: that it may have; None for any.
 
     Raises:
-        ConfigError: when it is no table, or has a key that is unknown.
+        ConfigError: when it is not a table, or has a key that is unknown.
     """
 
     def __init__(self, data: Any, file: Path, name: str, keys: Iterable[str] | None):

@@ -43,7 +43,7 @@ class Table:
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
-            raise ValueError(f"{self.title}: a row that is not of {len(self.columns)} columns")
+            raise ValueError(f"{self.title}: a row does not have {len(self.columns)} columns")
 
     def markdown(self) -> str:
         """As Markdown, the heading of second degree."""

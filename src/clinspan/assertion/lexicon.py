@@ -72,7 +72,7 @@ def sentences(row: list[Token], text: str) -> Iterator[list[Token]]:
 
 
 def _turns(text: str, end: int, start: int) -> bool:
-    """Whether a line ends between two tokens that is no line of wrapped prose."""
+    """Whether a line ends between two tokens that is not a line of wrapped prose."""
     gap = text[end:start]
     at = text.find("\n", end, start)
     if at < 0 and ("\t" in gap or len(gap) >= _CELL_GAP):

@@ -76,7 +76,7 @@ class Asserter:
         """
         card, classifier = load(folder)
         if not card.marked:
-            raise InputError("finds mentions, and says nothing of marked ones", where=str(folder))
+            raise InputError("finds mentions; it cannot say attributes of mentions that are marked", where=str(folder))
         return cls(classifier, labels, name=card.name)
 
     @property

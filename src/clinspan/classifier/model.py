@@ -253,7 +253,7 @@ class TorchClassifier(TokenClassifier):
         self, model: Any, tokenizer: Any, heads: tuple[Head, ...], attributes: tuple[AttributeHead, ...] = ()
     ) -> None:
         if not tokenizer.is_fast:
-            raise ModelError("the tokenizer knows no offsets", expected="one with a tokenizer.json")
+            raise ModelError("the tokenizer gives no offsets", expected="one with a tokenizer.json")
         known = getattr(model.config, "max_position_embeddings", None) or 512
         # Some encoders keep the first positions for padding.
         pad = getattr(model.config, "pad_token_id", None) or 0
@@ -344,7 +344,7 @@ class OnnxClassifier(TokenClassifier):
         try:
             self._session = onnxruntime.InferenceSession(str(weights), options, providers=providers)
         except (faults.Fail, faults.InvalidGraph, faults.InvalidProtobuf, faults.NotImplemented) as error:
-            raise ModelError(f"is no ONNX model that can be run: {error}", where=str(weights)) from error
+            raise ModelError(f"is not an ONNX model that can be run: {error}", where=str(weights)) from error
         self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()

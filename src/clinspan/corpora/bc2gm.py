@@ -34,7 +34,9 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
         files = sorted(path.glob("*.in"))
         if len(files) != 1:
             names = ", ".join(file.name for file in files) or "none"
-            raise InputError("does not hold one file of sentences", where=str(path), expected=f"one .in, not {names}")
+            raise InputError(
+                "does not hold exactly one file of sentences", where=str(path), expected=f"one .in, not {names}"
+            )
         path = files[0]
     genes = _places(path.with_name(_GENES))
     other = path.with_name(_ALTERNATIVES)
@@ -42,7 +44,7 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
     for where, line in numbered_lines(path):
         id, space, text = line.partition(" ")
         if not space or not text.strip():
-            yield InputError(f"{line[:40]!r} is no sentence", where=where, expected="ID, a space, the sentence")
+            yield InputError(f"{line[:40]!r} is not a sentence", where=where, expected="ID, a space, the sentence")
             continue
         errors: list[InputError] = []
         spans = list(_spans(genes.pop(id, ()), text, errors))
@@ -74,7 +76,7 @@ def _spans(lines: Iterable[tuple[str, str, str]], text: str, errors: list[InputE
     for where, offsets, mention in lines:
         numbers = offsets.split(" ")
         if ruler is None or len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-            errors.append(InputError(f"{offsets!r} is no place", where=where, expected="ID|START END|MENTION"))
+            errors.append(InputError(f"{offsets!r} is not a place", where=where, expected="ID|START END|MENTION"))
             continue
         first, last = map(int, numbers)
         if not first <= last < ruler.length:

@@ -100,7 +100,7 @@ def _columns(line: str, where: str) -> tuple[str, tuple[str, str | None]]:
     word, written = columns[0].strip(), columns[-1].strip()
     tag = _TAG.fullmatch(written)
     if len(columns) < 2 or not word or tag is None:
-        raise InputError(f"{line!r} is no token with its tag", where=where, expected="TOKEN, a tab, O or B-LABEL")
+        raise InputError(f"{line!r} is not a token with its tag", where=where, expected="TOKEN, a tab, O or B-LABEL")
     return word, (tag[1] or "O", tag[2])
 
 

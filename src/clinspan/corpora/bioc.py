@@ -231,7 +231,7 @@ def _documents(content: object, where: str) -> Iterator[Mapping[str, Any]]:
     elif isinstance(content, dict) and ("documents" in content or "PubTator3" in content):
         yield from _documents(content.get("documents", content.get("PubTator3")), where)
     else:
-        raise InputError("is no BioC collection", where=where, expected='{"documents": [{"passages": ...}]}')
+        raise InputError("is not a BioC collection", where=where, expected='{"documents": [{"passages": ...}]}')
 
 
 def _results(items: Sequence[_Item | InputError], lenient: bool, unit: Unit | None) -> Results:

@@ -95,7 +95,7 @@ class _Parser:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._open and tag != "collection":
-            raise InputError(f"is no BioC: it begins with <{tag}>", where=self._place(), expected="<collection>")
+            raise InputError(f"is not BioC: it begins with <{tag}>", where=self._place(), expected="<collection>")
         self._open.append((tag, {**attributes, "where": self._place()}, []))
 
     def _characters(self, text: str) -> None:

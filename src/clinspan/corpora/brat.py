@@ -162,7 +162,9 @@ def _entity(line: str, text: str, where: str, *, join_lines: bool) -> tuple[str,
     place = _PLACE.fullmatch(fields[1].strip()) if len(fields) == 3 else None
     if place is None:
         raise InputError(
-            f"{line!r} is no entity", where=where, expected="T1, a tab, TYPE START END[;START END ...], a tab, the text"
+            f"{line!r} is not an entity",
+            where=where,
+            expected="T1, a tab, TYPE START END[;START END ...], a tab, the text",
         )
     return fields[0], entity_at(place[2], place[1], fields[2], text, where, join_lines=join_lines)
 
@@ -208,7 +210,9 @@ def _other(line: str, where: str, found: Annotations) -> None:
     id, tab, content = line.partition("\t")
     if not tab or id[:1] not in "REAMN#*" or not content.strip():
         raise InputError(
-            f"{line!r} is no annotation", where=where, expected="an id that begins with T, R, E, A, M, N, # or *, a tab"
+            f"{line!r} is not an annotation",
+            where=where,
+            expected="an id that begins with T, R, E, A, M, N, # or *, a tab",
         )
     if id[0] == "N" and (normalised := _NORMALISED.fullmatch(content.split("\t")[0].strip())):
         target, source, concept = normalised.groups()

@@ -48,7 +48,7 @@ def _add_codes(
                 match = _CODED.fullmatch(line)
                 if match is None:
                     raise InputError(
-                        f"{line!r} gives no codes", where=where, expected="TT1, a tab, CODES START END, a tab, the text"
+                        f"{line!r} has no codes", where=where, expected="TT1, a tab, CODES START END, a tab, the text"
                     )
                 entity = brat.entity_at(match[3], kind, match[4], text, where)
                 id = by_place.get(_spans(entity))

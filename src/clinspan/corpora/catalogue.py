@@ -116,7 +116,7 @@ def writable(name: str) -> CorpusFormat:
     known = by_name(name)
     if known.write is None:
         can = [format.name for format in formats().values() if format.write is not None]
-        raise ConfigError(f"{name!r} is no format that is written", fix=f"Known: {', '.join(can)}")
+        raise ConfigError(f"{name!r} is not a format that can be written", fix=f"Known: {', '.join(can)}")
     return known
 
 
@@ -200,7 +200,9 @@ def read(
         return
     if known is None or known.read is None:
         raise InputError(
-            "is in no format that clinspan can tell", where=str(path), fix=f"Name it: one of {', '.join(formats())}."
+            "is not in a format that clinspan recognises",
+            where=str(path),
+            fix=f"Name it: one of {', '.join(formats())}.",
         )
     yield from _relabelled(known.read(path, lenient), labels or {})
 
@@ -219,7 +221,7 @@ def _recognised(path: Path, told: Told | None) -> CorpusFormat | None:
     if sign is None:
         if path.is_dir() and not any(p.is_file() and not p.name.startswith(".") for p in path.iterdir()):
             raise InputError(
-                "is a folder of no format that clinspan can tell", where=str(path), fix="Name one of its files."
+                "is not a folder of a format that clinspan recognises", where=str(path), fix="Name one of its files."
             )
         return None
     if told is not None and sign.format != by_ending(path.suffix):

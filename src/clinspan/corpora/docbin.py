@@ -35,7 +35,7 @@ def read(path: str | Path) -> Results:
     try:
         docs = list(tokens.DocBin().from_bytes(read_bytes(path)).get_docs(vocab))
     except (zlib.error, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"is no DocBin that can be read: {error}", where=str(path)) from None
+        raise InputError(f"is not a DocBin that can be read: {error}", where=str(path)) from None
     for number, doc in enumerate(docs, 1):
         # An empty group says nothing: pipelines make it before there is anything to put in.
         found = doc.spans.get(GROUP) or doc.ents

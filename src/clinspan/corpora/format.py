@@ -254,5 +254,5 @@ class Ruler:
         if self._same:
             return units
         if self._before[found] != units:
-            raise ValueError(f"{units} lies within a character")
+            raise ValueError(f"{units} begins or ends inside a character")
         return found

@@ -49,7 +49,7 @@ def _document(pair: pairs.FilePair, errors: list[InputError]) -> Document:
             match = _ASSERTION.fullmatch(line.strip())
             if match is None:
                 raise InputError(
-                    f"{line!r} is no assertion", where=where, expected='c="..." 1:0 1:2||t="problem"||a="present"'
+                    f"{line!r} is not an assertion", where=where, expected='c="..." 1:0 1:2||t="problem"||a="present"'
                 )
             free = types.get(_concept(match[1], grid, where))
             if not free:
@@ -96,7 +96,7 @@ class _Grid:
 def _concept(line: str, grid: _Grid, where: str) -> tuple[Span, str]:
     match = _CONCEPT.fullmatch(line.strip())
     if match is None:
-        raise InputError(f"{line!r} is no concept", where=where, expected='c="..." 1:0 1:2||t="problem"')
+        raise InputError(f"{line!r} is not a concept", where=where, expected='c="..." 1:0 1:2||t="problem"')
     first, last = (int(match[2]), int(match[3])), (int(match[4]), int(match[5]))
     try:
         start, end = grid.token(*first).start, grid.token(*last).end

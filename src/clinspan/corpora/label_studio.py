@@ -38,7 +38,7 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
     """
     tasks = codec.load(read_text(Path(path)), where=str(path), lines=True)
     if not isinstance(tasks, list):
-        raise InputError("is no list of tasks", where=str(path), expected='[{"data": {"text": ...}}]')
+        raise InputError("is not a list of tasks", where=str(path), expected='[{"data": {"text": ...}}]')
     for number, task in enumerate(tasks, 1):
         where = f"{path}, task {number}"
         yield from checked(partial(_document, task, f"{Path(path).stem}-{number}", where), lenient=lenient)
@@ -47,7 +47,7 @@ def read(path: str | Path, *, lenient: bool = False) -> Results:
 def _document(task: object, made_id: str, where: str, errors: list[InputError]) -> Document:
     data = task.get("data") if isinstance(task, dict) else None
     if not isinstance(task, dict) or not isinstance(data, dict):
-        raise InputError("is no task", where=where, expected='{"data": {"text": ...}, "annotations": [...]}')
+        raise InputError("is not a task", where=where, expected='{"data": {"text": ...}, "annotations": [...]}')
     texts = ["text"] if "text" in data else [key for key, value in data.items() if isinstance(value, str)]
     if len(texts) != 1 or not isinstance(data[texts[0]], str):
         raise InputError("'data' does not hold one text", where=where, expected="a string under 'text'")
@@ -112,10 +112,10 @@ def _results(task: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     for key in ("annotations", "predictions"):
         for annotation in task.get(key) or []:
             if not isinstance(annotation, dict) or not isinstance(annotation.get("result"), list):
-                raise InputError(f"{key!r} holds what is no annotation", where=where, expected='{"result": [...]}')
+                raise InputError(f"{key!r} holds what is not an annotation", where=where, expected='{"result": [...]}')
             results: list[dict[str, Any]] = annotation["result"]
             if not all(isinstance(result, dict) for result in results):
-                raise InputError("'result' holds what is no region", where=where)
+                raise InputError("'result' holds what is not a region", where=where)
             if not annotation.get("was_cancelled"):
                 return results
     return []
@@ -133,7 +133,7 @@ def _entity(
     place = value.get("globalOffsets", value)
     start, end = place.get("start"), place.get("end")
     if not isinstance(start, int) or not isinstance(end, int):
-        raise InputError(f"{start!r} to {end!r} is no place in a text", where=where, expected="two whole numbers")
+        raise InputError(f"{start!r} to {end!r} is not a place in a text", where=where, expected="two whole numbers")
     try:
         span = Span(ruler.start(start), ruler.end(end))
         stands = span.of(text)

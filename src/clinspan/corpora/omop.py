@@ -54,8 +54,8 @@ def rows(documents: Iterable[Document], *, now: datetime) -> Iterator[dict[str, 
         numbered = not whole if numbered is None else numbered
         if not numbered and not whole:
             raise OutputError(
-                f"document {document.id!r} has no whole number for an id, and others have",
-                expected="ids that are `note_id` in all documents or in none",
+                f"document {document.id!r} has an id that is not a whole number, and others have one",
+                expected="whole numbers as ids in all documents, or in none",
             )
         for entity in document.entities:
             written += 1

@@ -91,7 +91,7 @@ def _document(block: Sequence[_Line], where: str, faults: list[InputError]) -> D
 def _entity(fields: Sequence[str], id: str, text: str, where: str) -> Entity:
     if len(fields) < 5 or fields[0] != id or not (fields[1].isdecimal() and fields[2].isdecimal()):
         raise InputError(
-            "is no annotation of this document",
+            "is not an annotation of this document",
             where=where,
             expected=f"{id}, start, end, mention, type, concept by tabs",
         )

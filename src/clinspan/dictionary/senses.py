@@ -21,7 +21,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "test": frozenset({"Laboratory Procedure", "Diagnostic Procedure", "Laboratory or Test Result"}),
     "treatment": frozenset({"Pharmacologic Substance", "Therapeutic or Preventive Procedure", "Clinical Drug"}),
 }
-"""Semantic types of the kinds that meanings have; a meaning of another kind (`other`) is no entity of these."""
+"""Semantic types of the kinds that meanings have; a meaning of another kind (`other`) is not an entity of these."""
 
 _BESIDE = 3.0
 _NEAR = 1.2

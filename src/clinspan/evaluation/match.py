@@ -295,7 +295,7 @@ def _alternatives(document: Document) -> tuple[Span, ...]:
     except (TypeError, ValueError):
         pass
     raise InputError(
-        "the metadata 'alternatives' are no places", where=_where(document), expected="pairs of start and end"
+        "the metadata 'alternatives' is not a list of places", where=_where(document), expected="pairs of start and end"
     )
 
 

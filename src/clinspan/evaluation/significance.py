@@ -81,7 +81,7 @@ def all_intervals(
     for one in scores:
         _check(one, resamples, level)
     if any(one.ids != scores[0].ids for one in scores):
-        raise ConfigError("intervals are drawn together for scores of the same documents alone")
+        raise ConfigError("intervals can only be drawn together for scores of the same documents")
     together = np.stack([one.counts for one in scores], axis=1)
     drawn = np.concatenate(list(draws(together, resamples, seed)))
     return [_of_one(one, drawn[:, number], level) for number, one in enumerate(scores)]

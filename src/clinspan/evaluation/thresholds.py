@@ -93,7 +93,7 @@ class Asked:
             if value is not None and not 0.0 < value < 1.0:
                 raise InputError(f"{name} is {value}", expected="a number between 0 and 1")
         if self.recall is None and self.precision is None:
-            raise InputError("nothing is to be promised", expected="a recall, a precision, or both")
+            raise InputError("there is nothing to promise", expected="a recall, a precision, or both")
 
 
 def judged(gold: Sequence[Document], found: Mapping[str, Document], label: str, rule: Rule) -> list[Judged]:
@@ -128,7 +128,7 @@ def judged(gold: Sequence[Document], found: Mapping[str, Document], label: str, 
 def _score(entity: Entity, id: str) -> float:
     if entity.score is None:
         raise InputError(
-            f"the {entity.label!r} at {entity.start}-{entity.end} has no score, and what has none cannot be sorted out",
+            f"the {entity.label!r} at {entity.start}-{entity.end} has no score to compare with a threshold",
             where=f"document {id!r}",
             expected="a probability for each entity, as an encoder or the embedded model gives",
         )

@@ -220,7 +220,7 @@ class _OnnxEncoder:
         try:
             self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
         except (faults.Fail, faults.InvalidGraph, faults.InvalidProtobuf, faults.NotImplemented) as error:
-            raise ModelError(f"is no ONNX model that can be run: {error}", where=str(weights)) from error
+            raise ModelError(f"is not an ONNX model that can be run: {error}", where=str(weights)) from error
         self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(recipe.max_tokens)
@@ -358,7 +358,7 @@ def open_encoder(source: str, *, pooling: str | None = None) -> Encoder:
     name = source[3:] if source.startswith("hf:") else folder.resolve().name
     if not folder.is_dir():
         raise InputError(
-            "is no folder of an encoder",
+            "is not the folder of an encoder",
             where=source,
             expected=f"{LEXICAL}, {MINILM}, hf:NAME, or a folder",
         )

@@ -259,7 +259,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         version, order, _ = manifest["format"], manifest["byteorder"], manifest["examples"]
     except FileNotFoundError as error:
         raise InputError(
-            "is no pool of examples",
+            "is not a pool of examples",
             where=str(folder),
             expected="the folder of one",
             fix=f"Build it with: clinspan examples build GOLD -o {folder}",

@@ -76,7 +76,7 @@ class Table:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.least <= 1.0:
-            raise ValueError(f"least is {self.least}, and no probability")
+            raise ValueError(f"least is {self.least}, which is not a probability")
         if self.first.weights.shape[1] != len(NAMES) or self.second.weights.shape[1] != len(NAMES) + len(ELSEWHERE):
             raise ValueError("there are not as many weights as features")
 
@@ -177,7 +177,7 @@ class FusedModel:
         except OSError as error:
             raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
         except UnicodeDecodeError as error:
-            raise ConfigError("is no fused model", where=str(path), fix=_MAKE) from error
+            raise ConfigError("is not a fused model", where=str(path), fix=_MAKE) from error
 
     @classmethod
     def parse(cls, text: str, *, where: str) -> "FusedModel":
@@ -205,7 +205,7 @@ class FusedModel:
                 {str(name): str(value) for name, value in data["learned_from"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(f"is no fused model: {error}", where=where, fix=_MAKE) from error
+            raise ConfigError(f"is not a fused model: {error}", where=where, fix=_MAKE) from error
 
     def check(self, labels: Sequence[str], sources: Mapping[Source, str]) -> None:
         """Makes sure that it was fitted over these labels and sources; an LLM may be missing.

@@ -92,7 +92,7 @@ def _mentions(record: Mapping[str, Any], where: str) -> tuple[Mention, ...]:
     for number, item in enumerate(answer, 1):
         place = f"{where}, mention {number}"
         if not isinstance(item, dict) or not all(isinstance(item.get(key), str) for key in ("label", "text")):
-            raise InputError("is no mention", where=place, expected=expected)
+            raise InputError("is not a mention", where=place, expected=expected)
         parts = item.get("parts", [])
         if not isinstance(parts, list) or len(parts) == 1 or not all(isinstance(p, str) and p.strip() for p in parts):
             raise InputError("'parts' is not a list of two strings or more", where=place)

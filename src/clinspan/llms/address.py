@@ -58,7 +58,7 @@ def permitted(base_url: str, *, allow_remote: bool) -> Address:
         # The address itself is not shown when it may hold a password.
         shown = "an address with a user name" if "@" in base_url else repr(base_url)
         raise ConfigError(
-            f"{shown} is no address of a server",
+            f"{shown} is not the address of a server",
             expected="http://HOST:PORT/PATH, https://..., or unix:/PATH/OF.sock, without user name, query or fragment",
         )
     host = parts["host"].strip("[]")

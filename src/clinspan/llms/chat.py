@@ -70,7 +70,7 @@ def chat_prompt(model: ChatModel, messages: Sequence[Message]) -> Prompt:
     """
     source = model.chat_template
     if source is None:
-        raise ModelError("the model brings no chat template", expected="an instruction-tuned chat model")
+        raise ModelError("the model has no chat template", expected="an instruction-tuned chat model")
     frame = _frame(
         source, tuple(message.role for message in messages), model.special_text("bos"), model.special_text("eos")
     )

@@ -86,7 +86,7 @@ class EncoderLLM:
         card, classifier = load(Path(folder))
         if card.marked:
             raise ConfigError(
-                f"{card.name} says attributes of mentions, and finds none", expected="an encoder with labels"
+                f"{card.name} says attributes of mentions and does not find mentions", expected="an encoder with labels"
             )
         if settings.threads is not None:
             import torch
@@ -99,7 +99,9 @@ class EncoderLLM:
         if not card.described:
             return cls(classifier, settings, name=name, traits=traits)
         if labels is None:
-            raise ConfigError(f"{card.name} finds what a description says, and was given none", expected="a label set")
+            raise ConfigError(
+                f"{card.name} finds what a description says, and was not given one", expected="a label set"
+            )
         traits = Traits("encoder", "described", calibrations(Path(folder)))
         return DescribedEncoder(classifier, labels, settings, name=name, traits=traits)
 
@@ -239,7 +241,9 @@ class DescribedEncoder(EncoderLLM):
         window = self.classifier.encode(constraint.text)
         unknown = [name for name in constraint.labels if name not in self._told]
         if unknown:
-            raise ConfigError(f"the encoder was given no description of {unknown[0]!r}", expected=", ".join(self._told))
+            raise ConfigError(
+                f"the encoder was not given a description of {unknown[0]!r}", expected=", ".join(self._told)
+            )
         told = [after(self._told[name], window) for name in constraint.labels]
         return _Asked(constraint, self.classifier.heads[0], told)
 

@@ -96,7 +96,7 @@ class TransformersLLM:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"cannot be loaded as a causal language model: {error}", where=str(folder)) from error
         if not isinstance(tokenizer.chat_template, str):
-            raise ModelError("brings no chat template", where=str(folder), expected="an instruction-tuned chat model")
+            raise ModelError("has no chat template", where=str(folder), expected="an instruction-tuned chat model")
         self._tokenizer = HuggingFaceTokenizer(tokenizer)
         self._model = model.to(place).eval()
         made_for = int(getattr(model.config, "max_position_embeddings", None) or 2048)
@@ -161,6 +161,6 @@ def _checksum(folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not (folder / "config.json").is_file() or not weights:
         raise ModelError(
-            "is no model in Hugging Face's layout", where=str(folder), expected="config.json and *.safetensors"
+            "is not a model in Hugging Face's layout", where=str(folder), expected="config.json and *.safetensors"
         )
     return "+".join(sha256_of(file)[:12] for file in weights[:4])

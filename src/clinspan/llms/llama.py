@@ -164,7 +164,7 @@ class Llama:
             # Tokenizers of the SentencePiece kind put a space before any text; a line break before it takes that.
             self._lead = self._ids(_LEAD, special=False)
             if self.text_of(self.tokenize("a")) != "a":
-                raise ModelError("its tokenizer changes what it is given", where=str(weights.path))
+                raise ModelError("its tokenizer does not give the text back unchanged", where=str(weights.path))
 
     @classmethod
     def load(
@@ -183,7 +183,9 @@ class Llama:
     def _open(self, weights: Weights, context: int) -> int:
         if self._c.llama_model_is_recurrent(self._model) or self._c.llama_model_is_hybrid(self._model):
             raise ModelError(
-                "its context cannot be cut back (a recurrent model)", where=str(weights.path), expected="attention"
+                "its context cannot be shortened (it is a recurrent model)",
+                where=str(weights.path),
+                expected="attention",
             )
         params = self._c.llama_context_default_params()
         params.n_ctx, params.n_batch = context, min(BATCH_TOKENS, context)
@@ -327,7 +329,7 @@ class Llama:
     def _forget(self, at: int) -> None:
         if at < len(self._held):
             if not self._c.llama_memory_seq_rm(self._memory, 0, at, -1):
-                raise LLMError("llama.cpp cannot cut back this model's context")
+                raise LLMError("llama.cpp cannot shorten this model's context")
             self._held.cut(at)
 
     def _decode(self, tokens: Sequence[int], wanted: set[int]) -> None:

@@ -171,7 +171,7 @@ class ReplayLLM(Closing):
                     break
                 self._file.close()
                 raise InputError(
-                    "is no line of a recording",
+                    "is not a line of a recording",
                     where=f"{self._path}, line {number}",
                     expected="a file made by --record",
                 ) from error
@@ -179,7 +179,7 @@ class ReplayLLM(Closing):
             at += len(raw)
         if head is None:
             self._file.close()
-            raise InputError("is no recording", where=str(self._path), expected="a file made by --record")
+            raise InputError("is not a recording", where=str(self._path), expected="a file made by --record")
         return head
 
     def _answer(self, key: str) -> Completion | LLMError:

@@ -122,12 +122,12 @@ def load(spec: str, **options: object) -> LLM | None:
     known = kinds()
     if name not in known:
         near = did_you_mean(name, ["none", *known])
-        fix = "An encoder is no LLM: use --llm none --encoder FOLDER." if name == "encoder" else near
+        fix = "An encoder is not an LLM: use --llm none --encoder FOLDER." if name == "encoder" else near
         raise ConfigError(f"{spec!r} names no LLM", expected=", ".join(spec_forms(known)), fix=fix)
     kind = known[name]
     argument = argument or kind.default or ""
     if not argument:
-        raise ConfigError(f"the LLM {spec!r} is not whole", expected=f"{name}:{kind.argument}")
+        raise ConfigError(f"the LLM {spec!r} is not complete", expected=f"{name}:{kind.argument}")
     _refuse(spec, given, kind.options)
     settings = resolve_name(kind.settings)(**given)
     return cast(LLM, resolve_name(kind.llm)(argument, settings))
@@ -138,4 +138,4 @@ def _refuse(spec: str, given: Mapping[str, object], known: frozenset[str]) -> No
         if option not in known:
             shown = option.replace("_", "-")
             takes = ", ".join(sorted(known)) or "no options"
-            raise ConfigError(f"the LLM {spec!r} has no use for --{shown}", expected=takes.replace("_", "-"))
+            raise ConfigError(f"the LLM {spec!r} does not take --{shown}", expected=takes.replace("_", "-"))

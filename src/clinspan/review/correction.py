@@ -89,7 +89,7 @@ def _entity(mark: Mark, text: str, origin: Entity | None, id: str | None, *, whe
             fragments = origin.fragments
         made = Entity(span, mark.label, span.of(text), fragments=fragments, id=id)
     except ValueError:
-        raise InputError("has parts that do not make it up", where=where) from None
+        raise InputError("has parts that do not cover it from its start to its end", where=where) from None
     if origin is None or origin.fragments != fragments:
         return made
     return replace(origin, id=id, attributes=NO_ATTRIBUTES, attribute_scores=())

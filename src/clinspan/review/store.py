@@ -221,7 +221,7 @@ class Store:
             InputError: when there is no such note or version, the text is another, or an entity cannot be.
         """
         if not by.strip() or by == TAGGER:
-            raise InputError("is no person's name", where="by")
+            raise InputError("is not a person's name", where="by")
         with self._change():
             note = self.note(key)
             if note is None:

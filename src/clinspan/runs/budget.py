@@ -72,7 +72,7 @@ def read_prices(path: Path) -> Mapping[str, Price]:
 
 def _price(entry: Any, currency: str, where: str) -> Price:
     if not isinstance(entry, dict):
-        raise ConfigError("is no table", where=where, expected="input and output")
+        raise ConfigError("is not a table", where=where, expected="input and output")
     for key in entry:
         if key not in _KEYS:
             raise ConfigError(f"unknown key {key!r}", where=where, fix=did_you_mean(key, _KEYS))

@@ -45,7 +45,7 @@ def permitted(address: str, *, allow_remote: bool) -> str:
     parts = _ADDRESS.fullmatch(address)
     if parts is None or not 0 < int(parts["port"]) < 65536:
         raise ConfigError(
-            f"{address!r} is no address of a Ray cluster",
+            f"{address!r} is not the address of a Ray cluster",
             expected="HOST:PORT, as `ray start --head` prints it",
             fix="Start this command on a machine that belongs to the cluster.",
         )

@@ -95,7 +95,9 @@ class RunFolder(Closing):
             held = sorted(file.name for file in path.iterdir() if file.name not in _OURS)
             if held and not (path / DESCRIPTION).exists():
                 raise OutputError(
-                    f"is no run's folder: it holds {held[0]}", where=str(path), fix="Name a folder that is not there."
+                    f"is not the folder of a run: it holds {held[0]}",
+                    where=str(path),
+                    fix="Name a folder that is not there.",
                 )
             self._lock = FileLock(path / LOCK, mode=0o600)
             self._lock.acquire(blocking=False)
@@ -190,7 +192,7 @@ def read_description(folder: Path) -> Description:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"is no description of a run: {error}", where=str(path)) from error
+        raise ConfigError(f"is not a description of a run: {error}", where=str(path)) from error
     if checksum != description.checksum:
         raise ConfigError("was changed by hand", where=str(path), fix="Put it back, or begin another run.")
     return description

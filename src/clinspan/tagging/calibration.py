@@ -38,7 +38,7 @@ class Dial:
         object.__setattr__(self, "points", tuple((float(at), float(p)) for at, p in self.points))
         rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(self.points))
         if not rising or not all(0.0 <= p <= 1.0 for _, p in self.points):
-            raise ConfigError("the points of a curve do not rise, or are no probabilities")
+            raise ConfigError("the points of a curve do not rise, or are not probabilities")
 
     def probability(self, score: float) -> float:
         """The raw score as a probability."""
@@ -73,7 +73,9 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if self.promise is not None and (self.rules.rules or any(dial.min_score for dial in self.dials.values())):
-            raise ConfigError("a promise goes with neither dials nor boundary rules that change what is reported")
+            raise ConfigError(
+                "a promise cannot be combined with dials or boundary rules, which change what is reported"
+            )
 
     def apply(self, entity: Entity, text: str) -> Entity | None:
         """The entity with its score as a probability and its boundaries corrected; None when the dial drops it."""
@@ -136,7 +138,7 @@ class Calibration:
 
 
 def _no_calibration(error: Exception, where: str) -> ConfigError:
-    return ConfigError(f"is no calibration: {error}", where=where, fix="Make it with `clinspan calibrate`.")
+    return ConfigError(f"is not a calibration: {error}", where=where, fix="Make it with `clinspan calibrate`.")
 
 
 def _texts(table: Mapping[str, Any]) -> dict[str, str]:

@@ -160,7 +160,7 @@ class Proposer:
         listed = read_candidates(answer.text)
         fault = None
         if listed.failed:
-            fault = "the list of candidates was not read: it is no list"
+            fault = "the list of candidates was not read: it is not a list"
         elif answer.finish is FinishReason.LENGTH:
             fault = f"the list of candidates was not read to its end: cut off after {answer.completion_tokens} tokens"
         elif answer.finish is FinishReason.REFUSAL:

@@ -200,7 +200,7 @@ def _loaded(given: str, labels: LabelSet, form: Format, **options: object) -> LL
 def _checked(adapter: adapters.Adapter, llm: str, labels: LabelSet, form: Format) -> adapters.Adapter:
     kind, _, argument = llm.partition(":")
     if kind not in ("embedded", "llamacpp"):
-        raise ConfigError(f"--adapter has no use for {llm!r}", expected="embedded or llamacpp:PATH")
+        raise ConfigError(f"--adapter does not work with {llm!r}", expected="embedded or llamacpp:PATH")
     if not adapter.covers(labels.names):
         known = " or ".join(", ".join(names) for names in adapter.label_sets)
         raise ConfigError(f"the adapter {adapter.name!r} was not tuned for {', '.join(labels.names)}", expected=known)
@@ -266,7 +266,7 @@ def check_doubt(fused: FusedModel | None, llm: LLM | None, encoder: LLM | None) 
     """
     if not _tells(fused, llm, encoder):
         raise ConfigError(
-            "nothing can tell where asking the LLM pays",
+            "nothing can tell which windows are worth asking the LLM about",
             expected="an LLM, an encoder and a fused model over both",
             fix="Fit one (clinspan fuse GOLD --llm ... --encoder ...) and name it with --fused, or take --effort full.",
         )

@@ -90,11 +90,11 @@ class Promise:
         """
         fix = "Promise anew: clinspan calibrate with --recall or --precision."
         if model != self.model:
-            raise ConfigError(f"the promise was made of {self.model!r}, and {model!r} is to tag", fix=fix)
+            raise ConfigError(f"the promise was made for {self.model!r}, and this run tags with {model!r}", fix=fix)
         missing = [label for label in labels if label not in self.labels]
         if missing:
             known = ", ".join(self.labels)
-            raise ConfigError(f"nothing was promised of the label {missing[0]!r}", expected=f"among {known}", fix=fix)
+            raise ConfigError(f"nothing was promised for the label {missing[0]!r}", expected=f"among {known}", fix=fix)
 
     @property
     def said(self) -> str:
@@ -216,7 +216,7 @@ def make(
     empty = [label for label in labels if not any(one.label == label for document in gold for one in document.entities)]
     if empty:
         raise InputError(
-            f"the gold documents have no {empty[0]!r}, of which nothing can be promised",
+            f"the gold documents have no {empty[0]!r}, so nothing can be promised for it",
             expected=f"mentions of {', '.join(labels)}",
             fix="Ask for the labels that gold has (--labels), or annotate the others.",
         )

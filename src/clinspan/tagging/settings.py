@@ -36,7 +36,9 @@ class FactSettings:
         if self.budget < 0:
             raise ConfigError(f"facts budget is {self.budget}", expected="0 or more tokens")
         if self.mode is FactsMode.LABELS and self.source != "scan":
-            raise ConfigError("facts that are labels are the dictionary's own", expected="facts from scan")
+            raise ConfigError(
+                "facts that tell labels come from the dictionary's scan of the text", expected="facts from scan"
+            )
 
 
 NO_FACTS = FactSettings(mode=FactsMode.NONE)

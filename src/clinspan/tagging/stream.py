@@ -241,7 +241,7 @@ class Stream:
 
     def _take(self, answer: Completion | LLMError) -> None:
         if not self._asked:
-            raise LLMError("there was a result without a request", where=self._llm.name)
+            raise LLMError("there was a result for no request", where=self._llm.name)
         underway, window, proposed, question = self._asked.popleft()
         text, times = underway.document.text, underway.times
         _add(times, answer)

@@ -1,6 +1,6 @@
 """Placeholders that de-identification leaves in a text: `[**Name**]`, `___`, `<DATE>`, `[REDACTED]`, `XXXX`.
 
-A placeholder is no entity. An entity may run over one ("fracture of the [**Location**] femur"), but never begins or
+A placeholder is not an entity. An entity may run over one ("fracture of the [**Location**] femur"), but never begins or
 ends within or with one.
 """
 

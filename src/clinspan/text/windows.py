@@ -52,8 +52,8 @@ class WindowSettings:
                 raise ConfigError(f"{name} is {getattr(self, name)}", where="windows", expected=f"{least} or more")
         if self.max_sentences is not None and self.max_sentences <= self.overlap_sentences:
             raise ConfigError(
-                f"max_sentences is {self.max_sentences}, so windows of which {self.overlap_sentences} are shared "
-                "never get on",
+                f"max_sentences is {self.max_sentences}, so windows that share {self.overlap_sentences} sentences "
+                "never move on",
                 where="windows",
                 expected="max_sentences above overlap_sentences",
             )

@@ -74,7 +74,7 @@ def load_base(
     if torch.cuda.is_available() and not four_bit:
         model = model.to("cuda")
     if not isinstance(tokenizer.chat_template, str):
-        raise ModelError("brings no chat template", where=str(where), expected="an instruction-tuned chat model")
+        raise ModelError("has no chat template", where=str(where), expected="an instruction-tuned chat model")
     config = model.config
     shape = Shape(
         config.model_type,
@@ -168,7 +168,7 @@ def find_base(where: str) -> EncoderBase:
 
     Raises:
         InputError: when nothing is there.
-        ModelError: when a registered model was not pulled or is no encoder.
+        ModelError: when a registered model was not pulled or is not an encoder.
     """
     if where.startswith("hf:"):
         return EncoderBase(where[3:], "", where[3:])
@@ -184,7 +184,7 @@ def find_base(where: str) -> EncoderBase:
     folder = Path(where)
     if not (folder / "config.json").is_file():
         raise InputError(
-            "is no encoder",
+            "is not an encoder",
             where=where,
             expected="a folder in Hugging Face's layout, or a model of the registry",
             fix="A hub's name is given as hf:NAME.",

@@ -129,7 +129,7 @@ def from_gguf(path: Path, *, shape: Shape, alpha: float) -> dict[str, Any]:
     Raises:
         MissingExtra: when the package gguf is not installed.
         InputError: when the file cannot be read.
-        ModelError: when it is no LoRA adapter of this architecture.
+        ModelError: when it is not a LoRA adapter of this architecture.
     """
     gguf, np = _packages()
     try:
@@ -140,7 +140,7 @@ def from_gguf(path: Path, *, shape: Shape, alpha: float) -> dict[str, Any]:
     modules = {place: module for module, place in _places(gguf, shape) if module.startswith("model.layers.")}
     written = reader.get_field(gguf.Keys.Adapter.LORA_ALPHA)
     if written is None:
-        raise ModelError("is no LoRA adapter", where=str(path), expected=f"the key {gguf.Keys.Adapter.LORA_ALPHA}")
+        raise ModelError("is not a LoRA adapter", where=str(path), expected=f"the key {gguf.Keys.Adapter.LORA_ALPHA}")
     scale = float(written.contents()) / alpha
     weights: dict[str, Any] = {}
     for tensor in reader.tensors:

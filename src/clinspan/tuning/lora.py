@@ -195,7 +195,7 @@ def batch_loss(model: PeftModel, members: Sequence[PairTokens], kind: LossKind) 
     network = model.get_base_model()
     if getattr(network.config, "final_logit_softcapping", None) or getattr(network.config, "logits_scaling", None):
         raise ModelError(
-            f"the architecture {network.config.model_type!r} changes its logits, which is not provided for"
+            f"the architecture {network.config.model_type!r} changes its logits, which clinspan does not support"
         )
     hidden = network.base_model(input_ids=ids, use_cache=False).last_hidden_state
     head = network.get_output_embeddings().weight
@@ -312,7 +312,7 @@ def load_checkpoint(trainer: Trainer, folder: Path, *, run: dict[str, Any]) -> N
     check_same(state["run"], run, folder)
     shapes = {name: tuple(w.shape) for name, w in weights.items()}
     if shapes != {name: tuple(m.shape) for name, m in trainer.masters.items()}:
-        raise ModelError("the checkpoint's adapter is of another shape than the model's", where=str(folder))
+        raise ModelError("the checkpoint's adapter is has another shape than the model's", where=str(folder))
     with torch.no_grad():
         for name, master in trainer.masters.items():
             master.copy_(weights[name])

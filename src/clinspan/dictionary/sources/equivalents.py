@@ -108,7 +108,9 @@ class Sssom(Small):
             subject, predicate, object_ = (row[header.index(column)] for column in self._NEEDED)
             for code in (subject, object_):
                 if not is_code(code):
-                    raise DictionaryError(f"{code!r} is no id", where=where, expected="VOCABULARY:ID, without a space")
+                    raise DictionaryError(
+                        f"{code!r} is not an id", where=where, expected="VOCABULARY:ID, without a space"
+                    )
             same = stated_code(object_)
             if predicate.casefold() in self._EXACT and same:
                 yield Entry(stated_code(subject) or subject, (), equivalents=(same,))

@@ -87,7 +87,9 @@ class Obo(Small):
                 tag, colon, value = line.partition(": ")
                 if not colon or not (stanza or tag == "id"):
                     where = f"{self._path}:{number}"
-                    raise DictionaryError(f"{line[:60]!r} is no line of a term", where=where, expected='"tag: value"')
+                    raise DictionaryError(
+                        f"{line[:60]!r} is not a line of a term", where=where, expected='"tag: value"'
+                    )
                 stanza.setdefault(tag, []).append(value)
         if stanza:
             yield stanza

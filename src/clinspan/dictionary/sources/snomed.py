@@ -63,7 +63,7 @@ class Snomed(Small):
             found = ", ".join(file.name for file in files) or "none"
             fix = "Name the folder of one unpacked release with its snapshot."
             raise DictionaryError(
-                f"has not one {pattern}", where=str(self._folder), expected=f"one, not {found}", fix=fix
+                f"does not have exactly one {pattern}", where=str(self._folder), expected=f"one, not {found}", fix=fix
             )
         return files[0]
 

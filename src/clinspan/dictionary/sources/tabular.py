@@ -89,7 +89,7 @@ class Table(Small):
         for code in same:
             if not is_code(code):
                 expected = "VOCABULARY:ID without a space, such as ICD10CM:I21.9"
-                raise DictionaryError(f"the equivalent {code!r} is no id", where=where, expected=expected)
+                raise DictionaryError(f"the equivalent {code!r} is not an id", where=where, expected=expected)
         return Entry(_text(row, "id", where) or name, terms, types, (definition,) if definition else (), same)
 
 
