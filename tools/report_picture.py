@@ -16,7 +16,8 @@ from playwright.sync_api import Page, sync_playwright
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "report.png"
 SIZE = (1280, 800)
-SHOWN = 8  # which of the entities that have a concept
+POINTED = "ischemic cardiomyopathy"
+"""The entity that the pointer is on."""
 KEY = b"shown"
 IN_SIGHT = """() => [...document.querySelectorAll('mark[id]')].filter(mark => {
   const box = mark.getBoundingClientRect();
@@ -28,13 +29,11 @@ IN_SIGHT = """() => [...document.querySelectorAll('mark[id]')].filter(mark => {
 
 
 def point(page: Page, report: Path) -> list[str]:
-    """Opens a report, points at an entity that has a concept, and says which entities are in sight."""
+    """Opens a report, points at `POINTED`, and says which entities are in sight."""
     page.goto(report.resolve().as_uri())
-    linked = page.evaluate("[...document.querySelectorAll('td .concept')].map(e => e.closest('tr').id.slice(0, -1))")
-    if linked:
-        mark = page.locator(f"#{linked[min(SHOWN, len(linked) - 1)]}")
-        mark.evaluate("e => e.scrollIntoView({block: 'center'})")
-        mark.focus()
+    mark = page.locator("mark[id]", has_text=POINTED).first
+    mark.evaluate("e => e.scrollIntoView({block: 'center'})")
+    mark.focus()
     found: list[str] = page.evaluate(IN_SIGHT)
     return found
 

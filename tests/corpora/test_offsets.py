@@ -31,5 +31,5 @@ def test_without_white_space_a_start_is_a_character_and_an_end_follows_one(text)
 
 @pytest.mark.parametrize(("unit", "at"), [(Unit.UTF16, 2), (Unit.BYTE, 3), (Unit.UTF16, 9), (Unit.BYTE, -1)])
 def test_half_a_character_or_a_place_past_the_end_is_refused(unit, at):
-    with pytest.raises(ValueError, match="within|inside"):
+    with pytest.raises(ValueError, match=r"within|inside"):
         Ruler("a😀b", unit).start(at)

@@ -151,5 +151,5 @@ def test_an_llm_that_does_not_answer_one_for_one_is_found_out(labels, results) -
             list(requests)
             return iter(results)
 
-    with pytest.raises(LLMError, match="without a result|for no request"):
+    with pytest.raises(LLMError, match=r"without a result|for no request"):
         tagger(Miscounting(), labels).tag(note(0, 3))
