@@ -7,9 +7,12 @@ import pytest
 
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError
+from clinspan.fusion import fit as fitting
 from clinspan.fusion.fit import Case, check, f1, fit
 from clinspan.fusion.heard import Heard, gathered
+from clinspan.fusion.model import Weights
 from clinspan.fusion.prior import Prior
+from clinspan.fusion.trees import Trees
 from clinspan.labels import Label, LabelSet
 
 LABELS = LabelSet("s", (Label("problem", "A problem."), Label("test", "A test.")))
@@ -76,3 +79,23 @@ def test_a_source_that_names_nothing_is_refused():
     cases = [Case.of(one, Heard("aaaa", ()), LABELS, NONE) for one in gold]
     with pytest.raises(InputError, match="of 0 candidates none"):
         check(gold, cases, LABELS)
+
+
+def test_trees_are_tried_where_there_is_enough_and_kept_where_they_are_better(monkeypatch):
+    _, cases = documents(60)
+    monkeypatch.setattr(fitting, "LEAST_FOR_TREES", 1)
+    both = fit(cases, 2)
+    monkeypatch.setattr(fitting, "_KINDS", ("weights",))
+    weights = fit(cases, 2)
+    monkeypatch.setattr(fitting, "_KINDS", ("trees",))
+    trees = fit(cases, 2)
+    assert isinstance(weights.table.second, Weights)
+    assert isinstance(trees.table.second, Trees)
+    assert f1(both.counts) == max(f1(weights.counts), f1(trees.counts))
+    assert f1(trees.counts) > 0.8
+
+
+def test_with_few_candidates_no_trees_are_grown(monkeypatch):
+    monkeypatch.setattr(fitting, "grow", None)
+    _, cases = documents(30)
+    assert isinstance(fit(cases, 2).table.second, Weights)

@@ -55,6 +55,17 @@ def test_without_an_llm_what_it_alone_named_is_gone():
     assert [(one.entity.text, one.said, one.asked) for one in heard.candidates] == [("CRP", {"encoder": 0.4}, False)]
 
 
+def test_asked_about_a_part_an_llm_is_heard_there_alone():
+    told = [("encoder", entity("CRP", "test", 0.4)), ("llm", entity("CRP", "test", 0.9)), ("llm", entity("knee"))]
+    heard = Heard(TEXT, gathered(told, [Span(0, len(TEXT))]))
+    at = entity("CRP", "test").span
+    partly = heard.asked_in([Span(at.start, at.start + 1)])
+    assert [(one.entity.text, set(one.said), one.asked) for one in partly.candidates] == [
+        ("CRP", {"encoder", "llm"}, True)
+    ]
+    assert heard.asked_in([Span(0, len(TEXT))]) == heard
+
+
 def test_a_candidate_that_nobody_names_is_refused():
     with pytest.raises(ValueError, match="no source names"):
         Candidate(entity("CRP"), {})

@@ -13,6 +13,7 @@ from clinspan.fusion.features import ELSEWHERE, NAMES
 from clinspan.fusion.heard import Heard, gathered
 from clinspan.fusion.model import FusedModel, Table, Weights, for_sources
 from clinspan.fusion.prior import Prior
+from clinspan.fusion.trees import Trees
 from clinspan.labels import Label, LabelSet
 
 LABELS = LabelSet("s", (Label("problem", "A problem."), Label("test", "A test.")))
@@ -137,3 +138,22 @@ def test_a_model_that_knows_an_llm_goes_without_one():
 def test_none_comes_with_clinspan_for_sources_that_it_does_not_know():
     assert for_sources(LABELS.names, SOURCES) is None
     assert for_sources(("problem", "treatment", "test"), SOURCES) is None
+
+
+def test_trees_decide_and_explain_like_weights(model, tmp_path):
+    encoder, llm = NAMES.index("encoder"), NAMES.index("llm names it")
+    nodes = [[0.0, -1.0, 1.0, -1.5, -0.5, 0.5, 1.5]]
+    trees = Trees(np.array([[encoder, llm]]), np.array([[0.0, 0.5]]), np.array(nodes))
+    first = model.tables["without llm"].first
+    grown = replace(model, tables={"without llm": Table(first, trees, 0.4)})
+    path = tmp_path / "fused.json"
+    path.write_text(grown.to_json(), encoding="utf-8")
+    found = heard((0, 4, "problem", 0.9), (9, 13, "problem", 0.3))
+    for one in (grown, FusedModel.read(path)):
+        likely, unlikely = one.verdicts(found, LABELS, explain=True)
+        assert math.log(likely.probability / (1 - likely.probability)) == pytest.approx(0.5)
+        assert (likely.taken, unlikely.taken) == (True, False)
+        assert (likely.weights["encoder"], likely.weights["llm"]) == (1.0, -0.5)
+    too_wide = Trees(np.array([[len(NAMES) + len(ELSEWHERE) + 1]]), np.array([[0.0]]), np.array([[0.0, 0.0, 0.0]]))
+    with pytest.raises(ValueError, match="as many weights as features"):
+        Table(first, too_wide, 0.4)

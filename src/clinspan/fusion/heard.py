@@ -60,11 +60,18 @@ class Heard:
 
     def without_llm(self) -> "Heard":
         """The same as if no LLM had been asked."""
+        return self.asked_in(())
+
+    def asked_in(self, parts: Sequence[Span]) -> "Heard":
+        """The same as if an LLM had been asked about these parts of the document alone."""
         kept = []
         for one in self.candidates:
-            said: dict[Source, float | None] = {source: score for source, score in one.said.items() if source != "llm"}
+            asked = one.asked and any(part.start <= one.span.start < part.end for part in parts)
+            said: dict[Source, float | None] = {
+                source: score for source, score in one.said.items() if asked or source != "llm"
+            }
             if said:
-                kept.append(Candidate(one.entity, said))
+                kept.append(Candidate(one.entity, said, asked))
         return Heard(self.text, tuple(kept), self.matches, self.defined)
 
 

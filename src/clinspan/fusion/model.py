@@ -1,7 +1,8 @@
 """A fused model: weights over what the sources say, as numbers in a JSON file.
 
 For each label one logistic regression. It is asked twice: first without regard to the rest of the document, then with
-what it thought of the same string elsewhere. Where no LLM read, other weights count than where one did.
+what it thought of the same string elsewhere. The second may be boosted trees in its place. Where no LLM read, other
+weights count than where one did.
 """
 
 import json
@@ -21,6 +22,7 @@ from clinspan.fusion.best import best_apart
 from clinspan.fusion.features import ELSEWHERE, GROUPS, NAMES, Floats, by_label, elsewhere, rows
 from clinspan.fusion.heard import Candidate, Heard, Source
 from clinspan.fusion.prior import Prior
+from clinspan.fusion.trees import Trees
 from clinspan.labels import LabelSet
 
 KIND = "fused model"
@@ -56,6 +58,10 @@ class Weights:
         odds = np.einsum("ij,ij->i", features, self.weights[labels]) + self.intercepts[labels]
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0))))
 
+    def told(self, features: Floats, label: int) -> Floats:
+        """What each feature of one candidate adds to the log-odds, against the mean of all candidates."""
+        return np.asarray(self.weights[label] * (features - self.means))
+
 
 Asked = Literal["without llm", "with llm"]
 
@@ -66,18 +72,20 @@ class Table:
 
     Attributes:
         first: over `NAMES`.
-        second: over `NAMES` and `ELSEWHERE`.
+        second: over `NAMES` and `ELSEWHERE`; whichever was better on documents that it was not fitted on.
         least: what an entity's probability is worth more than; the best set has the highest sum of what is above.
     """
 
     first: Weights
-    second: Weights
+    second: Weights | Trees
     least: float
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.least <= 1.0:
             raise ValueError(f"least is {self.least}, which is not a probability")
-        if self.first.weights.shape[1] != len(NAMES) or self.second.weights.shape[1] != len(NAMES) + len(ELSEWHERE):
+        all_ = len(NAMES) + len(ELSEWHERE)
+        fits = self.second.features <= all_ if isinstance(self.second, Trees) else self.second.weights.shape[1] == all_
+        if self.first.weights.shape[1] != len(NAMES) or not fits:
             raise ValueError("there are not as many weights as features")
 
 
@@ -263,16 +271,17 @@ def _each(tables: Sequence[Table], part: Literal["first", "second"], features: F
     return found
 
 
-def _told(weights: Weights, features: Floats, label: int) -> dict[str, float]:
-    """What each group of features adds to the log-odds, against the mean of all candidates."""
-    names = (*NAMES, *ELSEWHERE)
-    added = dict(zip(names, weights.weights[label] * (features - weights.means), strict=True))
+def _told(judge: Weights | Trees, features: Floats, label: int) -> dict[str, float]:
+    """What each group of features adds to the log-odds, against other candidates."""
+    added = dict(zip((*NAMES, *ELSEWHERE), judge.told(features, label), strict=True))
     told = {group: math.fsum(added[name] for name in members) for group, members in GROUPS.items()}
     return told | {"elsewhere": math.fsum(added[name] for name in ELSEWHERE)}
 
 
 def _plain(table: Table) -> dict[str, Any]:
-    def told(weights: Weights) -> dict[str, Any]:
+    def told(weights: Weights | Trees) -> dict[str, Any]:
+        if isinstance(weights, Trees):
+            return weights.to_dict()
         return {
             "weights": [[_short(value) for value in row] for row in weights.weights],
             "intercepts": [_short(value) for value in weights.intercepts],
@@ -290,4 +299,6 @@ def _table(data: Mapping[str, Any]) -> Table:
     def weights(part: Mapping[str, Any]) -> Weights:
         return Weights(*(np.array(part[name], dtype=np.float64) for name in ("weights", "intercepts", "means")))
 
-    return Table(weights(data["first"]), weights(data["second"]), float(data["least"]))
+    second = data["second"]
+    judge = Trees.from_dict(second) if "nodes" in second else weights(second)
+    return Table(weights(data["first"]), judge, float(data["least"]))

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import floor
 from typing import Any, Protocol
 
 from clinspan.dictionary.link import LabelTypes
@@ -78,14 +78,14 @@ class Fused:
 
         Args:
             found: before any LLM was asked.
-            share: of the windows, at most; rounded up, so that a document of few windows has one.
+            share: of the windows, rounded to whole ones: over many documents no more than the share is asked about.
         """
         doubts = dict.fromkeys((window.index for window in windows), 0.0)
         starts = [window.core.start for window in windows]
         for verdict in self.model.verdicts(found, self.labels):
             at = max(0, bisect_right(starts, verdict.candidate.span.start) - 1)
             doubts[windows[at].index] += min(verdict.probability, 1 - verdict.probability)
-        most = ceil(share * len(windows))
+        most = floor(share * len(windows) + 0.5)
         likely = sorted((index for index, doubt in doubts.items() if doubt >= DOUBT), key=lambda index: -doubts[index])
         return frozenset(likely[:most])
 
