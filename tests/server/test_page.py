@@ -448,6 +448,8 @@ def test_on_screen_is_what_can_be_seen(tab, fake, url):
 
 # Saving
 
+DRAFT = "localStorage[Object.keys(localStorage).find((name) => name.startsWith('clinspan:draft:one-1:'))] ?? null"
+
 
 def edited_elsewhere(fake):
     """Somebody else deletes the fever and marks aspirin."""
@@ -493,12 +495,12 @@ def test_without_the_service_work_is_kept_and_sent_later(note, fake, url):
     note.keyboard.press("2")
     wait(note, "document.getElementById('saving').textContent.includes('kept in this browser')")
     assert saved(fake) == BEFORE
-    kept = note.evaluate("localStorage.getItem('clinspan:draft:one-1')")
+    kept = note.evaluate(DRAFT)
     assert "aspirin" not in kept  # places, no text
     note.unroute("**/review/**")
     saves(fake, [*BEFORE, ("aspirin", "treatment")])
     note.wait_for_selector("#saving.saved")
-    assert note.evaluate("localStorage.getItem('clinspan:draft:one-1')") is None
+    assert note.evaluate(DRAFT) is None
 
 
 def test_a_closed_browser_in_the_middle_of_a_save_loses_nothing(note, fake, url):
@@ -513,6 +515,30 @@ def test_a_closed_browser_in_the_middle_of_a_save_loses_nothing(note, fake, url)
     go(again, url, "one-1")
     saves(fake, [*BEFORE, ("aspirin", "treatment")])
     again.wait_for_selector("#saving.saved")
+
+
+def test_kept_work_of_another_text_is_told_and_waits_for_its_text(note, fake, url):
+    note.route(
+        "**/review/notes/**", lambda route: route.abort() if route.request.method == "PUT" else route.continue_()
+    )
+    select(note, "aspirin")
+    note.keyboard.press("2")
+    note.wait_for_selector("#saving.away")
+    again = note.context.new_page()
+    note.close()
+    theirs = fake.notes.pop("one-1")
+    fake.add("one-1", "Takes aspirin.", [])  # another file of notes at the same address
+    go(again, url, "one-1")
+    wait(again, "document.getElementById('alarm').textContent.includes('another text')")
+    select(again, "aspirin")
+    again.keyboard.press("2")
+    saves(fake, [("aspirin", "treatment")])
+    again.wait_for_selector("#saving.saved")
+    fake.notes["one-1"] = theirs
+    again.reload()
+    saves(fake, [*BEFORE, ("aspirin", "treatment")])
+    again.wait_for_selector("#saving.saved")
+    assert again.evaluate(DRAFT) is None
 
 
 def test_kept_work_meets_what_somebody_else_saved_meanwhile(note, fake, url):

@@ -5,7 +5,7 @@ import { chooseLabel, choosePast, settle } from "./dialogs.js";
 import { $, alarm, make, percent, tell } from "./dom.js";
 import { entity, Note } from "./note.js";
 import { Rows } from "./rows.js";
-import { draftOf, Saver, ticked, ticksOf, timeOf } from "./saver.js";
+import { draftOf, hasStranger, Saver, ticked, ticksOf, timeOf } from "./saver.js";
 import { STYLES, TextView } from "./text.js";
 import { firstStart, nextEnd, nextStart, occurrences, previousEnd, previousStart, stepLeft, stepRight, trimmed } from "./words.js";
 
@@ -43,7 +43,7 @@ export class Review {
     await this.close();
     const given = await this.api.note(key);
     if (turn !== this.#opening) return;
-    const ticks = ticksOf(key);
+    const ticks = ticksOf(given);
     const accepted = given.state === "accepted";
     given.entities = given.entities.map((one) => ({ ...one, accepted: accepted || ticked(ticks, one) }));
     this.#note = new Note(given, (said) => this.#changed(said));
@@ -65,7 +65,7 @@ export class Review {
     this.#said("saved", given.version > 1 && given.at ? `Saved ${timeOf(given.at)}` : "");
     this.render(true);
     window.scrollTo(0, 0);
-    this.#restore(key);
+    this.#restore();
   }
 
   async close() {
@@ -82,13 +82,10 @@ export class Review {
   leave() { this.#saver?.leave(); }
 
   /** Work that an earlier visit could not save. */
-  #restore(key) {
-    const draft = draftOf(key);
+  #restore() {
+    if (hasStranger(this.#note)) alarm("This browser keeps unsaved changes for another text of this note. They do not fit, and are left as they are.");
+    const draft = draftOf(this.#note);
     if (!draft) return;
-    if (draft.hash !== this.#note.hash) {
-      alarm("This browser keeps unsaved changes for another text of this note. They fit no longer and were left aside.");
-      return;
-    }
     const when = timeOf(draft.at);
     if (draft.version === this.#note.version) {
       this.#note.change(`unsaved changes of ${when} are back`, draft.entities.map(entity), draft.state);

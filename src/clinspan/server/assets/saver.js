@@ -8,8 +8,10 @@ const DRAFT_SOON = 250;
 const LONGEST_WAIT = 30_000;
 const BODY_OF_A_CLOSING_PAGE = 60_000; // browsers drop more
 const BYTES_OF_AN_ENTITY = 150;
-const at = (key) => `clinspan:draft:${key}`;
-const ticksAt = (key) => `clinspan:ticks:${key}`;
+// With the text's hash: the same address may serve other notes another day.
+const DRAFT = "clinspan:draft:";
+const at = ({ key, hash }) => `${DRAFT}${key}:${hash}`;
+const ticksAt = ({ key, hash }) => `clinspan:ticks:${key}:${hash}`;
 const place = ({ start, end, label }) => `${start} ${end} ${label}`;
 
 /** What of an entity is kept. No text: places and labels alone. */
@@ -18,14 +20,18 @@ const sameEntities = (a, b) =>
   a.length === b.length && JSON.stringify(a.map(saidOf).sort()) === JSON.stringify(b.map(saidOf).sort());
 
 /** Unsaved work of a note that this browser has, or null. */
-export function draftOf(key) {
-  const found = localStorage.getItem(at(key));
+export function draftOf(note) {
+  const found = localStorage.getItem(at(note));
   return found && JSON.parse(found);
 }
 
+/** Whether this browser has unsaved work of another text under the note's key. It is left as it is. */
+export const hasStranger = (note) =>
+  Object.keys(localStorage).some((name) => name.startsWith(`${DRAFT}${note.key}:`) && name !== at(note));
+
 /** Which of the entities were accepted one by one in this browser. */
-export function ticksOf(key) {
-  return new Set(JSON.parse(localStorage.getItem(ticksAt(key)) ?? "[]"));
+export function ticksOf(note) {
+  return new Set(JSON.parse(localStorage.getItem(ticksAt(note)) ?? "[]"));
 }
 
 export const ticked = (ticks, one) => ticks.has(place(one));
@@ -68,17 +74,18 @@ export class Saver {
   /** Keeps what is unsaved in this browser. */
   keep() {
     clearTimeout(this.#draftTimer);
-    const { key, version, hash, state, entities } = this.note;
+    const { note } = this;
+    const { version, hash, state, entities } = note;
     try {
       const ticks = entities.filter((one) => one.accepted).map(place);
-      if (ticks.length) localStorage.setItem(ticksAt(key), JSON.stringify(ticks));
-      else localStorage.removeItem(ticksAt(key));
+      if (ticks.length) localStorage.setItem(ticksAt(note), JSON.stringify(ticks));
+      else localStorage.removeItem(ticksAt(note));
       if (!this.dirty) {
-        localStorage.removeItem(at(key));
+        localStorage.removeItem(at(note));
         return;
       }
       const draft = { version, hash, state, at: new Date().toISOString(), by: this.by() };
-      localStorage.setItem(at(key), JSON.stringify({ ...draft, entities: entities.map(kept), base: this.base.map(kept) }));
+      localStorage.setItem(at(note), JSON.stringify({ ...draft, entities: entities.map(kept), base: this.base.map(kept) }));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       this.told("refused", "This browser's storage is full: keep the page open until it says Saved");
