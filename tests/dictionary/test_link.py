@@ -1,3 +1,6 @@
+from tests.dictionary.conftest import Listed, entry
+
+from clinspan.dictionary.build import build
 from clinspan.dictionary.link import Coverage, Linker
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
@@ -49,6 +52,15 @@ def test_a_text_that_was_scanned_before_is_not_scanned_again(small, monkeypatch)
     monkeypatch.setattr(Dictionary, "_walk", None)
     assert Linker(small, LABELS).link(document(text, "Pnuemonia", "MI"), written) == plain
     assert all(entity.concepts for entity in plain.entities)
+
+
+def test_a_finding_with_an_equivalent_of_the_label_is_of_the_label(tmp_path):
+    kidney = entry("M:1", "kidney disease", types=("Disease or Syndrome",), source="M", same=("UMLS:C0022658",))
+    finding = entry("H:1", "Nephropathy", types=("Finding",), source="H", same=("UMLS:C0022658",))
+    other = entry("I:1", "Glomerular disorders", "Nephropathy", types=("Disease or Syndrome",), source="I")
+    build([Listed([kidney], "M"), Listed([finding], "H"), Listed([other], "I")], tmp_path)
+    (entity,) = Linker(Dictionary.open(tmp_path), LABELS).link(document("A nephropathy.", "nephropathy")).entities
+    assert [concept.id for concept in entity.concepts] == ["H:1", "I:1"]
 
 
 def test_coverage_says_what_share_the_dictionary_knew_and_how_old_it_is():

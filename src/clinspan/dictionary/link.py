@@ -24,6 +24,8 @@ _CARE = frozenset(
 _CARE_SOURCES = frozenset({"CARE", "ICD10PCS"})
 """Vocabularies of what is done for patients: words so common (port, film, exam) name entities, but find none."""
 _DETERMINER = re.compile(r"(?:an?|the|his|her|my|your|their|our|this|any|some)\s+", re.IGNORECASE)
+_EVEN = 0.5
+"""A first concept that is wrong more often than right is none."""
 _AMBIGUOUS = 0.1
 """Senses whose scores are nearer than this are equally likely; a label's sense then wins over one without label."""
 
@@ -247,9 +249,7 @@ class Linker:
         return self._types.senses(match.senses, label) if match else ()
 
     def _read(self, senses: Iterable[Sense], words: str, label: str, how: How, share: float = 1.0) -> Reading:
-        ordered = tuple(
-            sorted(senses, key=lambda sense: (self._types.label_of(sense) != label, -_closeness(sense, words)))
-        )
+        ordered = tuple(sorted(senses, key=lambda sense: (not self._fits(sense, label), -_closeness(sense, words))))
         if not ordered:
             return Reading((), how, share)
         closest = _closeness(ordered[0], words)
@@ -257,13 +257,22 @@ class Linker:
         rival = bool(others) and not {one.id for one in self._dictionary.equivalents(ordered[0])}.issuperset(others)
         return Reading(ordered, how, share, rival)
 
+    def _fits(self, sense: Sense, label: str) -> bool:
+        """Whether a sense is of the label, by its own types or an equivalent's: HPO has diseases as findings."""
+        if self._types.label_of(sense) == label:
+            return True
+        types = self._types.types_of(label)
+        return any(kind in types for same in self._dictionary.equivalents(sense) for kind in same.types)
+
     def _made(self, reading: Reading, label: str) -> tuple[Concept, ...]:
         if not reading.senses:
             return ()
         best = reading.senses[0]
         score = None
-        if self._types.label_of(best) == label or reading.how is How.LISTED:
+        if self._fits(best, label) or reading.how is How.LISTED:
             score = probability(reading.how, reading.reason(best), best.source, rival=reading.rival)
+            if score is not None and score < _EVEN:
+                return ()
             score = None if score is None else round(score * reading.share, 3)
         if self._settings.precision is not None and (score is None or score < self._settings.precision):
             return ()
