@@ -58,19 +58,19 @@ def test_a_release_is_built_by_the_command_that_the_page_shows(
         (
             "ours.tsv",
             "id\tname\tequivalents\nA:1\tgout\tICD10CM:M 10\n",
-            r"ours\.tsv:2: the equivalent 'ICD10CM:M 10' is no id",
+            r"ours\.tsv:2: the equivalent 'ICD10CM:M 10' is not an id",
         ),
         (
             "m.sssom.tsv",
             "subject_id\tpredicate_id\tobject_id\nMONDO:1\tskos:exactMatch\tMESH:D 1\n",
-            r"m\.sssom\.tsv:2: 'MESH:D 1' is no id",
+            r"m\.sssom\.tsv:2: 'MESH:D 1' is not an id",
         ),
         ("m.sssom.tsv", "subject\tpredicate_id\tobject_id\n", r"m\.sssom\.tsv:1: has no column subject_id"),
         ("hgnc_complete_set.txt", HGNC.replace("prev_symbol", "previous"), r"hgnc_complete_set\.txt:1: has no column"),
         (
             "bad.obo",
             "ontology: x\n\n[Term]\nname without colon\n",
-            r"bad\.obo:4: 'name without colon' is no line of a term",
+            r"bad\.obo:4: 'name without colon' is not a line of a term",
         ),
     ],
 )
