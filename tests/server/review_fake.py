@@ -118,6 +118,8 @@ class Fake:
                 return JSONResponse({"error": {"what": "refused by the test"}}, self.refuse)
             self.saves.append(given)
             kept = self.notes[key]
+            if given["hash"] != hashlib.sha256(kept.text.encode()).hexdigest():
+                return JSONResponse({"error": {"what": "of another text"}}, 422)
             if given["version"] != kept.now["version"]:
                 return JSONResponse(kept.now, 409)
             old = {(e["start"], e["end"], e["label"]): e for e in kept.now["entities"]}

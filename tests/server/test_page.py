@@ -517,28 +517,26 @@ def test_a_closed_browser_in_the_middle_of_a_save_loses_nothing(note, fake, url)
     again.wait_for_selector("#saving.saved")
 
 
-def test_kept_work_of_another_text_is_told_and_waits_for_its_text(note, fake, url):
-    note.route(
-        "**/review/notes/**", lambda route: route.abort() if route.request.method == "PUT" else route.continue_()
-    )
+def test_kept_work_of_another_text_is_told_and_waits_for_its_text(note, fake):
+    only_put = "**/review/notes/**"
+    note.route(only_put, lambda route: route.abort() if route.request.method == "PUT" else route.continue_())
     select(note, "aspirin")
     note.keyboard.press("2")
     note.wait_for_selector("#saving.away")
-    again = note.context.new_page()
-    note.close()
     theirs = fake.notes.pop("one-1")
     fake.add("one-1", "Takes aspirin.", [])  # another file of notes at the same address
-    go(again, url, "one-1")
-    wait(again, "document.getElementById('alarm').textContent.includes('another text')")
-    select(again, "aspirin")
-    again.keyboard.press("2")
+    note.reload()
+    wait(note, "document.getElementById('alarm').textContent.includes('another text')")
+    note.unroute(only_put)
+    select(note, "aspirin")
+    note.keyboard.press("2")
     saves(fake, [("aspirin", "treatment")])
-    again.wait_for_selector("#saving.saved")
+    note.wait_for_selector("#saving.saved")
     fake.notes["one-1"] = theirs
-    again.reload()
+    note.reload()
     saves(fake, [*BEFORE, ("aspirin", "treatment")])
-    again.wait_for_selector("#saving.saved")
-    assert again.evaluate(DRAFT) is None
+    note.wait_for_selector("#saving.saved")
+    assert note.evaluate(DRAFT) is None
 
 
 def test_kept_work_meets_what_somebody_else_saved_meanwhile(note, fake, url):
