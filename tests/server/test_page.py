@@ -574,6 +574,29 @@ def test_a_lost_answer_is_no_conflict(note, fake):
     assert note.locator("#conflict").is_hidden()
 
 
+def test_a_closing_page_whose_save_arrived_leaves_no_conflict(note, fake, url):
+    def unheard(route):
+        if route.request.method == "PUT":
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    note.route("**/review/notes/**", unheard)
+    select(note, "aspirin")
+    note.keyboard.press("2")
+    note.wait_for_selector("#saving.away")
+    assert len(fake.notes["one-1"].versions) == 2
+    assert note.evaluate(DRAFT) is not None
+    again = note.context.new_page()
+    note.close()
+    go(again, url, "one-1")
+    again.wait_for_selector("#text p")
+    assert again.locator("#conflict").is_hidden()
+    assert again.evaluate(DRAFT) is None
+    assert "aspirin" in {words for some in painted(again).values() for words in some}
+
+
 def test_a_refused_save_says_why(note, fake):
     fake.refuse = 422
     select(note, "aspirin")

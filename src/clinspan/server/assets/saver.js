@@ -22,7 +22,13 @@ const sameEntities = (a, b) =>
 /** Unsaved work of a note that this browser has, or null. */
 export function draftOf(note) {
   const found = localStorage.getItem(at(note));
-  return found && JSON.parse(found);
+  if (!found) return null;
+  const draft = JSON.parse(found);
+  const state = draft.state === "new" ? "changed" : draft.state;
+  // A closing page keeps its work before its last save, and does not hear whether that arrived.
+  if (state !== note.state || !sameEntities(distinct(draft.entities), note.entities)) return draft;
+  localStorage.removeItem(at(note));
+  return null;
 }
 
 /** Whether this browser has unsaved work of another text under the note's key. It is left as it is. */
