@@ -1,7 +1,8 @@
-"""The encoder that finds what a label's definition says: `check` its label sets, `train` it, `score` it.
+"""The encoder that finds what a label's definition says: `check` its label sets, `train` it, take a `mean`, `score` it.
 
 python tools/open_labels.py check
 python tools/open_labels.py train OUT --corpora ../shared/data
+python tools/open_labels.py mean OUT FIRST SECOND
 python tools/open_labels.py score FOLDER --corpora ../shared/data [--names] [--test]
 
 A row of training is a label, told in one of several ways, and a passage in which it is marked, another label is, or
@@ -11,6 +12,7 @@ nothing is. Nothing of bionlp13cg, phee and ctp, and nothing of the label sets i
 import argparse
 import json
 import math
+import shutil
 import sys
 import time
 from collections import Counter, defaultdict
@@ -31,6 +33,7 @@ from clinspan.evaluation.significance import intervals
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.encoder import DescribedEncoder
 from clinspan.messages import CopyConstraint, Request
+from clinspan.models.registry import sha256_of
 from clinspan.tuning.base import DEFAULT_ENCODER, EncoderBase, find_base
 from clinspan.tuning.output import Card
 from passages import (
@@ -89,6 +92,11 @@ def main() -> int:
         command = commands.add_parser(name, help=told)
         command.add_argument("folder", type=Path)
         command.add_argument("--corpora", type=Path, required=True, help="where the open corpora lie")
+    mean = commands.add_parser(
+        "mean", help="the mean of the weights of trained encoders, of which one goes on from the other"
+    )
+    mean.add_argument("folder", type=Path)
+    mean.add_argument("parts", type=Path, nargs="+")
     commands.choices["train"].add_argument("--rows", type=int, default=Recipe.rows)
     commands.choices["train"].add_argument("--minutes", type=float, default=Recipe.minutes)
     commands.choices["train"].add_argument("--base", default=DEFAULT_ENCODER, help="as for clinspan tune-encoder")
@@ -97,7 +105,9 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.command == "check":
         return check()
-    if asked.command == "train":
+    if asked.command == "mean":
+        averaged(asked.folder, asked.parts)
+    elif asked.command == "train":
         train(asked.folder, asked.corpora, asked.base, Recipe(rows=asked.rows, minutes=asked.minutes))
     else:
         for line in scored(asked.folder, asked.corpora, names=asked.names, test=asked.test):
@@ -294,10 +304,27 @@ def write(
         scores=[],
         limits=(
             "It reads English. Each label is read by itself, so many labels take many times the time of one.",
-            "It was taught to read definitions; on label sets that it never saw, three in ten mentions are right.",
+            "It was taught to read definitions; on label sets that it never saw, four in ten mentions are right.",
             "Its scores are of no known meaning until they are calibrated on documents with the labels in question.",
         ),
     ).write(output, part="weights", file="model.safetensors")
+
+
+def averaged(output: Path, parts: Sequence[Path]) -> None:
+    """Writes the encoder whose weights are the mean of some parts of one training (Wortsman et al. 2022).
+
+    The card is the last part's.
+    """
+    from safetensors.torch import load_file, save_file
+
+    weights = [load_file(part / "model.safetensors") for part in parts]
+    shutil.copytree(parts[-1], output)
+    mean = {name: sum(one[name] for one in weights) / len(weights) for name in weights[0]}
+    file = output / "model.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in mean.items()}, str(file), metadata={"format": "pt"})
+    card = json.loads((output / "card.json").read_text(encoding="utf-8"))
+    card["weights"] |= {"sha256": sha256_of(file), "bytes": file.stat().st_size}
+    (output / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def held_out(corpora: Path, *, test: bool) -> list[Group]:
