@@ -254,7 +254,8 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="Ask about every window, only where the dictionary proposes something, or only where a fused "
                      "model over encoder and dictionary leaves doubt."),
         Setting("ask-share", float, at="ask_share", least=0.001, most=1,
-                help="With `--ask doubt`: the share of a document's windows that the LLM is asked about at most."),
+                help="With `--ask doubt`: the share of a document's windows that the LLM is asked about, rounded to "
+                     "whole windows."),
         Setting("candidates", CandidateMode, at="candidates",
                 help="What the embedded model makes of the dictionary's proposals: nothing, a bonus, or the only "
                      "entities possible."),
