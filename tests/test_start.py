@@ -1,6 +1,7 @@
 """`import clinspan` and `clinspan --help` load little; what they promise is there when it is used."""
 
 import ast
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -33,6 +34,19 @@ def test_help_loads_no_command() -> None:
     found = loaded(showing)
     assert "clinspan.cli.menu" in found
     assert not (SLOW | {"clinspan.cli.tag", "clinspan.cli.labels"}) & found
+
+
+def test_the_runtime_of_the_encoders_keeps_no_id_of_the_device_to_report_with(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    # It is silent by itself where tests or builds run: their signs in the environment are taken away.
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    tagging = (
+        "from clinspan import Tagger\n"
+        "tagger = Tagger.open('none', labels='medication', encoder='clinical-notes', dictionary=None)\n"
+        "assert tagger.tag('She takes aspirin.').entities"
+    )
+    subprocess.run([sys.executable, "-c", tagging], env=environment, check=True)
+    assert not list(tmp_path.rglob("deviceid"))
 
 
 @pytest.mark.parametrize("name", clinspan.__all__)

@@ -1,5 +1,6 @@
 """Finds the entities in clinical and biomedical text with language models, and verifies every one of them."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ __all__ = [
     "__version__",
     "to_dataframe",
 ]
+
+# ONNX Runtime reports its use to its maker, and keeps an id of the device, unless this is set before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Each name is imported when it is first used: a program that asks for the version needs no numpy.
 _DOCUMENT = ("Concept", "Document", "Entity", "MatchKind", "Span", "WindowReport", "WindowState")

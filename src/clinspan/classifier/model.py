@@ -331,6 +331,7 @@ class OnnxClassifier(TokenClassifier):
             raise MissingExtra(error.name or "onnxruntime", "encoders", purpose="an encoder as ONNX") from error
         if not tokenizer.is_file():
             raise ModelError("has no tokenizer.json", where=str(tokenizer.parent))
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         # Windows side by side, one thread each: threads that share a small window mostly wait for one another.
         options.intra_op_num_threads = 1

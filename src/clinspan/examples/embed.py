@@ -213,6 +213,7 @@ class _OnnxEncoder:
         self._recipe = recipe
         if not tokenizer.is_file():
             raise ModelError("has no tokenizer.json", where=str(tokenizer.parent))
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         # Batches side by side, one thread each: threads that share a small batch mostly wait for one another.
         options.intra_op_num_threads = 1
