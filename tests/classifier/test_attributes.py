@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from clinspan.classifier.model import Reading, mentions
+from clinspan.classifier.reading import Reading, mentions
 from clinspan.classifier.scheme import AttributeHead, Head, Unit, attribute_heads, names_of
 from clinspan.document import Span
 from clinspan.errors import ConfigError

@@ -1,12 +1,14 @@
 """Tuning of an encoder, with a BERT of two layers and random weights."""
 
 import json
+import logging
 from dataclasses import replace
 
 import pytest
 
 from clinspan.classifier import folder
-from clinspan.classifier.model import OnnxClassifier, mentions
+from clinspan.classifier.model import OnnxClassifier
+from clinspan.classifier.reading import mentions
 from clinspan.classifier.scheme import head_for
 from clinspan.document import Span
 from clinspan.errors import ConfigError, InputError, LLMError, ModelError, OutputError
@@ -315,6 +317,7 @@ def test_texts_annotated_twice_are_one_row_and_attributes_are_learned(made, tmp_
 def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
     from clinspan.tuning.export import encoder_to_onnx
 
+    before = logging.getLogger().level
     encoder_to_onnx(tuned, tmp_path / "fp32", eight_bit=False)
     card, exported = folder.load(tmp_path / "fp32")
     assert isinstance(exported, OnnxClassifier)
@@ -329,6 +332,7 @@ def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
     for mine, yours in zip(ours, theirs, strict=True):
         assert mine.tags == pytest.approx(yours.tags, abs=1e-3)
     encoder_to_onnx(tuned, tmp_path / "int8")
+    assert logging.getLogger().level == before
     found = Tagger(EncoderLLM.opened(tmp_path / "int8"), labels=DISEASE, dictionary=None).tag(texts[0])
     assert [e.text for e in found.entities] == [e.text for e in CORPUS.documents[0].entities]
 

@@ -9,7 +9,8 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -231,8 +232,8 @@ def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> No
             whole, small = Path(staging) / "whole.onnx", Path(staging) / "small.onnx"
             _write_onnx(classifier.model, whole)
             if eight_bit:
-                logging.getLogger().setLevel(logging.ERROR)
-                quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True)
+                with _only_errors():
+                    quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True)
             (small if eight_bit else whole).replace(output / ONNX_FILE)
         shutil.copyfile(folder / TOKENIZER_FILE, output / TOKENIZER_FILE)
         weights = output / ONNX_FILE
@@ -252,6 +253,18 @@ def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> No
         (output / README_FILE).write_text(said.replace(before, after), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"the encoder cannot be written: {error.strerror}", where=str(output)) from error
+
+
+@contextmanager
+def _only_errors() -> Iterator[None]:
+    """Keeps advice of the quantiser, which goes to the root logger, from the user."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def _write_onnx(network: Any, path: Path) -> None:
