@@ -14,6 +14,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
+LABELS = """
+name = "mine"
+[[labels]]
+name = "disease"
+definition = "A disease that a patient has."
+terms = ["gout", "asthma"]
+"""
+TERMS = "id\tname\nD1\tgout\nD2\tasthma\n"
 PATIENCE = 120.0
 """Seconds: a busy machine is no failure."""
 

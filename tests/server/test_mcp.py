@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 import pytest
-from service import PATIENCE
+from service import LABELS, PATIENCE, TERMS
 from typer.testing import CliRunner
 
 from clinspan.cli.main import app
@@ -23,14 +23,6 @@ from clinspan.server.mcp import server
 
 NOTE = "Mrs Quimby has gout and asthma. 😀 No gout."
 SECRET = "Quimby"
-LABELS = """
-name = "mine"
-[[labels]]
-name = "disease"
-definition = "A disease that a patient has."
-terms = ["gout", "asthma"]
-"""
-TERMS = "id\tname\nD1\tgout\nD2\tasthma\n"
 
 
 @pytest.fixture(scope="module")

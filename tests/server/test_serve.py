@@ -5,7 +5,7 @@ import socket
 
 import httpx2
 import pytest
-from service import PATIENCE, Service, asked_at_random
+from service import LABELS, PATIENCE, TERMS, Service, asked_at_random
 from typer.testing import CliRunner
 
 from clinspan import codec
@@ -21,14 +21,6 @@ from clinspan.tagging.tagger import Tagger
 NOTE = "Mrs Quimby has gout and asthma."
 SECRETS = ("Quimby", "Zebedee")
 TOKEN = "a-token-of-some-length"
-LABELS = """
-name = "mine"
-[[labels]]
-name = "disease"
-definition = "A disease that a patient has."
-terms = ["gout", "asthma"]
-"""
-TERMS = "id\tname\nD1\tgout\nD2\tasthma\n"
 
 
 @pytest.fixture(scope="module")
