@@ -668,6 +668,20 @@ def test_the_list_of_keys_is_shown_and_single_keys_can_be_turned_off(note):
     assert note.evaluate("getSelection().toString()") != ""
 
 
+def test_a_key_pressed_in_the_moment_when_a_dialog_closes_is_meant_for_the_text(note):
+    note.keyboard.press("?")
+    note.locator("#keys-on").focus()
+    at_once = """() => {
+        const field = document.activeElement;
+        document.querySelector("#keys").close();
+        field.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+        return [field.id, getSelection().toString()];
+    }"""
+    field, words = note.evaluate(at_once)
+    assert field == "keys-on"
+    assert words != ""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_it_all_without_scrolling_sideways(browser, url, errors, scheme):
     tab = opened(browser, url, errors, viewport={"width": 390, "height": 844}, color_scheme=scheme)

@@ -80,6 +80,8 @@ $("skip").addEventListener("click", (event) => {
 });
 
 function placeOf(target) {
+  // A dialog that was just closed keeps the focus until the next frame.
+  if (target.closest("dialog:not([open])")) return "text";
   if (target.matches("input, select, textarea")) return "field";
   if (target === document.body || target.id === "text" || target.matches("main")) return "text";
   return target.id === "rows" ? "list" : "other";
