@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from clinspan.cli.gold import annotated
+from clinspan.cli.opening import annotated
 from clinspan.dictionary.sources.packaged import packaged
 from clinspan.document import Document, Entity, Span
 from clinspan.evaluation.significance import draws, interval

@@ -6,7 +6,7 @@ import pytest
 
 from clinspan import codec
 from clinspan.assertion.assess import assess
-from clinspan.cli.convert import compare
+from clinspan.cli.results import compare
 from clinspan.corpora import catalogue
 from clinspan.details import numbered, related
 from clinspan.document import Document, Entity, Span

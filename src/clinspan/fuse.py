@@ -40,7 +40,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LearnedWeights:
     """A fused model, and what to expect of it: each document judged by what other folds taught.
 
     Attributes:
@@ -58,13 +58,13 @@ class Learned:
         return all(one.gain is None or one.gain > 0 for one in self.expected)
 
 
-def learn(
+def learn_weights(
     tagger: Tagger,
     gold: Sequence[Document],
     *,
     counted: Sequence[Document] | None = None,
     done: Callable[[], None] = lambda: None,
-) -> Learned:
+) -> LearnedWeights:
     """Fits a fused model over a tagger's sources.
 
     Args:
@@ -108,7 +108,7 @@ def learn(
     if tagger.llm is not None:
         expected.append(_expected("all but the LLM, weighed together", without.counts, fitted.counts))
     expected.append(Expected("all weighed together, cross-validated", f1(fitted.counts)))
-    return Learned(FusedModel(names, tagger.sources, tables, prior), tuple(expected), _error(last, fitted))
+    return LearnedWeights(FusedModel(names, tagger.sources, tables, prior), tuple(expected), _error(last, fitted))
 
 
 def _pool(labels: LabelSet) -> list[Document]:
@@ -177,7 +177,7 @@ def _error(cases: Sequence[Case], fitted: Fitted) -> float:
     return expected_error(curve(judged))
 
 
-def described(learned_from: Mapping[str, str], learned: Learned) -> FusedModel:
+def described(learned_from: Mapping[str, str], learned: LearnedWeights) -> FusedModel:
     """The model with what it was learned from."""
     last = learned.expected[-1]
     return replace(learned.model, learned_from={**learned_from, "F1": f"{last.f1:.3f}, cross-validated"})

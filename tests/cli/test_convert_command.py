@@ -5,8 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from clinspan import codec
-from clinspan.cli.convert import compare
 from clinspan.cli.main import app
+from clinspan.cli.results import compare
 from clinspan.corpora import catalogue, jsonl
 from clinspan.document import Concept, Document, Entity, MatchKind, Span
 from clinspan.errors import ClinspanError

@@ -4,8 +4,8 @@ from importlib.util import find_spec
 import pytest
 from typer.testing import CliRunner
 
-from clinspan.cli.gold import gather
 from clinspan.cli.main import app
+from clinspan.cli.opening import gather
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, MissingExtra, OutputError
 
 PUBTATOR = """{0}|t|On gout {0}.

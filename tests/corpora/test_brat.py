@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.cli.convert import compare
+from clinspan.cli.results import compare
 from clinspan.corpora import brat, catalogue
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import OutputError

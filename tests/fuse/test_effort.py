@@ -9,7 +9,7 @@ import pytest
 
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.fuse import learn
+from clinspan.fuse import learn_weights
 from clinspan.fusion.features import ELSEWHERE, NAMES
 from clinspan.fusion.model import FusedModel, Table, Weights
 from clinspan.labels import Label, LabelSet
@@ -76,7 +76,7 @@ def document(number: int, words: Iterable[str]) -> Document:
 def model() -> FusedModel:
     rng = random.Random(4)
     gold = [document(n, rng.choices((*SURE, *DOUBTED, *OTHERS), k=4)) for n in range(60)]
-    return learn(Tagger(Asked(), encoder=Encoder(), labels=LABELS, settings=TUNED), gold).model
+    return learn_weights(Tagger(Asked(), encoder=Encoder(), labels=LABELS, settings=TUNED), gold).model
 
 
 NOTE = document(0, ["gout", "asthma", "rash", "gout", "ward", "asthma", "gout", "asthma"])

@@ -14,7 +14,7 @@ from clinspan.cli.main import app
 from clinspan.codec import dump
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
-from clinspan.fuse import learn
+from clinspan.fuse import learn_weights
 from clinspan.fusion.model import FLOOR, FusedModel, for_sources
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
@@ -88,7 +88,7 @@ def f1(documents: list[Document], tagger: Tagger) -> float:
 
 def test_it_believes_the_dictionary_where_the_encoder_does_not_know(tmp_path):
     tagger = Tagger(encoder=Unsure(), labels=LABELS)
-    learned = learn(tagger, gold(40))
+    learned = learn_weights(tagger, gold(40))
     assert learned.helps
     encoder, together = learned.expected
     assert encoder.who == "the encoder alone"
@@ -104,7 +104,7 @@ def test_it_believes_the_dictionary_where_the_encoder_does_not_know(tmp_path):
 
 def test_an_llm_without_probabilities_is_a_vote():
     tagger = Tagger(Voter(), encoder=Unsure(), labels=LabelSet("s", (Label("disease", "A disease."),)))
-    learned = learn(tagger, gold(40))
+    learned = learn_weights(tagger, gold(40))
     assert [one.who for one in learned.expected][:2] == ["the encoder alone", "the LLM alone"]
     assert learned.expected[-1].f1 > 0.95
     assert set(learned.model.tables) == {"without llm", "with llm"}
@@ -132,7 +132,7 @@ def test_the_encoder_is_asked_for_all_that_it_takes_for_possible():
 
 
 def test_a_model_over_other_sources_is_refused_when_the_tagger_is_made():
-    learned = learn(Tagger(encoder=Unsure(), labels=LABELS), gold(25))
+    learned = learn_weights(Tagger(encoder=Unsure(), labels=LABELS), gold(25))
     with pytest.raises(ConfigError, match="fitted over llm 'none', not over 'voter'"):
         Tagger(Voter(), encoder=Unsure(), labels=LABELS, fused=learned.model)
     with pytest.raises(ConfigError, match="fitted for disease, not for chemical"):
@@ -143,7 +143,7 @@ def test_strings_are_counted_in_the_documents_that_are_named():
     tagger = Tagger(encoder=Unsure(), labels=LABELS)
     text = "Gout is no ward. A ward."
     counted = [Document("c", text, (Entity(Span(0, 4), "disease", "Gout"), Entity(Span(11, 15), "other", "ward")))]
-    prior = learn(tagger, gold(25), counted=counted).model.prior
+    prior = learn_weights(tagger, gold(25), counted=counted).model.prior
     assert prior.of_string("gout", "disease") == (1, 1)
     # An annotation with another label is none of what is asked for.
     assert prior.of_string("ward", "disease") == (0, 0)
@@ -151,12 +151,12 @@ def test_strings_are_counted_in_the_documents_that_are_named():
 
 def test_the_dictionary_alone_is_nothing_to_weigh():
     with pytest.raises(ConfigError, match="an encoder or an LLM"):
-        learn(Tagger(labels=LABELS), gold(25))
+        learn_weights(Tagger(labels=LABELS), gold(25))
 
 
 def test_too_little_gold_is_refused():
     with pytest.raises(InputError, match="20 or more"):
-        learn(Tagger(encoder=Unsure(), labels=LABELS), gold(19))
+        learn_weights(Tagger(encoder=Unsure(), labels=LABELS), gold(19))
 
 
 def test_a_calibration_or_teaching_documents_leave_the_decision_to_the_encoder():

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from clinspan.cli.dictionary import progress_bars
 from clinspan.cli.evaluate import renamings, say_recognised
-from clinspan.cli.gold import say_left_out
+from clinspan.cli.opening import say_left_out
 from clinspan.corpora import catalogue
 from clinspan.corpora.gold import Naming
 from clinspan.corpora.gold import read as read_gold

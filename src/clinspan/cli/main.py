@@ -1,14 +1,95 @@
-"""Puts the commands together and turns errors into messages and exit statuses."""
+"""The menu of commands, each imported when it is used; and how errors become messages and exit statuses."""
 
 import signal
 import sys
-from typing import Annotated
+from collections import UserDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 import clinspan
-from clinspan.cli.menu import SETTINGS, Entry, menu
 from clinspan.errors import ClinspanError
+
+SETTINGS: Mapping[str, Any] = {
+    "no_args_is_help": True,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "markdown",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+"""What all commands have in common, as typer takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command that was not used yet.
+
+    Attributes:
+        place: its function, or a `typer.Typer` of several commands, as module:name.
+        about: the first sentence of its help.
+        panel: the heading that it stands under.
+    """
+
+    place: str
+    about: str
+    panel: str
+
+    def load(self, name: str) -> Any:
+        """The command itself."""
+        found = resolve_name(self.place)
+        # The callback makes a group of it, where a command alone would take the group's place.
+        holder = typer.Typer(callback=lambda: None, add_completion=False, **SETTINGS)
+        if isinstance(found, typer.Typer):
+            holder.add_typer(found, name=name)
+        else:
+            holder.command(name)(found)
+        return get_command(holder).commands[name]  # type: ignore[attr-defined]
+
+
+class _Commands(UserDict[str, Any]):
+    """Commands by name; an entry is replaced by its command when that is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        found = self.data[name]
+        if isinstance(found, Entry):
+            found = self.data[name] = found.load(name)
+        return found
+
+
+def menu(entries: Mapping[str, Entry]) -> type[TyperGroup]:
+    """A group of these commands, which typer makes with the options of its own."""
+
+    class Menu(TyperGroup):
+        """Loads no command to list them."""
+
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self.commands = _Commands(entries)
+
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (as click calls it)
+            """The names, in the menu's order."""
+            return list(entries)
+
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            """Shows the options and each entry's first sentence."""
+            outline = TyperGroup(
+                name=self.name,
+                params=self.params,
+                help=self.help,
+                rich_markup_mode=self.rich_markup_mode,
+                commands={
+                    name: TyperCommand(name, help=entry.about, rich_help_panel=entry.panel)
+                    for name, entry in entries.items()
+                },
+            )
+            outline.format_help(ctx, formatter)
+
+    return Menu
+
 
 _TAG, _CHECK, _IMPROVE, _KEEP = "Find entities", "Check and correct", "Improve", "What is on this machine"
 
@@ -16,18 +97,18 @@ COMMANDS = {
     "tag": Entry("clinspan.cli.tag:tag", "Find the entities in notes.", _TAG),
     "demo": Entry("clinspan.cli.tag:demo", "Tag the eight notes that come with clinspan.", _TAG),
     "serve": Entry("clinspan.cli.serve:serve", "Answer other programs over HTTP.", _TAG),
-    "mcp": Entry("clinspan.cli.mcp:mcp", "Give an assistant tools (Model Context Protocol).", _TAG),
-    "report": Entry("clinspan.cli.report:report", "Write results as one HTML page.", _TAG),
-    "convert": Entry("clinspan.cli.convert:convert", "Write results or a corpus in another format.", _TAG),
-    "assess": Entry("clinspan.cli.assess:assess", "Say of entities whether they are present, absent, past ...", _TAG),
-    "ground": Entry("clinspan.cli.ground:ground", "Find given entities in their texts.", _TAG),
+    "mcp": Entry("clinspan.cli.serve:mcp", "Give an assistant tools (Model Context Protocol).", _TAG),
+    "report": Entry("clinspan.cli.results:report", "Write results as one HTML page.", _TAG),
+    "convert": Entry("clinspan.cli.results:convert", "Write results or a corpus in another format.", _TAG),
+    "assess": Entry("clinspan.cli.given:assess", "Say of entities whether they are present, absent, past ...", _TAG),
+    "ground": Entry("clinspan.cli.given:ground", "Find given entities in their texts.", _TAG),
     "labels": Entry("clinspan.cli.labels:app", "List, show and check label sets.", _TAG),
     "review": Entry("clinspan.cli.review:app", "Keep notes that people correct.", _CHECK),
-    "explain": Entry("clinspan.cli.explain:explain", "Say why entities were reported and others not.", _CHECK),
+    "explain": Entry("clinspan.cli.results:explain", "Say why entities were reported and others not.", _CHECK),
     "evaluate": Entry("clinspan.cli.evaluate:evaluate", "Score entities against annotated notes.", _CHECK),
     "examples": Entry("clinspan.cli.examples:app", "Build a pool of examples for prompts.", _IMPROVE),
     "calibrate": Entry("clinspan.cli.calibrate:calibrate", "Turn scores into probabilities.", _IMPROVE),
-    "fuse": Entry("clinspan.cli.fuse:fuse", "Weigh dictionary, encoder and LLM together.", _IMPROVE),
+    "fuse": Entry("clinspan.cli.calibrate:fuse", "Weigh dictionary, encoder and LLM together.", _IMPROVE),
     "tune": Entry("clinspan.cli.tune:tune", "Tune a small LLM on annotated notes.", _IMPROVE),
     "tune-encoder": Entry("clinspan.cli.tune:tune_encoder", "Tune an encoder on annotated notes.", _IMPROVE),
     "export-encoder": Entry("clinspan.cli.tune:export_encoder", "Make a tuned encoder small and fast.", _IMPROVE),

@@ -1,4 +1,4 @@
-"""A tagging run: documents through a tagger into files, with progress and a summary."""
+"""A tagging run: documents through a tagger into files or onto the terminal, with progress and a summary."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,17 +15,70 @@ from rich.table import Table
 
 from clinspan.cli.meter import Meter
 from clinspan.cli.opening import TagMany
-from clinspan.cli.screen import Screen
 from clinspan.corpora import catalogue
 from clinspan.corpora.writer import Writer, check_output, open_writer
 from clinspan.dictionary.link import Coverage
-from clinspan.document import READ_STATES, Document
+from clinspan.document import OF, READ_STATES, Document, Entity
 from clinspan.errors import ClinspanError, InputError
 from clinspan.files import refuse_existing
+from clinspan.labels import LabelSet
 from clinspan.runs.session import Session
 from clinspan.tagging.summary import Summary
 from clinspan.tagging.tagger import Tagger
 from clinspan.view.report import ReportWriter
+
+_WIDEST = 60
+_SHORTER = {"associated-with-someone-else": "somebody else's"}
+"""Values that would not fit into their column."""
+
+
+class Screen:
+    """Shows each document's entities as a table on standard output.
+
+    Args:
+        labels: say which value of an attribute goes without saying.
+        console: where to; standard output when None.
+    """
+
+    def __init__(self, labels: LabelSet, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        self._usual = {
+            (label.name, attribute.name): attribute.default for label in labels.labels for attribute in label.attributes
+        }
+
+    def write(self, document: Document) -> None:
+        """Shows one document."""
+        count = len(document.entities)
+        self._console.print(f"[bold]{escape(document.id)}[/]: {count or 'no'} {'entity' if count == 1 else 'entities'}")
+        if not count:
+            return
+        by_id = {entity.id: entity for entity in document.entities if entity.id}
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for _ in range(4):
+            table.add_column(overflow="fold")
+        for entity in document.entities:
+            table.add_row(*map(escape, self._row(entity, by_id)))
+        self._console.print(table)
+
+    def _row(self, entity: Entity, by_id: dict[str, Entity]) -> tuple[str, str, str, str]:
+        said = [
+            by_id[value].text if name == OF and value in by_id else _SHORTER.get(value, value)
+            for name, value in entity.attributes.items()
+            if value != self._usual.get((entity.label, name))
+        ]
+        known = next((f"{concept.id} {concept.name}" for concept in entity.concepts), "")
+        text = " ".join(entity.text.split())
+        shown = text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+        return f"  {entity.label}", shown, ", ".join(said), known
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is kept open."""
+
 
 BUDGET_SPENT = 4
 STOPPED = 130

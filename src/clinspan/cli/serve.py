@@ -1,7 +1,8 @@
-"""`clinspan serve`: the tagger behind HTTP."""
+"""`clinspan serve`: the tagger behind HTTP. `clinspan mcp`: the same for assistants (Model Context Protocol)."""
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,3 +158,40 @@ def log_of_service(*, quiet: bool) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+
+
+@declared(SETTINGS[name] for name in SERVED)
+def mcp(
+    max_text: Annotated[int, typer.Option(min=1, help="Characters of one note.")] = ServerSettings().max_text,
+    **given: Any,
+) -> None:
+    """Gives an assistant the tools `tag`, `lookup` and `labels`, over standard input and output.
+
+    The assistant's program starts this command and ends it. No port is opened, and no note is kept or logged.
+
+    Example: `clinspan mcp --labels problem-treatment-test`
+    """
+    try:
+        serve = resolve_name("clinspan.server.mcp:serve")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("clinspan"):
+            raise
+        raise MissingExtra(error.name or "mcp", "mcp", purpose="clinspan mcp") from error
+    asked = SimpleNamespace(**{setting.key: setting.default for setting in SETTINGS.values()} | given)
+    log_of_service(quiet=asked.quiet)
+    with opening(asked.quiet):
+        tagger = recipe_of(asked).make()
+    with tagger:
+        tagger.check()
+        tagger.check_labels()
+        for sent in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sent, _stop)
+        if not asked.quiet:
+            typer.echo(f"{', '.join(tagger.labels.names)}: ready for a client at standard input", err=True)
+        serve(tagger, max_text)
+
+
+def _stop(*_: object) -> None:
+    """Ends at once. A thread waits for standard input, and anything gentler would wait for the thread."""
+    typer.echo("stopped", err=True)
+    os._exit(FORCED)

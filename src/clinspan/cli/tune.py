@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clinspan.cli.gold import Batch, Documents, Examples, Force, HoldOut, KeepEmpty, Labels, Rename, Resume, gather
+from clinspan.cli.opening import Batch, Documents, Examples, Force, HoldOut, KeepEmpty, Labels, Rename, Resume, gather
 from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.catalogue import by_name
 from clinspan.tagging import open as parts

@@ -1,22 +1,29 @@
-"""`clinspan convert`: a corpus in another format, and what that format cannot say."""
+"""What becomes of results: `clinspan convert`, `clinspan report` and `clinspan explain`."""
 
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from clinspan.cli.evaluate import renamings, say_recognised
-from clinspan.corpora import catalogue
+from clinspan.corpora import catalogue, inputs
 from clinspan.corpora.format import Ruler, Unit
 from clinspan.corpora.gold import sound
 from clinspan.corpora.writer import check_place
 from clinspan.document import OF, Document, Entity
 from clinspan.errors import InputError, OutputError
+from clinspan.files import refuse_existing
+from clinspan.fusion.reasons import DECIDED, in_words
+from clinspan.labels import LabelSet
+from clinspan.view.report import ReportWriter
 
 _SOME_LEFT_OUT = 3
 
@@ -206,3 +213,90 @@ def _losses(documents: Sequence[Document], written: Path, format: str) -> tuple[
             raise OutputError(f"{format} cannot say this corpus: {result.what}", where=result.where)
         again.append(result)
     return tuple(map(str, compare(documents, again)))
+
+
+def report(
+    results: Annotated[Path, typer.Argument(help="Documents with entities, in any corpus format.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
+    labels: Annotated[
+        str | None, typer.Option(help="The label set, for its order and definitions: a name or a labels.toml.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help=f"One of {', '.join(catalogue.FORMATS)}; told from RESULTS when not given."),
+    ] = None,
+    title: Annotated[str, typer.Option(help="The heading of the page.")] = "Entities",
+    force: Annotated[bool, typer.Option("--force", help="Replace a page that exists.")] = False,
+) -> None:
+    """Writes results as one HTML page that needs no network, without tagging again.
+
+    Example: `clinspan report entities.jsonl -o report.html`
+    """
+    wanted = LabelSet.load(labels) if labels is not None else None
+    refuse_existing(output, force=force)
+    documents = sound(catalogue.read(results, format=source, told=say_recognised), None, fix="Or leave it out.")
+    first = next(documents, None)
+    if first is None:
+        raise InputError("holds no documents", where=str(results))
+    count = 1
+    about = {"results": str(results)}
+    with ReportWriter(
+        output, labels=wanted, settings=about, versions={"clinspan": version("clinspan")}, title=title
+    ) as page:
+        page.add(first)
+        for document in documents:
+            page.add(document)
+            count += 1
+    typer.echo(f"{output}: {count} documents", err=True)
+
+
+def explain(
+    result: Annotated[Path, typer.Argument(help="What `clinspan tag --explain -o FILE.jsonl` wrote.")],
+    document: Annotated[str | None, typer.Argument(help="The id of a document; all of them without it.")] = None,
+    entity: Annotated[str | None, typer.Option(help="The id of an entity, or words of its text.")] = None,
+    rejected: Annotated[
+        bool, typer.Option("--rejected/--no-rejected", help="Also candidates that were not reported.")
+    ] = True,
+) -> None:
+    """Says in words what each source said of an entity and what that weighed.
+
+    The numbers are log-odds: what a source added to those of the candidate, or took from them, against a usual one.
+
+    Example: `clinspan explain entities.jsonl`, after `clinspan tag notes/ -o entities.jsonl --explain` and its labels
+
+    Example: `clinspan explain entities.jsonl note-3 --entity "chest pain"`
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    documents = [one for one in inputs.strict(catalogue.read(result)) if document in (None, one.id)]
+    if not documents:
+        raise InputError(f"there is no document {document!r}", where=str(result))
+    shown = 0
+    for one in documents:
+        rows = [row for row in _rows(one, result) if (row["reported"] or rejected) and _is_meant(row, one, entity)]
+        if rows:
+            console.print(f"[bold]{escape(one.id)}[/]")
+        for row in rows:
+            place = f"{row['start']}-{row['end']}"
+            console.print(f"  {place}: {escape(in_words(row))}", style=None if row["reported"] else "dim")
+        shown += len(rows)
+    if not shown:
+        console.print("nothing was considered" if entity is None else f"nothing that was considered is {entity!r}")
+
+
+def _rows(document: Document, where: Path) -> list[dict[str, Any]]:
+    rows = document.metadata.get(DECIDED)
+    if not isinstance(rows, list):
+        raise InputError(
+            f"document {document.id!r} keeps no reasons",
+            where=str(where),
+            expected="what was tagged with --explain, by a fused model",
+            fix="Tag it again with --explain.",
+        )
+    return rows
+
+
+def _is_meant(row: dict[str, Any], document: Document, entity: str | None) -> bool:
+    if entity is None or entity.casefold() in row["text"].casefold():
+        return True
+    places = {(e.start, e.end, e.label) for e in document.entities if e.id == entity}
+    return (row["start"], row["end"], row["label"]) in places

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from clinspan.cli.screen import Screen
+from clinspan.cli.run import Screen
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.labels import LabelSet
 
