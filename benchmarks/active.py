@@ -29,9 +29,8 @@ from sklearn.linear_model import LogisticRegression
 from clinspan.corpora.bio import read
 from clinspan.document import Document, Entity, Span
 from clinspan.evaluation import score
-from clinspan.review.measures import Measures, measured
-from clinspan.review.next import most_useful
-from clinspan.review.note import Measured, State
+from clinspan.review.loop import most_useful
+from clinspan.review.note import Measured, Measures, State, measured
 from clinspan.text.windows import tokens
 
 SHARED = Path(os.environ.get("CLINSPAN_SHARED", Path(__file__).parent.parent.parent / "shared"))

@@ -31,7 +31,7 @@ import numpy as np
 from clinspan.cli.opening import annotated
 from clinspan.dictionary.sources.packaged import packaged
 from clinspan.document import Document, Entity, Span
-from clinspan.evaluation.significance import draws, interval
+from clinspan.evaluation.score import draws, interval
 from clinspan.fusion.fit import Case, Counted, f1, fit
 from clinspan.fusion.heard import Heard, Source
 from clinspan.fusion.model import Asked, FusedModel, Table

@@ -30,7 +30,7 @@ from clinspan.dictionary.probability import How, counted
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
 from clinspan.document import Document, Entity, Span
-from clinspan.evaluation.reliability import curve, expected_error
+from clinspan.evaluation.probability import curve, expected_error
 from clinspan.labels import LabelSet
 from clinspan.tagging.tagger import Tagger
 

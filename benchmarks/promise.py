@@ -20,8 +20,7 @@ from clinspan.corpora.gold import Naming, alike
 from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.evaluation.match import Rule
-from clinspan.evaluation.probability import logistic, stepped
-from clinspan.evaluation.reliability import curve, expected_error
+from clinspan.evaluation.probability import curve, expected_error, logistic, stepped
 from clinspan.evaluation.thresholds import (
     RULES,
     Judged,

@@ -28,8 +28,7 @@ from clinspan.classifier.model import TokenClassifier, after
 from clinspan.classifier.scheme import ASKED, Head, segments
 from clinspan.document import Document, Entity, Span
 from clinspan.evaluation.match import Rule
-from clinspan.evaluation.score import Score, score
-from clinspan.evaluation.significance import intervals
+from clinspan.evaluation.score import Score, intervals, score
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.encoder import DescribedEncoder
 from clinspan.messages import CopyConstraint, Request

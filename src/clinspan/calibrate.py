@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 from clinspan.document import Document, Entity
 from clinspan.errors import ConfigError, InputError
-from clinspan.evaluation.probability import logistic, stepped
-from clinspan.evaluation.reliability import curve, expected_error
+from clinspan.evaluation.probability import curve, expected_error, logistic, stepped
 from clinspan.grounding.boundaries import BoundaryRules
 from clinspan.llms.base import LLM, SeesLogits, Wrapper
 from clinspan.messages import Completion, Request

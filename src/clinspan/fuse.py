@@ -7,8 +7,8 @@ import numpy as np
 
 from clinspan.document import Document, Entity
 from clinspan.errors import ConfigError
-from clinspan.evaluation.reliability import curve, expected_error
-from clinspan.evaluation.significance import Interval, draws, interval
+from clinspan.evaluation.probability import curve, expected_error
+from clinspan.evaluation.score import Interval, draws, interval
 from clinspan.examples import notes
 from clinspan.fusion.best import best_apart
 from clinspan.fusion.fit import Case, Counted, Fitted, check, f1, fit

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.calibrate import Judged, choose, f1
-from clinspan.evaluation.probability import interpolated, logistic, stepped
-from clinspan.evaluation.reliability import curve, expected_error
+from clinspan.evaluation.probability import curve, expected_error, interpolated, logistic, stepped
 from clinspan.tagging.calibration import Calibration, Dial
 
 

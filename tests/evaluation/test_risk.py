@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.evaluation.risk import BETS, documents_needed, is_below, log_wealth
+from clinspan.evaluation.thresholds import BETS, documents_needed, is_below, log_wealth
 
 LOSSES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 

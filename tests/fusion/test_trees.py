@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from clinspan.evaluation.reliability import curve, expected_error
+from clinspan.evaluation.probability import curve, expected_error
 from clinspan.fusion.trees import Trees, grow
 
 

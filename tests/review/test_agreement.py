@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError
-from clinspan.review.agreement import agreement, kappa
+from clinspan.review.loop import agreement, kappa
 
 TEXT = "gout and asthma and fever"
 

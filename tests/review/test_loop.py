@@ -15,8 +15,7 @@ from clinspan.llms.base import Traits
 from clinspan.messages import Completion
 from clinspan.review import loop
 from clinspan.review.correction import Mark
-from clinspan.review.kept import text_hash
-from clinspan.review.note import State
+from clinspan.review.note import State, text_hash
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.tagger import Tagger
 

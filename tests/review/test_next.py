@@ -4,10 +4,8 @@ import pytest
 from room import opened
 
 from clinspan.document import Document, Entity, Span, WindowReport, WindowState
-from clinspan.review.kept import text_hash
-from clinspan.review.measures import measured
-from clinspan.review.next import most_useful
-from clinspan.review.note import State
+from clinspan.review.loop import most_useful
+from clinspan.review.note import State, measured, text_hash
 
 
 def scored(id: str, text: str, *scores: float | None, failed: bool = False) -> Document:

@@ -12,8 +12,7 @@ from room import DOSE, DRUG, GOUT, LABELS, NOTE, TEXT, entity, mark, opened
 
 from clinspan.document import Document
 from clinspan.errors import InputError, OutputError
-from clinspan.review.kept import text_hash
-from clinspan.review.note import Added, Conflict, State
+from clinspan.review.note import Added, Conflict, State, text_hash
 from clinspan.review.store import TAGGER, Store
 
 HASH = text_hash(TEXT)

@@ -14,7 +14,7 @@ from clinspan.ablation.plan import Grid, Plan
 from clinspan.ablation.results import RESAMPLES, CellResult, Contrast, Contributions, Results
 from clinspan.document import READ_STATES, WindowState
 from clinspan.evaluation.match import Rule
-from clinspan.evaluation.significance import Interval
+from clinspan.evaluation.score import Interval
 from clinspan.files import whole_file
 from clinspan.runs.answers import TokenCounts
 from clinspan.runs.budget import Price, price_of

@@ -14,8 +14,7 @@ from clinspan.ablation.folder import RULES, Asked, Measured
 from clinspan.ablation.plan import KEYS, Cell, Settings, Value, name_of
 from clinspan.document import WindowState
 from clinspan.evaluation.match import Rule
-from clinspan.evaluation.score import Score, rates
-from clinspan.evaluation.significance import Interval, ScoreIntervals, all_intervals, draws, interval
+from clinspan.evaluation.score import Interval, Score, ScoreIntervals, all_intervals, draws, interval, rates
 from clinspan.examples.example import whole
 from clinspan.tagging.summary import Times
 

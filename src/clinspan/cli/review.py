@@ -17,8 +17,7 @@ from clinspan.corpora.writer import open_writer
 from clinspan.document import Document
 from clinspan.errors import InputError, LabelError
 from clinspan.labels import LabelSet
-from clinspan.review.agreement import agreement
-from clinspan.review.next import most_useful
+from clinspan.review.loop import agreement, most_useful
 from clinspan.review.note import State
 from clinspan.review.store import Store
 

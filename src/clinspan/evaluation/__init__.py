@@ -2,16 +2,19 @@
 
 from clinspan.evaluation.breakdown import Breakdown, Kind, Mistake, break_down
 from clinspan.evaluation.match import Pair, Pairing, Rule, pair
-from clinspan.evaluation.reliability import Confidence, confidence
-from clinspan.evaluation.score import Figures, Score, score, tally
-from clinspan.evaluation.significance import (
+from clinspan.evaluation.probability import Confidence, confidence
+from clinspan.evaluation.score import (
     Difference,
+    Figures,
     Interval,
     Intervals,
+    Score,
     ScoreIntervals,
     all_intervals,
     difference,
     intervals,
+    score,
+    tally,
 )
 
 __all__ = [

@@ -21,22 +21,30 @@ from clinspan.errors import InputError
 from clinspan.files import private_database, unusable
 from clinspan.labels import Label
 from clinspan.review.correction import Mark, corrected
-from clinspan.review.kept import (
+from clinspan.review.note import (
     APPLICATION,
     CURRENT,
     OF_VERSION,
     SCHEMA,
     VERSION,
+    Added,
+    Conflict,
+    Listed,
+    Measured,
+    Measures,
+    Note,
+    Reviewer,
+    State,
+    Version,
     about_of,
     document_of,
     dumped,
     entities_of,
     label_of,
+    measured,
     text_hash,
     version_of,
 )
-from clinspan.review.measures import Measures, measured
-from clinspan.review.note import Added, Conflict, Listed, Measured, Note, Reviewer, State, Version
 
 TAGGER = "clinspan"
 """Who made the versions that no person did."""
@@ -347,7 +355,7 @@ class Store:
             yield replace(document_of(id, text, entities, {}), metadata=metadata)
 
     def measured(self) -> tuple[Measured, ...]:
-        """All notes, as `clinspan.review.next` weighs them."""
+        """All notes, as `clinspan.review.loop` weighs them."""
         rows = self._rows("select key, state, words, doubt, same, runs from notes order by key")
         return tuple(
             Measured(key, State(state), Measures(words, doubt, same, np.frombuffer(runs, np.uint32)))

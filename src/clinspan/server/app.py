@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from clinspan.errors import ConfigError
 from clinspan.examples.pool import Pool
 from clinspan.review.loop import Reviews
-from clinspan.server import faults, page, review_routes, routes
+from clinspan.server import faults, page, review, routes
 from clinspan.server.guard import Guard
 from clinspan.server.service import Service
 from clinspan.server.settings import FORCED, ServerSettings
@@ -47,7 +47,7 @@ def application(service: Service) -> ASGIApp:
     if service.pool is not None:
         included.append(routes.examples)
     if service.reviews is not None:
-        included.append(review_routes.router)
+        included.append(review.router)
     app.include_router(page.router)
     app.include_router(routes.health, responses=routes.STRANGERS)
     for router in included:

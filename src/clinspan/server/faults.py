@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from clinspan.server import unfit
+from clinspan.server import bodies
 
 log = logging.getLogger("clinspan.server")
 
@@ -44,7 +44,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return fault(400, "the body is not JSON")
-    return fault(422, unfit.what(first["type"]), where=unfit.where(first["type"], first["loc"]))
+    return fault(422, bodies.fault_words(first["type"]), where=bodies.fault_place(first["type"], first["loc"]))
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -66,5 +66,5 @@ def _methods(request: Request) -> set[str]:
 
 
 async def _unexpected(_: Request, error: Exception) -> Response:
-    log.error("a request failed: %s", unfit.place_of(error))
+    log.error("a request failed: %s", bodies.place_of(error))
     return fault(500, "the service failed", fix="Its log names the place.")

@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from clinspan import codec
 from clinspan.document import READ_STATES, Document
+from clinspan.server.bodies import place_of
 from clinspan.server.settings import ServerSettings
-from clinspan.server.unfit import place_of
 from clinspan.tagging.summary import WindowRead
 from clinspan.tagging.tagger import Tagger
 

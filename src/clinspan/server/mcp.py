@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from clinspan.document import READ_STATES, WindowReport, WindowState
 from clinspan.errors import ClinspanError, InputError, did_you_mean
-from clinspan.server import bodies, unfit
+from clinspan.server import bodies
 from clinspan.tagging.tagger import Tagger
 
 log = logging.getLogger("clinspan.server")
@@ -170,12 +170,12 @@ def _answer(tools: dict[str, _Tool], asked: CallToolRequestParams) -> CallToolRe
         given = tool.given.model_validate(asked.arguments or {})
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        place = unfit.where(first["type"], ("arguments", *first["loc"])).replace("body", "arguments", 1)
-        return _fault(f"{place} {unfit.what(first['type'])}")
+        place = bodies.fault_place(first["type"], ("arguments", *first["loc"])).replace("body", "arguments", 1)
+        return _fault(f"{place} {bodies.fault_words(first['type'])}")
     try:
         said = tool.answer(given)
     except ClinspanError as error:
-        log.error("a call of %s failed: %s", tool.name, unfit.place_of(error))
+        log.error("a call of %s failed: %s", tool.name, bodies.place_of(error))
         return _fault(str(error))
     text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=said)

@@ -12,10 +12,9 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from clinspan.examples.selection import Order, Selection, SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
 from clinspan.server import bodies
-from clinspan.server.counts import CONTENT_TYPE
 from clinspan.server.faults import fault
 from clinspan.server.jobs import Job, JobProgress
-from clinspan.server.service import Service
+from clinspan.server.service import CONTENT_TYPE, Service
 
 _EVENT = {
     "type": "object",

@@ -8,8 +8,7 @@ from typing import Any
 
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError
-from clinspan.evaluation.score import Score
-from clinspan.evaluation.significance import intervals
+from clinspan.evaluation.score import Score, intervals
 from clinspan.formats.base import Format
 from clinspan.llms.embedded import DEFAULT_MODEL
 from clinspan.llms.llama import most_threads

@@ -7,8 +7,7 @@ from typing import Any
 
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import LLMError
-from clinspan.evaluation.score import Score, score
-from clinspan.evaluation.significance import intervals
+from clinspan.evaluation.score import Score, intervals, score
 from clinspan.formats.attributes import asked_of
 from clinspan.formats.tanl import Tanl
 from clinspan.llms.base import LLM

@@ -1,39 +1,211 @@
-"""The paths of notes under review: the list, a note with its history, saving, what comes next, the way back.
+"""Notes under review: what requests and answers look like, and the paths.
 
-They run in threads of their own: SQLite answers within milliseconds, and nothing else waits for it.
+These are the list, a note with its history, saving, what comes next, and the way back. They run in threads of their
+own: SQLite answers within milliseconds, and nothing else waits for it.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response
+from pydantic import Field
 
 from clinspan.document import READ_STATES, Entity
 from clinspan.errors import InputError
 from clinspan.labels import Label
 from clinspan.review import loop
-from clinspan.review.loop import Reviews
-from clinspan.review.next import most_useful
+from clinspan.review.correction import Mark
+from clinspan.review.loop import Reviews, most_useful
 from clinspan.review.note import Conflict, State, Version
 from clinspan.review.store import Store
-from clinspan.server import review_bodies as bodies
+from clinspan.server.bodies import Given, Said, SaidEntity, SaidWindow, Text
 from clinspan.server.faults import fault
 from clinspan.server.routes import POSTED, ServiceOf, faults
 from clinspan.server.service import Service
 
+MOST_ENTITIES = 100_000
+LARGEST = 2**53
+"""The largest whole number that JavaScript tells from the next."""
+_Offset = Annotated[int, Field(ge=0, le=LARGEST)]
+_Name = Annotated[Text, Field(min_length=1, max_length=1000)]
+
+
+class GivenEntity(Given):
+    """An entity as a person marked it. Offsets count Unicode code points; `end` is one past the last.
+
+    What is known of an entity that is still at its place with its label is kept: it need not be sent.
+    """
+
+    start: _Offset
+    end: _Offset
+    label: _Name
+    attributes: dict[_Name, _Name] = Field({}, max_length=100)
+    fragments: list[Annotated[list[_Offset], Field(min_length=2, max_length=2)]] = Field([], max_length=100)
+    id: _Name | None = None
+
+    def mark(self) -> Mark:
+        """What is saved."""
+        parts = tuple((start, end) for start, end in self.fragments)
+        return Mark(self.start, self.end, self.label, self.attributes, parts, self.id)
+
+
+class GivenVersion(Given):
+    """A note as a person corrected it."""
+
+    version: int = Field(ge=1, le=LARGEST, description="The version that the person saw.")
+    hash: Text = Field(max_length=64, description="The note's hash: which text the offsets are of.")
+    by: Annotated[Text, Field(min_length=1, max_length=100)] = Field(description="Who the person is.")
+    state: Literal["changed", "accepted"]
+    entities: Annotated[list[GivenEntity], Field(max_length=MOST_ENTITIES)]
+
+
+class GivenLoop(Given):
+    """What is made of the accepted notes."""
+
+    pool: bool = Field(True, description="A pool of examples.")
+    gold: bool = Field(True, description="Gold, as JSON lines.")
+
+
+class SaidNote(Said):
+    """A note in the list. `doubt` is null where nothing says how sure the tagger was."""
+
+    key: int
+    id: str
+    title: str
+    words: int
+    doubt: float | None
+    version: int
+    state: State
+    entities: int
+    by: str
+    at: str
+
+
+class SaidNotes(Said):
+    """A part of the notes, and how many there are."""
+
+    total: int
+    notes: list[SaidNote]
+
+
+class SaidChoice(Said):
+    """An attribute that entities of a label have."""
+
+    name: str
+    values: list[str]
+    definitions: dict[str, str]
+    default: str
+
+
+class SaidReviewLabel(Said):
+    """A label that an entity may have."""
+
+    name: str
+    definition: str
+    guideline: str
+    of: str | None
+    attributes: list[SaidChoice]
+
+
+class SaidWholeNote(Said):
+    """A note with its entities."""
+
+    key: int
+    id: str
+    text: str
+    hash: str
+    version: int
+    state: State
+    by: str
+    at: str
+    entities: list[SaidEntity]
+    windows_not_read: list[SaidWindow]
+    labels: list[SaidReviewLabel]
+
+
+class SaidSaved(Said):
+    """A version that was saved, and is on disk."""
+
+    version: int
+    state: State
+    at: str
+
+
+class SaidConflict(Said):
+    """The note as somebody saved it meanwhile. What was sent is kept in the history, aside."""
+
+    version: int
+    by: str
+    at: str
+    state: State
+    entities: list[SaidEntity]
+
+
+class SaidVersion(Said):
+    """A line of a note's history; `aside`: somebody had saved first, so that it never was the note's."""
+
+    version: int
+    based_on: int
+    by: str
+    at: str
+    state: State
+    entities: int
+    aside: bool
+
+
+class SaidHistory(Said):
+    """All versions of a note, in the order in which they were saved."""
+
+    versions: list[SaidVersion]
+
+
+class SaidNext(Said):
+    """The note that is worth most; null where all are reviewed."""
+
+    key: int | None
+
+
+class SaidReviewer(Said):
+    """The notes that a person saved, and those whose current version they accepted."""
+
+    by: str
+    notes: int
+    accepted: int
+
+
+class SaidSummary(Said):
+    """How far the review is."""
+
+    total: int
+    states: dict[State, int]
+    reviewers: list[SaidReviewer]
+
+
+class SaidLoop(Said):
+    """What was made of the accepted notes: documents in the pool and in the gold, and the names they have."""
+
+    accepted: int
+    pooled: int | None
+    examples: int | None
+    left_out: dict[str, int]
+    gold: int | None
+    pool_name: str | None
+    gold_name: str | None
+
+
 router = APIRouter()
-_Key = Annotated[int, Path(ge=1, le=bodies.LARGEST, description="A note's key, as GET /review/notes gave it.")]
-_Number = Annotated[int, Path(ge=1, le=bodies.LARGEST)]
+_Key = Annotated[int, Path(ge=1, le=LARGEST, description="A note's key, as GET /review/notes gave it.")]
+_Number = Annotated[int, Path(ge=1, le=LARGEST)]
 
 
-@router.get("/review/notes", responses={200: {"model": bodies.SaidNotes}, **faults(422)})
+@router.get("/review/notes", responses={200: {"model": SaidNotes}, **faults(422)})
 def get_notes(
     service: ServiceOf,
     state: Annotated[State | None, Query(description="Only notes in this state.")] = None,
     q: Annotated[str, Query(max_length=200, description="Only notes whose id or text has this.")] = "",
-    offset: Annotated[int, Query(ge=0, le=bodies.LARGEST)] = 0,
+    offset: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Response:
     """Lists notes, those first of which the tagger was least sure."""
@@ -45,7 +217,7 @@ def get_notes(
     return JSONResponse({"total": total, "notes": [_without(one, "based_on", "aside") for one in told]})
 
 
-@router.get("/review/notes/{key}", responses={200: {"model": bodies.SaidWholeNote}, **faults(404, 422)})
+@router.get("/review/notes/{key}", responses={200: {"model": SaidWholeNote}, **faults(404, 422)})
 def get_note(key: _Key, service: ServiceOf) -> Response:
     """Gives a note with its entities, what was not read of it, and the labels that it may have."""
     store = _store(service)
@@ -67,13 +239,13 @@ def get_note(key: _Key, service: ServiceOf) -> Response:
 @router.put(
     "/review/notes/{key}",
     responses={
-        200: {"model": bodies.SaidSaved},
+        200: {"model": SaidSaved},
         **POSTED,
         **faults(404),
-        409: {"model": bodies.SaidConflict, "description": "Somebody saved first."},
+        409: {"model": SaidConflict, "description": "Somebody saved first."},
     },
 )
-def put_note(key: _Key, given: bodies.GivenVersion, service: ServiceOf) -> Response:
+def put_note(key: _Key, given: GivenVersion, service: ServiceOf) -> Response:
     """Saves a note as a person corrected it. The answer comes when the version is on disk.
 
     A save of the same by the same person on the same version is answered as the first was.
@@ -100,16 +272,14 @@ def put_note(key: _Key, given: bodies.GivenVersion, service: ServiceOf) -> Respo
     return JSONResponse({"version": made.number, "state": made.state, "at": made.at})
 
 
-@router.get("/review/notes/{key}/history", responses={200: {"model": bodies.SaidHistory}, **faults(404, 422)})
+@router.get("/review/notes/{key}/history", responses={200: {"model": SaidHistory}, **faults(404, 422)})
 def get_history(key: _Key, service: ServiceOf) -> Response:
     """Lists the versions of a note: who saved how many entities, and when."""
     versions = _store(service).history(key)
     return JSONResponse({"versions": [_line(one) for one in versions]}) if versions else _no_note()
 
 
-@router.get(
-    "/review/notes/{key}/history/{version}", responses={200: {"model": bodies.SaidConflict}, **faults(404, 422)}
-)
+@router.get("/review/notes/{key}/history/{version}", responses={200: {"model": SaidConflict}, **faults(404, 422)})
 def get_version(key: _Key, version: _Number, service: ServiceOf) -> Response:
     """Gives the entities of one version."""
     found = _store(service).version(key, version)
@@ -120,7 +290,7 @@ def get_version(key: _Key, version: _Number, service: ServiceOf) -> Response:
     return JSONResponse({**said, "entities": _plain(entities)})
 
 
-@router.get("/review/next", responses={200: {"model": bodies.SaidNext}, **faults(422)})
+@router.get("/review/next", responses={200: {"model": SaidNext}, **faults(422)})
 def get_next(
     service: ServiceOf,
     after: Annotated[
@@ -133,7 +303,7 @@ def get_next(
     return JSONResponse({"key": found[0].key if found else None})
 
 
-@router.get("/review/summary", responses={200: {"model": bodies.SaidSummary}})
+@router.get("/review/summary", responses={200: {"model": SaidSummary}})
 def get_summary(service: ServiceOf) -> Response:
     """Counts notes by state, and what each person did."""
     store = _store(service)
@@ -142,8 +312,8 @@ def get_summary(service: ServiceOf) -> Response:
     return JSONResponse({"total": sum(states.values()), "states": states, "reviewers": people})
 
 
-@router.post("/review/loop", responses={200: {"model": bodies.SaidLoop}, **POSTED, **faults(409)})
-async def post_loop(given: bodies.GivenLoop, service: ServiceOf) -> Response:
+@router.post("/review/loop", responses={200: {"model": SaidLoop}, **POSTED, **faults(409)})
+async def post_loop(given: GivenLoop, service: ServiceOf) -> Response:
     """Writes a pool of examples and gold from the accepted notes, in place of earlier ones.
 
     Where the service shows examples of that pool, the next prompts have the new ones.

@@ -16,11 +16,11 @@ from clinspan.document import Document, Entity, Span, WindowReport, WindowState
 from clinspan.examples.build import build
 from clinspan.examples.pool import Pool
 from clinspan.labels import Attribute, Label, LabelSet
-from clinspan.review.kept import text_hash
 from clinspan.review.loop import Reviews
+from clinspan.review.note import text_hash
 from clinspan.review.store import Store
 from clinspan.server.app import application
-from clinspan.server.review_bodies import SaidWholeNote
+from clinspan.server.review import SaidWholeNote
 from clinspan.server.service import Service as Served
 from clinspan.server.settings import ServerSettings
 from clinspan.tagging.tagger import Tagger
