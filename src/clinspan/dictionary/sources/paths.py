@@ -4,13 +4,10 @@ from pathlib import Path
 
 from clinspan.dictionary.layout import Source
 from clinspan.dictionary.sources.equivalents import Sssom
-from clinspan.dictionary.sources.hgnc import Hgnc
-from clinspan.dictionary.sources.loinc import Loinc
 from clinspan.dictionary.sources.obo import Obo
 from clinspan.dictionary.sources.packaged import doid_types, hpo_types, mondo_types, packaged
+from clinspan.dictionary.sources.releases import RXNORM_NAMES, SNOMED_CONCEPTS, Hgnc, Loinc, RxNorm, Snomed
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
-from clinspan.dictionary.sources.rxnorm import NAMES, RxNorm
-from clinspan.dictionary.sources.snomed import CONCEPTS, Snomed
 from clinspan.dictionary.sources.tabular import Table
 from clinspan.errors import DictionaryError
 
@@ -46,11 +43,11 @@ def resolve(name: str, *, keep: RrfFilter | None = None, types: tuple[str, ...] 
 
 def _folder(path: Path, keep: RrfFilter | None) -> Source:
     for folder in (path, path / "rrf"):
-        if (folder / NAMES).exists():
+        if (folder / RXNORM_NAMES).exists():
             return RxNorm(folder)
     meta = path / "META"
     folder = meta if meta.is_dir() and not (path / "MRCONSO.RRF").exists() else path
-    if not (folder / "MRCONSO.RRF").exists() and next(path.rglob(CONCEPTS), None):
+    if not (folder / "MRCONSO.RRF").exists() and next(path.rglob(SNOMED_CONCEPTS), None):
         return Snomed(path)
     return Rrf(folder, keep)
 
