@@ -38,7 +38,7 @@ from clinspan.fusion.model import Asked, FusedModel, Table
 from clinspan.fusion.prior import Prior
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
-from clinspan.tagging.fused import Fused
+from clinspan.tagging.evidence import Fused
 from clinspan.tagging.tagger import Tagger
 from clinspan.text.windows import Window, windows
 

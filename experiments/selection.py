@@ -24,8 +24,8 @@ from clinspan.dictionary.normalise import normal_form
 from clinspan.document import Document, Span
 from clinspan.examples.build import temporary
 from clinspan.examples.example import PoolExample, cut
-from clinspan.examples.index import MentionIndex
 from clinspan.examples.pool import Pool
+from clinspan.examples.retrieve import MentionIndex
 from clinspan.examples.selection import SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
 from clinspan.examples.store import is_pool

@@ -64,15 +64,15 @@ def test_encoders_that_kept_their_words_share_them_and_read_as_before(tiny_encod
 
 def test_one_that_shares_its_words_can_be_tuned_further(tiny_encoder, tmp_path, monkeypatch):
     pytest.importorskip("onnx", reason="needs the extra 'train'")
-    from clinspan.tuning import thaw
+    from clinspan.tuning import base
 
-    monkeypatch.setattr(thaw, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(base, "cache_folder", lambda: tmp_path / "cache")
     folder = exported(tiny_encoder, tmp_path, keep=True, seed=1)
-    whole = thaw.thawed(folder)
+    whole = base.thawed(folder)
     kept = (whole / "model.safetensors").read_bytes()
     shutil.rmtree(tmp_path / "cache")
     assert shared(folder).returncode == 0
-    assert (thaw.thawed(folder) / "model.safetensors").read_bytes() == kept
+    assert (base.thawed(folder) / "model.safetensors").read_bytes() == kept
 
 
 def test_encoders_whose_words_were_tuned_apart_are_left_alone(tiny_encoder, tmp_path):

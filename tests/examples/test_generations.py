@@ -12,7 +12,7 @@ from pool_parts import HashEncoder, numbered
 
 from clinspan.document import Document
 from clinspan.errors import InputError, ModelError, OutputError
-from clinspan.examples import index
+from clinspan.examples import retrieve
 from clinspan.examples.build import add, build
 from clinspan.examples.pool import Pool
 
@@ -157,7 +157,7 @@ def test_a_pool_that_lacks_a_file_is_an_error(folder):
 
 
 def test_a_graph_grows_and_finds_what_exact_search_finds(tmp_path, monkeypatch):
-    monkeypatch.setattr(index, "GRAPH_FROM", 100)
+    monkeypatch.setattr(retrieve, "GRAPH_FROM", 100)
     folder = tmp_path / "pool"
     build([numbered(i) for i in range(90)], folder, labels=["disease"], encoder=HashEncoder())
     assert Pool.open(folder).info.index == "exact"

@@ -5,7 +5,7 @@ import pytest
 
 from clinspan.document import Document
 from clinspan.examples.build import temporary
-from clinspan.examples.index import EncoderRetriever, ExactVectors
+from clinspan.examples.retrieve import EncoderRetriever, ExactVectors
 
 TEXTS = ["She has gout.", "He was well.", "Gout of the toe and gout of the foot.", "No one came."]
 

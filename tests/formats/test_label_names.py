@@ -1,6 +1,6 @@
 import pytest
 
-from clinspan.formats.label_names import LabelNames
+from clinspan.formats.named import LabelNames
 from clinspan.labels import Label, LabelSet
 
 

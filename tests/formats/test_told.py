@@ -13,7 +13,7 @@ from tests.formats.conftest import documents
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LabelError
 from clinspan.formats import catalogue
-from clinspan.formats.attributes import asked_of
+from clinspan.formats.named import asked_of
 from clinspan.labels import Attribute, Example, Label, LabelSet
 from clinspan.prompt import PromptSettings, build
 

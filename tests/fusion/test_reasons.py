@@ -15,7 +15,7 @@ from clinspan.fusion.model import FusedModel, Table, Weights
 from clinspan.fusion.prior import Prior
 from clinspan.fusion.reasons import DECIDED, in_words, reasons
 from clinspan.labels import Label, LabelSet
-from clinspan.tagging.fused import Fused
+from clinspan.tagging.evidence import Fused
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.tagger import Tagger
 from clinspan.view.report import ReportWriter

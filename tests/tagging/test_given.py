@@ -6,7 +6,7 @@ from clinspan.classifier.folder import for_labels
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import LabelSet
 from clinspan.llms.encoder import EncoderLLM
-from clinspan.tagging.given import reads
+from clinspan.tagging.evidence import reads
 from clinspan.tagging.tagger import Tagger
 
 pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")

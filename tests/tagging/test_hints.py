@@ -3,7 +3,7 @@
 import pytest
 
 from clinspan.labels import Label, LabelSet
-from clinspan.tagging.hints import hints
+from clinspan.tagging.told import hints
 
 
 def told(*definitions, names=("allergen", "dose")):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from clinspan.labels import LabelSet
-from clinspan.tagging.hints import hints
 from clinspan.tagging.tagger import Tagger
+from clinspan.tagging.told import hints
 
 pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
 TUTORIAL = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")

@@ -350,8 +350,8 @@ def test_what_cannot_be_exported_is_refused(tuned, tmp_path):
 
 
 def test_an_encoder_learns_to_find_what_is_described_and_goes_on_from_its_export(made, tmp_path, monkeypatch):
+    from clinspan.tuning.base import thawed
     from clinspan.tuning.export import encoder_to_onnx
-    from clinspan.tuning.thaw import thawed
 
     monkeypatch.setenv("CLINSPAN_CACHE", str(tmp_path / "cache"))
     settings = replace(SETTINGS, described=True, passes=40)

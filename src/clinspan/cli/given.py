@@ -25,7 +25,7 @@ from clinspan.grounding.recorded import Reader, ground_line
 from clinspan.labels import LabelSet
 from clinspan.llms.encoder import EncoderLLM
 from clinspan.settings import DEFAULT_LABELS
-from clinspan.tagging.given import reads
+from clinspan.tagging.evidence import reads
 from clinspan.tagging.open import AUTOMATIC, asserter
 
 _SOME_LINES_BAD = 3

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clinspan.labels import LabelSet, builtin_names
-from clinspan.tagging.hints import hints
+from clinspan.tagging.told import hints
 
 app = typer.Typer(help="List, show and check label sets.", no_args_is_help=True)
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.formats.attributes import Asked
+from clinspan.formats.named import Asked
 from clinspan.formats.tanl_marks import BAR, CLOSE, NOTHING_ASKED, OPEN, Mark, escape, marks
 from clinspan.messages import CopyConstraint
 from clinspan.text.windows import tokens

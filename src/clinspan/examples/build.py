@@ -16,7 +16,7 @@ import numpy as np
 
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError
-from clinspan.examples import index, retrieve, store
+from clinspan.examples import retrieve, store
 from clinspan.examples.embed import Encoder
 from clinspan.examples.example import SENTENCE, cut
 from clinspan.examples.pool import Pool, check_encoder, read_manifest
@@ -178,7 +178,7 @@ def _index(
         raise InputError("there is no example in the documents", expected="annotated documents with text")
     progress("indexing words", 0, number)
     retrieve.write_lexical((text for (text,) in examples.each("select text from examples order by number")), generation)
-    kind = index.EXACT
+    kind = retrieve.EXACT
     if encoder is not None:
         kind = write_vectors(examples, number, generation, encoder, before=before, grown=grown, progress=progress)
     examples.close()
@@ -228,16 +228,16 @@ def write_vectors(
         vectors[start : start + len(rows)] = _encoded(rows, encoder, known)
         progress("encoding", start + len(rows), number)
     vectors.flush()
-    if number < index.GRAPH_FROM:
-        return index.EXACT
+    if number < retrieve.GRAPH_FROM:
+        return retrieve.EXACT
     progress("linking vectors", 0, number)
     onto = None
-    if grown and known is not None and known.info.index == index.GRAPH:
+    if grown and known is not None and known.info.index == retrieve.GRAPH:
         onto = known.info.path / known.info.generation / store.INDEX
-    index.write_graph(vectors, generation / store.INDEX, onto=onto)
+    retrieve.write_graph(vectors, generation / store.INDEX, onto=onto)
     del vectors
     path.unlink()
-    return index.GRAPH
+    return retrieve.GRAPH
 
 
 def _same(before: Pool, encoder: Encoder) -> bool:

@@ -20,8 +20,7 @@ from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError, d
 from clinspan.examples import store
 from clinspan.examples.embed import LEXICAL, Encoder, open_encoder
 from clinspan.examples.example import PoolExample
-from clinspan.examples.index import EncoderRetriever, Vectors, open_vectors
-from clinspan.examples.retrieve import Floats, LexicalRetriever, Retriever
+from clinspan.examples.retrieve import EncoderRetriever, Floats, LexicalRetriever, Retriever, Vectors, open_vectors
 from clinspan.examples.store import EncoderInfo, PoolInfo
 from clinspan.files import MANIFEST
 

@@ -35,7 +35,7 @@ TERM_EXAMPLES = "term_examples.u32"
 TERM_WEIGHTS = "term_weights.f32"
 """The lexical index: see `clinspan.examples.retrieve`."""
 VECTORS = "vectors.f32"
-"""One vector after the other; see `clinspan.examples.index`."""
+"""One vector after the other; see `clinspan.examples.retrieve`."""
 INDEX = "vectors.index"
 """The same in a graph that is searched approximately, in pools that have many."""
 

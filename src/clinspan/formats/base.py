@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from clinspan.document import NO_ATTRIBUTES, Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.formats.attributes import asked_of
+from clinspan.formats.named import asked_of
 from clinspan.labels import LabelSet
 
 

@@ -11,9 +11,8 @@ import regex
 
 from clinspan.document import Attributes, Entity
 from clinspan.formats import prose
-from clinspan.formats.attributes import Asked, AttributeNames, asked_of, written
 from clinspan.formats.base import AnswerReader, Instructed, Mention, Reading, fragment_texts, in_order
-from clinspan.formats.label_names import LabelNames
+from clinspan.formats.named import Asked, AttributeNames, LabelNames, asked_of, written
 from clinspan.labels import LabelSet
 
 SEPARATOR = "[SEP]"

@@ -7,10 +7,9 @@ import regex
 
 from clinspan.document import Attributes
 from clinspan.formats import loose_json, prose
-from clinspan.formats.attributes import AttributeNames
 from clinspan.formats.base import AnswerReader, Mention, Reading
-from clinspan.formats.label_names import LabelNames
 from clinspan.formats.loose_json import Node
+from clinspan.formats.named import AttributeNames, LabelNames
 from clinspan.labels import LabelSet
 
 _TEXT_KEYS = ("text", "mention", "span", "word", "term", "phrase", "name", "value", "entity")

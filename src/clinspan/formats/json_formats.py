@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from clinspan.document import Entity
 from clinspan.errors import ConfigError
-from clinspan.formats.attributes import asked_of, values_of, written
 from clinspan.formats.base import Instructed, Reading, fragment_texts, in_order
 from clinspan.formats.json_answer import read
+from clinspan.formats.named import asked_of, values_of, written
 from clinspan.labels import LabelSet
 
 

@@ -3,7 +3,7 @@
 import regex
 
 from clinspan.formats.base import AnswerReader, Mention, Reading, Repair, Unread
-from clinspan.formats.label_names import LabelNames
+from clinspan.formats.named import LabelNames
 from clinspan.labels import LabelSet
 
 _REFUSAL = regex.compile(

@@ -17,9 +17,8 @@ import regex
 
 from clinspan.document import Attributes, Entity, Span
 from clinspan.formats import prose
-from clinspan.formats.attributes import AttributeNames, asked_of
 from clinspan.formats.base import AnswerReader, Instructed, Mention, Reading, in_order
-from clinspan.formats.label_names import LabelNames
+from clinspan.formats.named import AttributeNames, LabelNames, asked_of
 from clinspan.formats.tanl_marks import (
     CLOSE,
     DEEPEST,

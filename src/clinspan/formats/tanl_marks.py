@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clinspan.document import Entity
 from clinspan.errors import ConfigError
-from clinspan.formats.attributes import Asked, written
+from clinspan.formats.named import Asked, written
 
 OPEN = "["
 BAR = "|"

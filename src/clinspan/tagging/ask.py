@@ -7,8 +7,8 @@ from threading import Lock
 from clinspan.examples.near import Near
 from clinspan.examples.pool import Pool
 from clinspan.formats import catalogue
-from clinspan.formats.attributes import asked_of
 from clinspan.formats.base import Format
+from clinspan.formats.named import asked_of
 from clinspan.labels import Example, LabelSet
 from clinspan.llms.base import LLM
 from clinspan.messages import Candidate, Completion, CopyConstraint, Message, Request

@@ -27,9 +27,7 @@ from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.doubt import Doubter
-from clinspan.tagging.evidence import Decider
-from clinspan.tagging.fused import Decides, Fused, Listener, sources_of
-from clinspan.tagging.given import reads
+from clinspan.tagging.evidence import Decider, Decides, Fused, Listener, reads, sources_of
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.settings import TagSettings, over, profile
 from clinspan.tagging.summary import Progress, Timed

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+import regex
+
 from clinspan.assertion.assess import TOLD
 from clinspan.classifier.marked import Asserter
 from clinspan.dictionary.store import Dictionary
@@ -19,10 +21,38 @@ from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.doubt import Doubter
-from clinspan.tagging.fused import sources_of
-from clinspan.tagging.hints import hints
+from clinspan.tagging.evidence import sources_of
 from clinspan.tagging.settings import TagSettings, shown
 from clinspan.tagging.summary import Remark
+
+_COMMON = frozenset(
+    (
+        *("a", "an", "and", "any", "as", "at", "by", "for", "from", "in", "is", "it", "no", "not"),
+        *("of", "on", "or", "such", "that", "the", "this", "to", "was", "what", "which", "who", "with"),
+    )
+)
+_MANY = 12
+
+
+def hints(labels: LabelSet) -> Iterator[str]:
+    """What may be wrong with the definitions of a set, for a model that finds what they say, and what to do."""
+    told: dict[str, str] = {}
+    for label in labels.labels:
+        words = regex.findall(r"\w+", label.definition.casefold())
+        names = regex.findall(r"\w+", label.name.casefold())
+        if len(words) < 4 or set(words) <= {*names, *_COMMON}:
+            yield (
+                f"the definition of {label.name!r} says little more than its name; say what it is, and what looks "
+                "alike and is not meant: 'A substance that the patient reacted to; a drug that is only taken is none.'"
+            )
+        elif not _COMMON & set(words):
+            yield f"the definition of {label.name!r} does not look like English, which is all that this model reads"
+        same = " ".join(words)
+        if same in told:
+            yield f"{told[same]!r} and {label.name!r} have one definition; each mention can be of one of them only"
+        told.setdefault(same, label.name)
+    if len(labels.labels) > _MANY:
+        yield f"{len(labels.labels)} labels are read one by one, in about {len(labels.labels)} times the time of one"
 
 
 class Told:

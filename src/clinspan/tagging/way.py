@@ -19,8 +19,7 @@ from clinspan.messages import Completion
 from clinspan.tagging.ask import Asker, Sharing
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.doubt import Doubter
-from clinspan.tagging.evidence import Decider, Evidence, WindowEvidence, encoded, state_of
-from clinspan.tagging.fused import Decides, heard
+from clinspan.tagging.evidence import Decider, Decides, Evidence, WindowEvidence, encoded, heard, state_of
 from clinspan.tagging.knowledge import Lookup, Proposer
 from clinspan.tagging.promise import PROMISE, REVIEW
 from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer

@@ -1,26 +1,88 @@
 """Trains a LoRA adapter with transformers and peft, on the decoder's choices or on whole answers.
 
 Weights and adapter are held in bf16 where the processor is fast in it; the optimizer keeps fp32 masters of the adapter.
+
+Several processes may train one adapter: each takes its share of every batch, and gradients are added up. That is so
+where they were started together (`torchrun`): one for each GPU, or one for each core of a busy machine, where a single
+process with several threads waits at every operation for the slowest of them.
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from clinspan.errors import InputError, ModelError, OutputError
-from clinspan.tuning import parallel
 from clinspan.tuning.output import check_same
 from clinspan.tuning.pairs import PairTokens, batches
 from clinspan.tuning.settings import LoraSettings, LossKind, Schedule
+
+
+def join_processes() -> int:
+    """Joins the group that the launcher describes in the environment; the process's rank, 0 when it is alone."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return 0
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    # The others wait while process 0 validates.
+    dist.init_process_group(backend, timeout=timedelta(hours=2))
+    return process_number()
+
+
+def process_number() -> int:
+    """This process's number in the group, 0 when it is alone; process 0 writes and reports."""
+    return int(dist.get_rank()) if dist.is_initialized() else 0
+
+
+def leave_processes() -> None:
+    """Leaves the group, if there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def agree(*values: float) -> tuple[float, ...]:
+    """The largest of each value over all processes, so that all decide alike."""
+    if not dist.is_initialized():
+        return values
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    together = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(together, dist.ReduceOp.MAX)
+    return tuple(together.tolist())
+
+
+def share(members: Sequence[PairTokens]) -> list[PairTokens]:
+    """This process's part of a batch: every n-th by length, so that all have nearly the same work."""
+    if not dist.is_initialized():
+        return list(members)
+    ordered = sorted(members, key=lambda m: len(m.ids))
+    return ordered[dist.get_rank() :: dist.get_world_size()]
+
+
+def add_up(weights: Sequence[torch.Tensor], total: float) -> float:
+    """Adds the weights' gradients over all processes, in place, and gives the sum of `total`."""
+    if not dist.is_initialized():
+        return total
+    grads = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+    flat = torch.cat([*(grad.reshape(-1) for grad in grads), grads[0].new_tensor([total])])
+    dist.all_reduce(flat)
+    at = 0
+    for weight, grad in zip(weights, grads, strict=True):
+        weight.grad = flat[at : at + grad.numel()].view_as(grad)
+        at += grad.numel()
+    return float(flat[-1])
+
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -88,7 +150,7 @@ class Trainer:
             order = batches([len(p.ids) for p in pairs], settings.batch, seed=settings.seed + progress.epoch)
             while progress.batch < len(order):
                 seconds = time.monotonic() - started
-                seconds, stop = parallel.agree(seconds, float(self.stopping))
+                seconds, stop = agree(seconds, float(self.stopping))
                 done = self.schedule.done(step=progress.step, seconds=seconds)
                 if done >= 1 or stop:
                     return
@@ -104,7 +166,7 @@ class Trainer:
             progress.batch = 0
 
     def _step(self, members: Sequence[PairTokens], rate: float) -> float:
-        parts = _parts(parallel.share(members), self.settings.tokens)
+        parts = _parts(share(members), self.settings.tokens)
         count = sum(len(p.decisions) if self.settings.loss == "choices" else len(p.ids) - p.prompt for p in members)
         total = 0.0
         for part in parts:
@@ -117,7 +179,7 @@ class Trainer:
                     grad = weight.grad.float()
                     master.grad = grad if master.grad is None else master.grad + grad
                     weight.grad = None
-        total = parallel.add_up(list(self.masters.values()), total)
+        total = add_up(list(self.masters.values()), total)
         norm = torch.nn.utils.clip_grad_norm_(self.masters.values(), self.settings.clip)
         if not (torch.isfinite(norm) and total == total):
             self.optimizer.zero_grad()

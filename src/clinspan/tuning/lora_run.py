@@ -15,11 +15,20 @@ from clinspan.llms.llama import most_threads
 from clinspan.models import adapters
 from clinspan.models.adapters import ADAPTER_FILE, Adapter
 from clinspan.models.registry import path_of
-from clinspan.tuning import export, parallel, validate
+from clinspan.tuning import export, validate
 from clinspan.tuning.base import Base, load_base
 from clinspan.tuning.corpora import Gold
 from clinspan.tuning.epochs import PROMPT, Epochs, Facts, FactsOf, label_sets
-from clinspan.tuning.lora import Trainer, TrainingProgress, attach, load_checkpoint, save_checkpoint
+from clinspan.tuning.lora import (
+    Trainer,
+    TrainingProgress,
+    attach,
+    join_processes,
+    leave_processes,
+    load_checkpoint,
+    process_number,
+    save_checkpoint,
+)
 from clinspan.tuning.output import CHECKPOINT, LIMITS, Card, Log, check_output, data_row
 from clinspan.tuning.pairs import PairTokens
 from clinspan.tuning.settings import RunSettings
@@ -64,7 +73,7 @@ class Run:
         self.steps = -(-self.windows // settings.lora.batch)
         """Of a pass."""
         self.trainer = Trainer(attach(base.model, settings.lora), settings.lora, settings.schedule(self.steps))
-        self.chief = parallel.rank() == 0
+        self.chief = process_number() == 0
         self._kept: Score | None = None
 
     @property
@@ -123,7 +132,7 @@ class Run:
             # What a run that was cut short goes on from is kept whole.
             self._save(small=not trainer.stopping)
             self._finish()
-        parallel.leave()
+        leave_processes()
 
     def stop(self) -> None:
         """Ends training after the step that is under way; the adapter is still written."""
@@ -254,7 +263,7 @@ def open_run(
             raise ConfigError("an adapter to start from needs its base as a GGUF file")
         start.check_base(gguf)
         start.check_file()
-    parallel.join()
+    join_processes()
     loaded = load_base(where, name=DEFAULT_MODEL if base == "embedded" else None, four_bit=four_bit)
     facts = Facts(dictionary, lambda text: len(loaded.tokenizer.piece(text))) if dictionary is not None else None
     if held is not None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from clinspan.decoding.plan import answer_pieces, words
 from clinspan.document import Entity, Span
-from clinspan.formats.attributes import Asked, asked_of
+from clinspan.formats.named import Asked, asked_of
 from clinspan.formats.tanl_marks import BAR, CLOSE, NOTHING_ASKED, OPEN, escape
 from clinspan.labels import LabelSet
 from clinspan.messages import Message

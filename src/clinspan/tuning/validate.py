@@ -8,7 +8,7 @@ from typing import Any
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import LLMError
 from clinspan.evaluation.score import Score, intervals, score
-from clinspan.formats.attributes import asked_of
+from clinspan.formats.named import asked_of
 from clinspan.formats.tanl import Tanl
 from clinspan.llms.base import LLM
 from clinspan.llms.embedded import EmbeddedLLM, EmbeddedSettings
