@@ -8,13 +8,12 @@ GOLD is what `tools/notes.py build GOLD` wrote. It learns from the train part of
 """
 
 import argparse
-import math
 import re
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,7 +29,7 @@ from clinspan.labels import LabelSet
 from clinspan.text.windows import WindowSettings
 from clinspan.tuning.base import DEFAULT_ENCODER, find_base
 from clinspan.tuning.output import Card
-from open_labels import batches
+from encoder_training import Training, batches
 
 PASSAGES = Path(__file__).parent.parent / "notes" / "assertion"
 TIMES = ("current", "past")
@@ -39,8 +38,10 @@ _MARK = re.compile(r"\[\[([^\[\]|]+)\|([a-z-]+)(?:\|(past))?\]\]")
 
 VALUES = tuple(name for name in CLASSES if name != "past")
 
-Row = tuple[list[int], list[tuple[int, int, int]]]
-"""The ids of a window, and for each marked mention its first marker, its assertion and its time."""
+Target = tuple[int, int, int]
+"""Of a marked mention its first marker, its assertion and its time."""
+Row = tuple[list[int], list[Target]]
+"""The ids of a window, and its marked mentions."""
 
 
 @dataclass(frozen=True)
@@ -142,49 +143,35 @@ def rows(documents: Sequence[Document], asserter: Asserter, recipe: Recipe, rand
 
 def train(output: Path, gold: Path, where: str, recipe: Recipe) -> None:
     """Trains the encoder and writes its folder, as `clinspan export-encoder` takes it."""
-    import torch
-
     random, base = Random(recipe.seed), find_base(where)
     told = [AttributeHead("assertion", VALUES, ("problem", "disease"), 0)]
     told.append(AttributeHead("temporality", TIMES, ("problem", "disease"), 0))
     first, second = attribute_heads(told, 0)
     classifier = base.classifier((), (first, second), seed=recipe.seed)
-    model = classifier.model.train()
-    # Word vectors stay as they are: they hold half of the weights, and encoders of one base share them.
-    model.get_input_embeddings().weight.requires_grad = False
-    taught = [weights for weights in model.parameters() if weights.requires_grad]
-    optimizer = torch.optim.AdamW(taught, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     asserter = Asserter(classifier, LabelSet.builtin("problem-treatment-test"))
     corpora = {"notes": notes(gold, "train"), "notes/assertion": passages()}
     documents = [document for part in corpora.values() for document in part]
     shown = [list(rows(documents, asserter, recipe, random)) for _ in range(recipe.passes)]
-    steps, started, step, mean = sum(-(-len(each) // recipe.batch) for each in shown), time.monotonic(), 0, math.nan
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda at: min(1.0, (at + 1) / (steps * 0.06)) * max(0.02, 1 - at / steps)
-    )
-    pad = classifier.tokenizer.pad_token_id
+    steps = sum(-(-len(each) // recipe.batch) for each in shown)
+    pace = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    training = Training(classifier, **pace, steps=steps, kept=0.98)
+    training.pace(lambda at: min(1.0, (at + 1) / (steps * 0.06)) * max(0.02, 1 - at / steps))
     for each in shown:
         for batch in batches(each, recipe.batch, random):
-            longest = max(len(ids) for ids, _ in batch)
-            ids = torch.tensor([row + [pad] * (longest - len(row)) for row, _ in batch])
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = model(input_ids=ids, attention_mask=(ids != pad).long()).logits
-            picked = torch.stack([logits[n, at] for n, (_, targets) in enumerate(batch) for at, _, _ in targets])
-            wanted = torch.tensor([target[1:] for _, targets in batch for target in targets])
-            loss = torch.nn.functional.cross_entropy(picked[:, first.first : first.end].float(), wanted[:, 0])
-            loss = loss + 0.5 * torch.nn.functional.cross_entropy(
-                picked[:, second.first : second.end].float(), wanted[:, 1]
-            )
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(taught, 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            step += 1
-            mean = float(loss.detach()) if math.isnan(mean) else 0.98 * mean + 0.02 * float(loss.detach())
-            if step % 100 == 0:
-                print(f"step {step} of {steps}, loss {mean:.4f}, {time.monotonic() - started:.0f} s", flush=True)
-    write(output, classifier, base, corpora, recipe, minutes=(time.monotonic() - started) / 60)
+            targets = [row[1] for row in batch]
+            training.learn([row[0] for row in batch], partial(_loss, targets, first, second))
+    write(output, classifier, base, corpora, recipe, minutes=training.minutes)
+
+
+def _loss(targets: Sequence[Sequence[Target]], first: AttributeHead, second: AttributeHead, logits: Any, _: int) -> Any:
+    """The cross entropy of the assertion, and half of that of the time, at the first marker of each mention."""
+    from torch import stack, tensor
+    from torch.nn.functional import cross_entropy
+
+    picked = stack([logits[row, at] for row, each in enumerate(targets) for at, _, _ in each])
+    wanted = tensor([target[1:] for each in targets for target in each])
+    loss = cross_entropy(picked[:, first.first : first.end].float(), wanted[:, 0])
+    return loss + 0.5 * cross_entropy(picked[:, second.first : second.end].float(), wanted[:, 1])
 
 
 def write(

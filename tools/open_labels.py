@@ -11,16 +11,15 @@ nothing is. Nothing of bionlp13cg, phee and ctp, and nothing of the label sets i
 
 import argparse
 import json
-import math
 import shutil
 import sys
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clinspan.classifier.folder import load
@@ -35,6 +34,7 @@ from clinspan.messages import CopyConstraint, Request
 from clinspan.models.registry import sha256_of
 from clinspan.tuning.base import DEFAULT_ENCODER, EncoderBase, find_base
 from clinspan.tuning.output import Card
+from encoder_training import Training, batches
 from passages import (
     SETS,
     SINGLE,
@@ -66,7 +66,6 @@ _CODES = ("X", "label", "L2", "T7", "class A")
 _IGNORED = -100
 
 Row = tuple[list[int], list[int]]
-_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True)
@@ -217,59 +216,36 @@ class Rows:
         return ids, targets
 
 
-def batches(rows: Sequence[_Row], size: int, random: Random) -> list[Sequence[_Row]]:
-    """Rows, which begin with their ids, with those of like length together; the batches in random order."""
-    ordered = sorted(rows, key=lambda row: len(row[0]))
-    found: list[Sequence[_Row]] = [ordered[at : at + size] for at in range(0, len(ordered), size)]
-    random.shuffle(found)
-    return found
-
-
 def train(output: Path, corpora: Path, where: str, recipe: Recipe) -> None:
     """Trains the encoder and writes its folder, as `clinspan export-encoder` takes it."""
-    import torch
-
     base = find_base(where)
     random = Random(recipe.seed)
     groups = everything(corpora, seed=7, held=HELD)
     classifier = base.classifier((Head((ASKED,)),), seed=recipe.seed)
-    model = classifier.model.train()
-    # Word vectors stay as they are: they hold half of the weights, and rows of few passages would bend them.
-    model.get_input_embeddings().weight.requires_grad = False
-    taught = [weights for weights in model.parameters() if weights.requires_grad]
-    optimizer = torch.optim.AdamW(taught, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    steps, step, started = recipe.rows // recipe.batch, 0, time.monotonic()
+    steps = recipe.rows // recipe.batch
+    pace = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    training = Training(classifier, **pace, steps=steps, kept=0.99)
 
     def done() -> float:
-        return max(step / steps, (time.monotonic() - started) / 60 / recipe.minutes)
+        return max(training.step / steps, training.minutes / recipe.minutes)
 
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda _: min(1.0, (done() + 1e-4) / 0.04) * max(0.02, 1 - done())
-    )
-    rows, pad = Rows(groups, classifier, random), classifier.tokenizer.pad_token_id
-    mean = math.nan
+    training.pace(lambda _: min(1.0, (done() + 1e-4) / 0.04) * max(0.02, 1 - done()))
+    rows = Rows(groups, classifier, random)
     while done() < 1:
-        for batch in batches(rows.drawn(recipe.batch * 200), recipe.batch, random)[: steps - step]:
+        for batch in batches(rows.drawn(recipe.batch * 200), recipe.batch, random)[: steps - training.step]:
             if done() >= 1:
                 break
-            longest = max(len(ids) for ids, _ in batch)
-            ids = torch.tensor([row + [pad] * (longest - len(row)) for row, _ in batch])
-            targets = torch.tensor([row + [_IGNORED] * (longest - len(row)) for _, row in batch])
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = model(input_ids=ids, attention_mask=(ids != pad).long()).logits
-            loss = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), targets.flatten(), ignore_index=_IGNORED
-            )
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(taught, 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            step += 1
-            mean = float(loss.detach()) if math.isnan(mean) else 0.99 * mean + 0.01 * float(loss.detach())
-            if step % 100 == 0:
-                print(f"step {step} of {steps}, loss {mean:.4f}, {time.monotonic() - started:.0f} s", flush=True)
-    write(output, classifier, base, groups, recipe, minutes=(time.monotonic() - started) / 60)
+            training.learn([row[0] for row in batch], partial(_loss, [row[1] for row in batch]))
+    write(output, classifier, base, groups, recipe, minutes=training.minutes)
+
+
+def _loss(targets: Sequence[Sequence[int]], logits: Any, longest: int) -> Any:
+    """The cross entropy of the tags of all units that are not hidden."""
+    from torch import tensor
+    from torch.nn.functional import cross_entropy
+
+    wanted = tensor([[*row, *[_IGNORED] * (longest - len(row))] for row in targets])
+    return cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED)
 
 
 def write(
