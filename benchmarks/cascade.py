@@ -34,7 +34,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.evaluation.score import draws, interval
 from clinspan.fusion.fit import Case, Counted, f1, fit
 from clinspan.fusion.heard import Heard, Source
-from clinspan.fusion.model import Asked, FusedModel, Table
+from clinspan.fusion.model import Asked, FusedModel, Judge
 from clinspan.fusion.prior import Prior
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
@@ -145,7 +145,7 @@ def taught(kept: Sequence[Kept], labels: LabelSet, prior: Prior, *, llm: bool) -
     for fold in range(FOLDS):
         held = order[fold::FOLDS]
         others = [kept[number] for number in order if number not in set(held)]
-        tables: dict[Asked, Table] = {
+        tables: dict[Asked, Judge] = {
             "without llm": _table([replace(one, heard=one.heard.without_llm()) for one in others], labels, prior)
         }
         if llm:
@@ -156,7 +156,7 @@ def taught(kept: Sequence[Kept], labels: LabelSet, prior: Prior, *, llm: bool) -
     return [models[number] for number in range(len(kept))]
 
 
-def _table(kept: Sequence[Kept], labels: LabelSet, prior: Prior) -> Table:
+def _table(kept: Sequence[Kept], labels: LabelSet, prior: Prior) -> Judge:
     return fit([Case.of(one.document, one.heard, labels, prior) for one in kept], len(labels.names)).table
 
 

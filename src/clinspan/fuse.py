@@ -13,7 +13,7 @@ from clinspan.examples import notes
 from clinspan.fusion.best import best_apart
 from clinspan.fusion.fit import Case, Counted, Fitted, check, f1, fit
 from clinspan.fusion.heard import Heard
-from clinspan.fusion.model import Asked, FusedModel, Table
+from clinspan.fusion.model import Asked, FusedModel, Judge
 from clinspan.fusion.prior import Prior
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
@@ -91,7 +91,7 @@ def learn_weights(
         cases.append(Case.of(document, heard[-1], labels, _without(prior, pooled.get(document.text))))
         done()
     check(gold, cases, labels)
-    tables: dict[Asked, Table] = {}
+    tables: dict[Asked, Judge] = {}
     quiet = cases
     if tagger.llm is not None:
         quiet = [

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from clinspan.classifier.reading import Reading, mentions
+from clinspan.classifier.reading import WindowTags, mentions
 from clinspan.classifier.scheme import AttributeHead, Head, Unit, attribute_heads, names_of
 from clinspan.document import Span
 from clinspan.errors import ConfigError
@@ -39,7 +39,7 @@ def test_a_mention_has_the_value_that_its_words_say_together():
     tags = np.full((3, 5), -9.0)
     tags[0, 0] = tags[1, 1] = tags[2, 3] = -0.01  # O B E
     said = np.log(np.array([[0.9, 0.1], [0.6, 0.4], [0.1, 0.9]]))
-    reading = Reading(units, tags, {"assertion": said})
+    reading = WindowTags(units, tags, {"assertion": said})
     (found,) = mentions(reading, head, CopyConstraint(text, ("problem",)), [ASSERTION])
     assert (found.text, dict(found.attributes)) == ("chest pain", {"assertion": "absent"})
     assert math.isclose(said[1:, 1].sum(), math.log(0.36))
@@ -51,7 +51,7 @@ def test_no_mention_runs_over_a_blank_line():
     head = Head(("problem",))
     tags = np.full((2, 5), -9.0)
     tags[0, 1] = tags[1, 3] = -0.01  # B E
-    found = mentions(Reading(units, tags), head, CopyConstraint(text, ("problem",)))
+    found = mentions(WindowTags(units, tags), head, CopyConstraint(text, ("problem",)))
     assert all("\n\n" not in one.text for one in found)
-    wrapped = mentions(Reading(units, tags), head, CopyConstraint("chest\n pain", ("problem",)))
+    wrapped = mentions(WindowTags(units, tags), head, CopyConstraint("chest\n pain", ("problem",)))
     assert [one.text for one in wrapped] == ["chest\n pain"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.classifier.model import after
-from clinspan.classifier.reading import Reading, described_mentions
+from clinspan.classifier.reading import WindowTags, described_mentions
 from clinspan.classifier.scheme import ASKED, Head, Lattice, Segment, Unit, decode, lattice, together
 from clinspan.document import Span
 from clinspan.messages import CopyConstraint
@@ -23,7 +23,7 @@ def reading(*places, sure=0.9):
     tags = np.full((len(UNITS), HEAD.end), math.log((1 - sure) / (HEAD.end - 1)))
     wanted = HEAD.encode([Segment(first, end, ASKED) for first, end in places], len(UNITS))
     tags[np.arange(len(UNITS)), wanted] = math.log(sure)
-    return Reading(UNITS, tags)
+    return WindowTags(UNITS, tags)
 
 
 def found(*readings, labels=("drug", "disease"), **dials):
@@ -50,7 +50,7 @@ def test_dials_hold_for_each_label():
 
 
 def test_a_window_without_words_has_no_mention():
-    empty = Reading((), np.zeros((0, HEAD.end)))
+    empty = WindowTags((), np.zeros((0, HEAD.end)))
     assert described_mentions([empty, empty], CopyConstraint(" ", ("drug", "disease"))) == []
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from clinspan.classifier.reading import Reading, mentions
+from clinspan.classifier.reading import WindowTags, mentions
 from clinspan.classifier.scheme import Head, Segment, Unit
 from clinspan.document import Span
 from clinspan.messages import Candidate, CopyConstraint
@@ -18,7 +18,7 @@ def reading(*segments, sure=0.9):
     """What a classifier says that gives each tag of these segments this probability."""
     tags = np.full((len(UNITS), HEAD.end), math.log((1 - sure) / (HEAD.end - 1)))
     tags[np.arange(len(UNITS)), HEAD.encode(segments, len(UNITS))] = math.log(sure)
-    return Reading(UNITS, tags)
+    return WindowTags(UNITS, tags)
 
 
 def found(read, **options):
@@ -81,4 +81,4 @@ def test_only_candidates_can_be_found_where_the_constraint_says_so():
 
 
 def test_nothing_is_found_in_nothing():
-    assert mentions(Reading((), np.zeros((0, HEAD.end))), HEAD, CopyConstraint(" ", HEAD.labels)) == []
+    assert mentions(WindowTags((), np.zeros((0, HEAD.end))), HEAD, CopyConstraint(" ", HEAD.labels)) == []

@@ -9,7 +9,7 @@ from clinspan.dictionary.sources.obo import Obo
 from clinspan.dictionary.sources.packaged import doid_types
 from clinspan.dictionary.sources.paths import resolve
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
-from clinspan.dictionary.sources.tabular import Table
+from clinspan.dictionary.sources.tabular import OwnList
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 
@@ -234,7 +234,7 @@ def test_a_list_of_ones_own(tmp_path, name, content):
 
 def test_types_are_taken_from_the_command_line_where_a_row_has_none(tmp_path):
     (tmp_path / "own.tsv").write_text("name\ngout\n")
-    (entry,) = Table(tmp_path / "own.tsv", types=("Finding",)).entries()
+    (entry,) = OwnList(tmp_path / "own.tsv", types=("Finding",)).entries()
     assert (entry.id, entry.types) == ("gout", ("Finding",))
 
 
@@ -255,7 +255,7 @@ def test_types_are_taken_from_the_command_line_where_a_row_has_none(tmp_path):
 def test_a_bad_row_is_named_by_file_and_line(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DictionaryError, match=message):
-        list(Table(tmp_path / name).entries())
+        list(OwnList(tmp_path / name).entries())
 
 
 @pytest.mark.parametrize("name", ["missing.tsv", "x.pdf"])

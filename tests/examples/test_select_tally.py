@@ -2,7 +2,7 @@
 
 from select_pool import Cosine, example
 
-from clinspan.examples.selection import Chosen, Selection, Tally, usual_similarity
+from clinspan.examples.selection import ChosenExample, Selection, Tally, usual_similarity
 
 
 def test_the_usual_similarity_is_that_of_the_pools_own_neighbours_in_other_documents() -> None:
@@ -17,8 +17,8 @@ def test_the_usual_similarity_is_that_of_the_pools_own_neighbours_in_other_docum
 
 def test_what_never_was_shown_and_what_resembles_nothing_is_said() -> None:
     tally = Tally(("disease", "drug"), resembles=0.5)
-    tally.add(Selection((Chosen(0, 0.2, ""), Chosen(1, 0.6, "")), over_budget=2), [["disease"], []])
-    tally.add(Selection((Chosen(0, 0.4, ""),), no_room=1, refused={"from the same document": 3}), [["disease"]])
+    tally.add(Selection((ChosenExample(0, 0.2, ""), ChosenExample(1, 0.6, "")), over_budget=2), [["disease"], []])
+    tally.add(Selection((ChosenExample(0, 0.4, ""),), no_room=1, refused={"from the same document": 3}), [["disease"]])
     tally.add(Selection(), [])
     assert dict(tally.figures()) == {
         "examples shown": "3 in 3 prompts, mean similarity 0.40",

@@ -11,7 +11,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.fuse import learn_weights
 from clinspan.fusion.features import ELSEWHERE, NAMES
-from clinspan.fusion.model import FusedModel, Table, Weights
+from clinspan.fusion.model import FusedModel, Judge, Weights
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, FoundSpan, Request
@@ -104,7 +104,7 @@ def test_where_no_doubt_is_left_nobody_is_asked(model):
         row = np.array([[float(name == "encoder") for name in names]])
         return Weights(row, np.zeros(1), np.zeros(len(names)))
 
-    table = Table(weights(*NAMES), weights(*NAMES, *ELSEWHERE), 0.4)
+    table = Judge(weights(*NAMES), weights(*NAMES, *ELSEWHERE), 0.4)
     llm = Asked()
     at_its_word = replace(model, tables={"without llm": table, "with llm": table})
     found = opened(at_its_word, llm).tag(document(1, ["gout", "asthma"]))

@@ -11,7 +11,7 @@ from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.fusion.features import ELSEWHERE, NAMES
 from clinspan.fusion.heard import Heard, gathered
-from clinspan.fusion.model import FusedModel, Table, Weights, for_sources
+from clinspan.fusion.model import FusedModel, Judge, Weights, for_sources
 from clinspan.fusion.prior import Prior
 from clinspan.fusion.trees import Trees
 from clinspan.labels import Label, LabelSet
@@ -26,8 +26,8 @@ def weights(*, names=NAMES, **given: float) -> Weights:
     return Weights(np.array([row, row]), np.array([0.0, 0.1]), np.full(len(names), 0.25))
 
 
-def table(**given: float) -> Table:
-    return Table(weights(**given), weights(names=(*NAMES, *ELSEWHERE), **given), 0.4)
+def table(**given: float) -> Judge:
+    return Judge(weights(**given), weights(names=(*NAMES, *ELSEWHERE), **given), 0.4)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_trees_decide_and_explain_like_weights(model, tmp_path):
     nodes = [[0.0, -1.0, 1.0, -1.5, -0.5, 0.5, 1.5]]
     trees = Trees(np.array([[encoder, llm]]), np.array([[0.0, 0.5]]), np.array(nodes))
     first = model.tables["without llm"].first
-    grown = replace(model, tables={"without llm": Table(first, trees, 0.4)})
+    grown = replace(model, tables={"without llm": Judge(first, trees, 0.4)})
     path = tmp_path / "fused.json"
     path.write_text(grown.to_json(), encoding="utf-8")
     found = heard((0, 4, "problem", 0.9), (9, 13, "problem", 0.3))
@@ -156,4 +156,4 @@ def test_trees_decide_and_explain_like_weights(model, tmp_path):
         assert (likely.weights["encoder"], likely.weights["llm"]) == (1.0, -0.5)
     too_wide = Trees(np.array([[len(NAMES) + len(ELSEWHERE) + 1]]), np.array([[0.0]]), np.array([[0.0, 0.0, 0.0]]))
     with pytest.raises(ValueError, match="as many weights as features"):
-        Table(first, too_wide, 0.4)
+        Judge(first, too_wide, 0.4)

@@ -11,7 +11,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.fusion.features import ELSEWHERE, NAMES
 from clinspan.fusion.heard import Heard, gathered
-from clinspan.fusion.model import FusedModel, Table, Weights
+from clinspan.fusion.model import FusedModel, Judge, Weights
 from clinspan.fusion.prior import Prior
 from clinspan.fusion.reasons import DECIDED, in_words, reasons
 from clinspan.labels import Label, LabelSet
@@ -31,7 +31,7 @@ def weights(*names: str) -> Weights:
 
 @pytest.fixture
 def model() -> FusedModel:
-    table = Table(weights(*NAMES), weights(*NAMES, *ELSEWHERE), 0.4)
+    table = Judge(weights(*NAMES), weights(*NAMES, *ELSEWHERE), 0.4)
     prior = Prior({"gout": 4}, {"gout": {"problem": 3}})
     return FusedModel(
         LABELS.names, {"dictionary": "terms 1", "encoder": "encoder:small"}, {"without llm": table}, prior

@@ -26,7 +26,7 @@ PER = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """Rows of text under a heading.
 
     Attributes:
@@ -56,7 +56,7 @@ class Table:
 
 def tables(
     plan: Plan, grid: Grid, results: Results, failed: Mapping[str, str], prices: Mapping[str, Price]
-) -> Iterator[Table]:
+) -> Iterator[ReportTable]:
     """All tables that have a row, in the order of the report."""
     for table in (
         _scores(results),
@@ -90,13 +90,13 @@ def _from_to(one: Interval) -> str:
     return f"{signed(one.low)} to {signed(one.high)}"
 
 
-def _table(title: str, note: str, columns: str, rows: Iterable[tuple[str, ...]], words: int = 1) -> Table:
+def _table(title: str, note: str, columns: str, rows: Iterable[tuple[str, ...]], words: int = 1) -> ReportTable:
     """A table whose first columns are words and the others numbers; headings parted by `; `."""
     names = tuple(columns.split("; "))
-    return Table(title, note, names, tuple(rows), frozenset(range(words, len(names))))
+    return ReportTable(title, note, names, tuple(rows), frozenset(range(words, len(names))))
 
 
-def _scores(results: Results) -> Table:
+def _scores(results: Results) -> ReportTable:
     rows = []
     for one in results.cells:
         strict, relaxed = one.scores[Rule.STRICT].micro, one.scores[Rule.RELAXED].micro
@@ -129,7 +129,7 @@ def _counted(results: Results) -> str:
     return f"{documents}, {gold} gold mentions."
 
 
-def _contributions(found: Contributions) -> Iterator[Table]:
+def _contributions(found: Contributions) -> Iterator[ReportTable]:
     gains = [
         (
             one.name,
@@ -161,7 +161,7 @@ def _contrast(one: Contrast) -> tuple[str, str, str]:
     return signed(one.value), _from_to(one.interval), point(one.p)
 
 
-def _labels(results: Results) -> Table:
+def _labels(results: Results) -> ReportTable:
     """Of one label it would say what the scores do."""
     rows = [
         (one.cell.name, label, *(point(x) for x in (row.precision, row.recall, row.f1)), between(sure.f1))
@@ -173,7 +173,7 @@ def _labels(results: Results) -> Table:
     return _table("By label, strict", "", "cell; label; P; R; F1; 95 %", rows, words=2)
 
 
-def _tokens(results: Results, plan: Plan, prices: Mapping[str, Price]) -> Table:
+def _tokens(results: Results, plan: Plan, prices: Mapping[str, Price]) -> ReportTable:
     rows = []
     for one in results.cells:
         asked = one.asked
@@ -207,7 +207,7 @@ def per(total: float, one: CellResult) -> float:
     return total * PER / one.documents
 
 
-def _seconds(results: Results, plan: Plan) -> Table:
+def _seconds(results: Results, plan: Plan) -> ReportTable:
     stages = [stage.name for stage in fields(Times)]
     rows = [
         (
@@ -227,7 +227,7 @@ def _seconds(results: Results, plan: Plan) -> Table:
     return _table(f"Seconds per {PER:,} {plan.unit}s", note, f"cell; {named}; elapsed; known", rows)
 
 
-def _states(results: Results) -> Table:
+def _states(results: Results) -> ReportTable:
     states = [state for state in WindowState if any(one.states.get(state) for one in results.cells)]
     rows = [
         (
@@ -241,7 +241,7 @@ def _states(results: Results) -> Table:
     return _table("Windows by state", note, "; ".join(["cell", *states, "not read"]), rows)
 
 
-def _left_out(grid: Grid, results: Results, failed: Mapping[str, str]) -> Table:
+def _left_out(grid: Grid, results: Results, failed: Mapping[str, str]) -> ReportTable:
     rows = [(name, "failed", reason) for name, reason in failed.items()]
     rows += [(one.name, "not measured yet", "") for one in results.unmeasured if one.name not in failed]
     rows += [(one.name, "no cell", one.reason) for one in grid.skipped]
@@ -262,7 +262,7 @@ class Report:
     title: str
     about: Mapping[str, str]
     signature: str
-    tables: Sequence[Table]
+    tables: Sequence[ReportTable]
 
 
 def signature(plan: Plan, corpus: Corpus, results: Results) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clinspan.classifier.reading import Reading
+from clinspan.classifier.reading import WindowTags
 from clinspan.classifier.scheme import (
     AttributeHead,
     Head,
@@ -88,10 +88,10 @@ class TokenClassifier(ABC):
     def outputs(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
         """For each window its outputs, of shape (tokens or more, outputs)."""
 
-    def read(self, windows: Sequence[Encoded], heads: Sequence[Head]) -> list[Reading]:
+    def read(self, windows: Sequence[Encoded], heads: Sequence[Head]) -> list[WindowTags]:
         """Reads encoded windows together, each with its head."""
         return [
-            Reading(
+            WindowTags(
                 found,
                 _log_probabilities(rows[:, head.first : head.end], found),
                 {a.name: _log_probabilities(rows[:, a.first : a.end], found) for a in self.attributes},

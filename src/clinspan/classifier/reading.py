@@ -23,7 +23,7 @@ from clinspan.messages import CopyConstraint
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class WindowTags:
     """What the encoder says of one window: its units, and for each the log-probabilities of a head's tags.
 
     Attributes:
@@ -36,7 +36,7 @@ class Reading:
 
 
 def mentions(
-    reading: Reading, head: Head, constraint: CopyConstraint, attributes: Sequence[AttributeHead] = ()
+    reading: WindowTags, head: Head, constraint: CopyConstraint, attributes: Sequence[AttributeHead] = ()
 ) -> list[Entity]:
     """The mentions of the constraint's labels, in text order, with their probabilities.
 
@@ -54,7 +54,7 @@ def mentions(
     return entities
 
 
-def described_mentions(readings: Sequence[Reading], constraint: CopyConstraint) -> list[Entity]:
+def described_mentions(readings: Sequence[WindowTags], constraint: CopyConstraint) -> list[Entity]:
     """The mentions of labels that were each read by its description, in text order, with their probabilities.
 
     The readings are of one window, one for each of the constraint's labels in their order. Each says for itself what is
@@ -91,7 +91,7 @@ def _entity(one: Found, found: Sequence[Unit], label: str, text: str, said: Mapp
 
 
 def values_at(
-    reading: Reading, spans: Sequence[tuple[Span, str]], attributes: Sequence[AttributeHead]
+    reading: WindowTags, spans: Sequence[tuple[Span, str]], attributes: Sequence[AttributeHead]
 ) -> list[dict[str, tuple[str, float]]]:
     """What the attributes' heads say of mentions that are given.
 
@@ -110,7 +110,7 @@ def values_at(
 
 
 def _values(
-    reading: Reading, covered: Sequence[int], label: str, attributes: Sequence[AttributeHead]
+    reading: WindowTags, covered: Sequence[int], label: str, attributes: Sequence[AttributeHead]
 ) -> dict[str, tuple[str, float]]:
     """The value that the units of a mention say together, and its probability, for each attribute of its label."""
     said = {}

@@ -127,7 +127,7 @@ class LinkSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Meant:
     """What an entity's words may mean.
 
     Attributes:
@@ -196,7 +196,7 @@ class Linker:
         """
         return self._made(self.reading(written, place, label, senses), label)
 
-    def reading(self, written: Written, place: Span, label: str, senses: Sequence[Sense] | None) -> Reading:
+    def reading(self, written: Written, place: Span, label: str, senses: Sequence[Sense] | None) -> Meant:
         """How what stands at `place` is read: the senses that may be meant, those of the label first."""
         place = _bare(written.text, place)
         said = place.of(written.text)
@@ -223,18 +223,18 @@ class Linker:
     def _names(self, label: str) -> Dictionary:
         return self._named.get(label, self._dictionary)
 
-    def _reworded(self, name: str, label: str, how: How) -> Reading:
+    def _reworded(self, name: str, label: str, how: How) -> Meant:
         """What the dictionary has in other words or as several names; of the label alone, since these are guesses."""
         named = [self._of_label(part, label) for part in parts(name, lambda part: bool(self._of_label(part, label)))]
         if named:
-            return Reading(tuple(dict.fromkeys(senses[0] for senses in named)), how, told=LinkReason.PART)
+            return Meant(tuple(dict.fromkeys(senses[0] for senses in named)), how, told=LinkReason.PART)
         for other in rewordings(name):
             senses = self._of_label(other, label)
             if senses:
                 return replace(self._read(senses, other, label, how), told=LinkReason.REWORDED)
-        return Reading((), how)
+        return Meant((), how)
 
-    def _gene(self, said: str, label: str) -> Reading:
+    def _gene(self, said: str, label: str) -> Meant:
         """A gene by its symbol or name, of the label alone: a drug or a disease of these letters is none."""
         for name in gene_names(said):
             match = self._names(label).match(name, fuzzy=False)
@@ -242,20 +242,20 @@ class Linker:
             if senses:
                 read = self._read(senses, name, label, How.NAMED)
                 return read if name == said else replace(read, told=LinkReason.REWORDED)
-        return Reading((), How.NAMED)
+        return Meant((), How.NAMED)
 
     def _of_label(self, name: str, label: str) -> tuple[Sense, ...]:
         match = self._names(label).match(name, fuzzy=False, reorder=False)
         return self._types.senses(match.senses, label) if match else ()
 
-    def _read(self, senses: Iterable[Sense], words: str, label: str, how: How, share: float = 1.0) -> Reading:
+    def _read(self, senses: Iterable[Sense], words: str, label: str, how: How, share: float = 1.0) -> Meant:
         ordered = tuple(sorted(senses, key=lambda sense: (not self._fits(sense, label), -_closeness(sense, words))))
         if not ordered:
-            return Reading((), how, share)
+            return Meant((), how, share)
         closest = _closeness(ordered[0], words)
         others = [sense.concept for sense in ordered[1:] if _closeness(sense, words) >= closest]
         rival = bool(others) and not {one.id for one in self._dictionary.equivalents(ordered[0])}.issuperset(others)
-        return Reading(ordered, how, share, rival)
+        return Meant(ordered, how, share, rival)
 
     def _fits(self, sense: Sense, label: str) -> bool:
         """Whether a sense is of the label, by its own types or an equivalent's: HPO has diseases as findings."""
@@ -264,7 +264,7 @@ class Linker:
         types = self._types.types_of(label)
         return any(kind in types for same in self._dictionary.equivalents(sense) for kind in same.types)
 
-    def _made(self, reading: Reading, label: str) -> tuple[Concept, ...]:
+    def _made(self, reading: Meant, label: str) -> tuple[Concept, ...]:
         if not reading.senses:
             return ()
         best = reading.senses[0]
@@ -280,7 +280,7 @@ class Linker:
         made = [self._concept(reading, sense, one) for sense, one in zip(reading.senses, scores, strict=True)]
         return tuple(made if not self._settings.wanted else self._coded(reading.senses, made))
 
-    def _concept(self, reading: Reading, sense: Sense, score: float | None) -> Concept:
+    def _concept(self, reading: Meant, sense: Sense, score: float | None) -> Concept:
         reason = reading.reason(sense) if reading.how is How.NAMED else LinkReason.SHORT_FORM
         same = tuple(concept.id for concept in self._dictionary.equivalents(sense))
         return Concept(sense.concept, sense.name, sense.source, sense.types, score, reason, same)

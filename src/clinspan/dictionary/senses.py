@@ -69,7 +69,7 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenMeaning:
     """The meaning that fits best, and the share of it among all meanings' weights."""
 
     meaning: Meaning
@@ -130,7 +130,7 @@ class ShortForms:
         """The meanings of a short form, none where the list lacks it."""
         return tuple(self._meanings.get(form) or self._meanings.get("^" + form.casefold()) or ())
 
-    def choose(self, text: str, span: Span, types: Collection[str]) -> Chosen | None:
+    def choose(self, text: str, span: Span, types: Collection[str]) -> ChosenMeaning | None:
         """What stands at `span` means; None where the list does not say.
 
         Args:
@@ -143,7 +143,7 @@ class ShortForms:
         context = _Context.of(text, span)
         weights = [math.exp(meaning.weight(context, kinds)) for meaning in meanings]
         best = max(range(len(meanings)), key=weights.__getitem__)
-        return Chosen(meanings[best], weights[best] / sum(weights))
+        return ChosenMeaning(meanings[best], weights[best] / sum(weights))
 
 
 def _meaning(name: str, kind: str, often: float, signs: list[str]) -> Meaning:

@@ -106,7 +106,7 @@ class SelectSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenExample:
     """One example.
 
     Attributes:
@@ -130,7 +130,7 @@ class Selection:
         refused: by reason, examples passed over since they come from the text's own document.
     """
 
-    chosen: tuple[Chosen, ...] = ()
+    chosen: tuple[ChosenExample, ...] = ()
     over_budget: int = 0
     no_room: int = 0
     unshowable: int = 0

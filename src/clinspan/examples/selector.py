@@ -16,7 +16,7 @@ from clinspan.examples.example import PoolExample
 from clinspan.examples.near import Examples, Leakage, Near, generator, places
 from clinspan.examples.pool import MentionIndex
 from clinspan.examples.retrieve import Floats, Hit, Retriever
-from clinspan.examples.selection import Chosen, Order, Selection, SelectSettings, Strategy
+from clinspan.examples.selection import ChosenExample, Order, Selection, SelectSettings, Strategy
 
 Cost = Callable[[int], int | None]
 """Tokens that an example of the pool takes in the prompt; None when the answer's format cannot write it."""
@@ -52,7 +52,7 @@ class Wish:
 class Priced:
     """An example that was chosen, and the tokens it takes."""
 
-    chosen: Chosen
+    chosen: ChosenExample
     tokens: int
 
 
@@ -132,7 +132,7 @@ class Selector:
             refused=Counter(leak.value for leak in near.leaks),
         )
 
-    def _ranked(self, near: Near, wish: Wish) -> Iterator[Chosen]:
+    def _ranked(self, near: Near, wish: Wish) -> Iterator[ChosenExample]:
         settings = self.settings
         match settings.strategy:
             case Strategy.RANDOM:
@@ -148,7 +148,7 @@ class Selector:
             case _:
                 return _knn(near)
 
-    def _taken(self, ranked: Iterator[Chosen], cost: Cost | None) -> tuple[list[Priced], int]:
+    def _taken(self, ranked: Iterator[ChosenExample], cost: Cost | None) -> tuple[list[Priced], int]:
         """The first `k` that can be shown, no text twice, and how many the format cannot write."""
         taken: list[Priced] = []
         texts: set[str] = set()
@@ -168,7 +168,7 @@ class Selector:
         return taken, unshowable
 
 
-def _arranged(chosen: Sequence[Chosen], order: Order, *, seed: int, text: str) -> tuple[Chosen, ...]:
+def _arranged(chosen: Sequence[ChosenExample], order: Order, *, seed: int, text: str) -> tuple[ChosenExample, ...]:
     """The examples in the order that the setting asks for; equally similar ones stand as in the pool."""
     in_pool = sorted(chosen, key=lambda c: c.index)
     match order:
@@ -183,20 +183,20 @@ def _arranged(chosen: Sequence[Chosen], order: Order, *, seed: int, text: str) -
     return tuple(in_pool)
 
 
-def _knn(near: Near) -> Iterator[Chosen]:
+def _knn(near: Near) -> Iterator[ChosenExample]:
     """The most similar first."""
-    return (Chosen(hit.index, hit.similarity, "similar text") for hit in near)
+    return (ChosenExample(hit.index, hit.similarity, "similar text") for hit in near)
 
 
-def _drawn(near: Near, seed: int, text: str) -> Iterator[Chosen]:
+def _drawn(near: Near, seed: int, text: str) -> Iterator[ChosenExample]:
     """In an order that seed and text decide."""
     allowed = (index for index in places(len(near), seed, text) if near.allows(index))
     while batch := list(islice(allowed, 32)):
         similarity = {hit.index: hit.similarity for hit in near.among(batch)}
-        yield from (Chosen(index, similarity.get(index, 0.0), "drawn at random") for index in batch)
+        yield from (ChosenExample(index, similarity.get(index, 0.0), "drawn at random") for index in batch)
 
 
-def _by_entity(near: Near, mentions: Sequence[str], index: MentionIndex) -> Iterator[Chosen]:
+def _by_entity(near: Near, mentions: Sequence[str], index: MentionIndex) -> Iterator[ChosenExample]:
     """For each mention in turn the best example with a mention like it; then the most similar texts.
 
     Of examples whose mentions are equally alike the one with the more similar text goes first.
@@ -214,15 +214,15 @@ def _by_entity(near: Near, mentions: Sequence[str], index: MentionIndex) -> Iter
     yield from (chosen for chosen in _knn(near) if chosen.index not in given)
 
 
-def _alike(near: Near, mention: str, index: MentionIndex) -> list[Chosen]:
+def _alike(near: Near, mention: str, index: MentionIndex) -> list[ChosenExample]:
     """The examples with mentions like `mention`, the best last."""
     found = {hit.index: hit for hit in reversed(index.alike(mention))}
     similarity = {hit.index: hit.similarity for hit in near.among(found)}
     ranked = sorted(similarity, key=lambda i: (found[i].likeness, similarity[i], -i))
-    return [Chosen(i, similarity[i], f"{mention!r} is like its {found[i].mention!r}") for i in ranked]
+    return [ChosenExample(i, similarity[i], f"{mention!r} is like its {found[i].mention!r}") for i in ranked]
 
 
-def _diverse(near: Near, k: int, relevance: float) -> Iterator[Chosen]:
+def _diverse(near: Near, k: int, relevance: float) -> Iterator[ChosenExample]:
     """The nearest `4k`, ranked by maximal _marginal relevance; then the rest by similarity."""
     stream = iter(near)
     hits = list(islice(stream, _CANDIDATES * k))
@@ -230,10 +230,10 @@ def _diverse(near: Near, k: int, relevance: float) -> Iterator[Chosen]:
     places = _marginal(similarity, near.between([hit.index for hit in hits]), relevance) if hits else iter(())
     first = (hits[place] for place in places)
     why = "similar text, unlike those chosen before"
-    return (Chosen(hit.index, hit.similarity, why) for hit in chain(first, stream))
+    return (ChosenExample(hit.index, hit.similarity, why) for hit in chain(first, stream))
 
 
-def _balanced(near: Near, k: int, labels: Sequence[str], kinds: "_Kinds") -> Iterator[Chosen]:
+def _balanced(near: Near, k: int, labels: Sequence[str], kinds: "_Kinds") -> Iterator[ChosenExample]:
     """In turn the most similar example of what was shown least: each label, and no entity.
 
     An example counts for every label that it has. Where the pool has no more of a kind, the others go on.
@@ -262,7 +262,7 @@ def _balanced(near: Near, k: int, labels: Sequence[str], kinds: "_Kinds") -> Ite
             given.add(hit.index)
             shown.update(kinds.of(hit.index))
             why = f"similar text with a {kind}" if kind is not None else "similar text without entities"
-            yield Chosen(hit.index, hit.similarity, why)
+            yield ChosenExample(hit.index, hit.similarity, why)
 
 
 class _Kinds:

@@ -13,7 +13,7 @@ from clinspan.errors import InputError
 from clinspan.fusion.best import best_apart
 from clinspan.fusion.features import Floats, by_label, elsewhere, rows
 from clinspan.fusion.heard import Heard
-from clinspan.fusion.model import Table, Weights
+from clinspan.fusion.model import Judge, Weights
 from clinspan.fusion.prior import Prior
 from clinspan.fusion.trees import Trees, grow
 from clinspan.labels import LabelSet
@@ -78,7 +78,7 @@ class Fitted:
         probabilities: of each case's candidates, in the same way.
     """
 
-    table: Table
+    table: Judge
     counts: tuple[Counted, ...]
     probabilities: tuple[Floats, ...]
 
@@ -132,7 +132,7 @@ def fit(cases: Sequence[Case], labels: int, *, done: Callable[[], None] = lambda
     first, wider = _first(cases, labels)
     second = _second(kind, cases, wider, labels)
     done()
-    return Fitted(Table(first, second, _least(cases, probabilities, order)), counts, probabilities)
+    return Fitted(Judge(first, second, _least(cases, probabilities, order)), counts, probabilities)
 
 
 _Unseen = tuple[tuple[Floats, ...], tuple[Counted, ...], Kind]

@@ -67,7 +67,7 @@ Asked = Literal["without llm", "with llm"]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Judge:
     """How candidates are judged, where an LLM read or where none did.
 
     Attributes:
@@ -119,7 +119,7 @@ class FusedModel:
 
     labels: tuple[str, ...]
     sources: Mapping[Source, str]
-    tables: Mapping[Asked, Table]
+    tables: Mapping[Asked, Judge]
     prior: Prior = field(default_factory=Prior)
     learned_from: Mapping[str, str] = field(default_factory=dict)
 
@@ -156,7 +156,7 @@ class FusedModel:
             for number, one in enumerate(heard.candidates)
         ]
 
-    def _table(self, one: Candidate) -> Table:
+    def _table(self, one: Candidate) -> Judge:
         return self.tables["with llm" if one.asked and "with llm" in self.tables else "without llm"]
 
     def to_json(self) -> str:
@@ -262,7 +262,7 @@ def entity_of(verdict: Verdict) -> Entity:
     return replace(verdict.candidate.entity, score=min(1.0, verdict.probability))
 
 
-def _each(tables: Sequence[Table], part: Literal["first", "second"], features: Floats, numbers: Any) -> Floats:
+def _each(tables: Sequence[Judge], part: Literal["first", "second"], features: Floats, numbers: Any) -> Floats:
     """The probabilities of candidates that are judged by a table each."""
     found = np.zeros(len(tables))
     for table in {id(table): table for table in tables}.values():
@@ -278,7 +278,7 @@ def _told(judge: Weights | Trees, features: Floats, label: int) -> dict[str, flo
     return told | {"elsewhere": math.fsum(added[name] for name in ELSEWHERE)}
 
 
-def _plain(table: Table) -> dict[str, Any]:
+def _plain(table: Judge) -> dict[str, Any]:
     def told(weights: Weights | Trees) -> dict[str, Any]:
         if isinstance(weights, Trees):
             return weights.to_dict()
@@ -295,10 +295,10 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _table(data: Mapping[str, Any]) -> Table:
+def _table(data: Mapping[str, Any]) -> Judge:
     def weights(part: Mapping[str, Any]) -> Weights:
         return Weights(*(np.array(part[name], dtype=np.float64) for name in ("weights", "intercepts", "means")))
 
     second = data["second"]
     judge = Trees.from_dict(second) if "nodes" in second else weights(second)
-    return Table(weights(data["first"]), judge, float(data["least"]))
+    return Judge(weights(data["first"]), judge, float(data["least"]))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clinspan.classifier.folder import calibrations, load
 from clinspan.classifier.model import Encoded, TokenClassifier, after
-from clinspan.classifier.reading import Reading, described_mentions, mentions, values_at
+from clinspan.classifier.reading import WindowTags, described_mentions, mentions, values_at
 from clinspan.classifier.scheme import Head, head_for
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LLMError
@@ -188,9 +188,9 @@ class EncoderLLM:
 
     _too_long = "Use shorter windows."
 
-    def _read(self, batch: Sequence["_Asked"]) -> list[Reading]:
+    def _read(self, batch: Sequence["_Asked"]) -> list[WindowTags]:
         windows = [(window, one.head) for one in batch for window in one.windows]
-        found: list[Reading] = []
+        found: list[WindowTags] = []
         for at in range(0, len(windows), _TOGETHER):
             part = windows[at : at + _TOGETHER]
             found += self.classifier.read([window for window, _ in part], [head for _, head in part])
@@ -200,7 +200,7 @@ class EncoderLLM:
         head = head_for(self.classifier.heads, constraint.labels)
         return _Asked(constraint, head, [self.classifier.encode(constraint.text)])
 
-    def _mentions(self, readings: Sequence[Reading], constraint: CopyConstraint) -> list[Entity]:
+    def _mentions(self, readings: Sequence[WindowTags], constraint: CopyConstraint) -> list[Entity]:
         (reading,) = readings
         head = head_for(self.classifier.heads, constraint.labels)
         return mentions(reading, head, constraint, self.classifier.attributes)
@@ -248,7 +248,7 @@ class DescribedEncoder(EncoderLLM):
         told = [after(self._told[name], window) for name in constraint.labels]
         return _Asked(constraint, self.classifier.heads[0], told)
 
-    def _mentions(self, readings: Sequence[Reading], constraint: CopyConstraint) -> list[Entity]:
+    def _mentions(self, readings: Sequence[WindowTags], constraint: CopyConstraint) -> list[Entity]:
         return described_mentions(readings, constraint)
 
 

@@ -36,7 +36,7 @@ _Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class NextNote:
     """A note that is worth looking at.
 
     Attributes:
@@ -50,7 +50,7 @@ class Chosen:
     unseen: float
 
 
-def most_useful(notes: Sequence[Measured], count: int, *, passed_over: Iterable[int] = ()) -> tuple[Chosen, ...]:
+def most_useful(notes: Sequence[Measured], count: int, *, passed_over: Iterable[int] = ()) -> tuple[NextNote, ...]:
     """The new notes that are worth most, the best first; no text twice, and none that was reviewed.
 
     A note's worth is the product of doubt and variety. Doubt counts 0.2 + 0.8 of it. Variety is the sum over words and
@@ -71,13 +71,13 @@ def most_useful(notes: Sequence[Measured], count: int, *, passed_over: Iterable[
     for measures in reviewed:
         seen[measures.runs] = True
     texts = {measures.same for measures in reviewed}
-    chosen: list[Chosen] = []
+    chosen: list[NextNote] = []
     while len(chosen) < count:
         open_notes = [one for one in open_notes if one.measures.same not in texts]
         if not open_notes:
             break
         best = max(open_notes, key=lambda one: (_worth(one.measures, seen, weights), -one.key))
-        chosen.append(Chosen(best.key, best.measures.doubt, _unseen(best.measures, seen)))
+        chosen.append(NextNote(best.key, best.measures.doubt, _unseen(best.measures, seen)))
         seen[best.measures.runs] = True
         texts.add(best.measures.same)
     return tuple(chosen)

@@ -11,7 +11,7 @@ from clinspan.examples.example import whole
 from clinspan.examples.near import Near
 from clinspan.examples.pool import MentionIndex, Pool
 from clinspan.examples.selection import (
-    Chosen,
+    ChosenExample,
     MentionSource,
     Selection,
     SelectSettings,
@@ -145,7 +145,7 @@ class Demonstrations:
         if labels.names not in self._fixed_costs:
             self._fixed_costs[labels.names] = [self._tokens(example, labels) for example in first]
         priced = [
-            Priced(Chosen(index, 0.0, "the label set's own"), cost)
+            Priced(ChosenExample(index, 0.0, "the label set's own"), cost)
             for index, cost in enumerate(self._fixed_costs[labels.names])
         ][::-1]
         within = fitting_in(priced, self.settings.tokens)

@@ -8,7 +8,7 @@ from clinspan.dictionary.sources.obo import Obo
 from clinspan.dictionary.sources.packaged import doid_types, hpo_types, mondo_types, packaged
 from clinspan.dictionary.sources.releases import RXNORM_NAMES, SNOMED_CONCEPTS, Hgnc, Loinc, RxNorm, Snomed
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
-from clinspan.dictionary.sources.tabular import Table
+from clinspan.dictionary.sources.tabular import OwnList
 from clinspan.errors import DictionaryError
 
 PACKAGED = "packaged"
@@ -64,5 +64,5 @@ def _file(path: Path, types: tuple[str, ...]) -> Source:
     if name.startswith("hgnc_complete_set"):
         return Hgnc(path)
     if path.suffix in (".tsv", ".csv", ".txt", ".jsonl", ".ndjson"):
-        return Table(path, types=types)
+        return OwnList(path, types=types)
     raise DictionaryError(f"a file {path.suffix or 'without ending'} is not known", where=str(path), expected=_KINDS)

@@ -15,7 +15,7 @@ _FIELDS = ("id", "name", "synonyms", "type", "definition", "source", "equivalent
 _SEPARATOR = "|"
 
 
-class Table(Small):
+class OwnList(Small):
     """A TSV or CSV file with a header line, or a JSON Lines file.
 
     Only `name` is needed; `id` is the name where it is missing. In TSV and CSV, synonyms, types and equivalents are
