@@ -15,7 +15,7 @@ from clinspan.errors import ConfigError
 from clinspan.models import hub
 from clinspan.models.pull import pull
 from clinspan.models.registry import Model, entries, find
-from clinspan.tagging.needs import absent
+from clinspan.tagging.names import absent
 
 app = typer.Typer(help="List and fetch the models that run on this machine.", no_args_is_help=True)
 

@@ -23,7 +23,7 @@ from clinspan.runs.cluster import ClusterSettings
 from clinspan.runs.folder import Description, settings_of
 from clinspan.settings import DEFAULT_LABELS, SETTINGS, TAGGING_SETTINGS, Of, Setting
 from clinspan.tagging import open as parts
-from clinspan.tagging.needs import missing_models
+from clinspan.tagging.names import missing_models
 from clinspan.tagging.recipe import TaggerRecipe
 from clinspan.tagging.tagger import Tagger
 

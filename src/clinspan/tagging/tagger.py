@@ -12,9 +12,7 @@ from clinspan.details import related
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import did_you_mean
-from clinspan.examples import notes
 from clinspan.examples.pool import Pool
-from clinspan.examples.selection import Strategy
 from clinspan.formats.base import Format
 from clinspan.fusion.heard import Heard, Source
 from clinspan.fusion.model import FusedModel
@@ -22,13 +20,13 @@ from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.llms.base import closing as closing_llm
 from clinspan.settings import DEFAULT_LABELS
-from clinspan.tagging import needs
 from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.doubt import Doubter
-from clinspan.tagging.evidence import Decider, Decides, Fused, Listener, reads, sources_of
+from clinspan.tagging.evidence import Decider, Decides, Fused, Listener, reads
 from clinspan.tagging.knowledge import Lookup
+from clinspan.tagging.names import Names
 from clinspan.tagging.settings import TagSettings, over, profile
 from clinspan.tagging.summary import Progress, Timed
 from clinspan.tagging.told import Told
@@ -142,22 +140,20 @@ class Tagger(Told):
         Args:
             llm: `auto` for what comes with clinspan for these labels (see `tagging.open.chosen`), `embedded`,
                 `openai:MODEL`, another spec (see `clinspan tag --help`), or `none`.
-            labels: the name of a set that comes with clinspan, the path of a labels.toml, or the names of some labels
-                of one set that comes with clinspan.
+            labels: a set that comes with clinspan, the path of a labels.toml, or the names of some labels of one set.
             format: the format's name.
             dictionary: `open` for the packaged open vocabularies (built on first use), a folder, or `none`.
-            adapter: a folder made by `clinspan tune`, or `none`; when None the one that comes with clinspan is used
-                where its labels are asked for.
+            adapter: a folder made by `clinspan tune`, or `none`; None for what comes with clinspan for the labels.
             encoder: a folder made by `clinspan tune-encoder`; it decides where no LLM is asked.
             settings: how the stages work together; what suits the LLM when None.
-            calibration: the file that `clinspan calibrate` wrote, or `none`; when None what came with the adapter.
-            examples: the folder of a pool that the prompts' examples are chosen from, or `notes` for the notes that
-                come with clinspan, which an LLM that follows instructions is shown by default where they were
-                annotated for the labels; `select="fixed"` shows it the label set's own.
+            calibration: the file that `clinspan calibrate` wrote, or `none`; None for what came with the adapter.
+            examples: the folder of a pool that the prompts' examples are chosen from, or `notes` for clinspan's, which
+                an LLM that follows instructions is shown by default where they were annotated for the labels;
+                `select="fixed"` shows it the label set's own.
             taught: see `Tagger`.
             fetch: fetch the model into the cache folder when it is missing; without it, that is an error.
-            fused: the file that `clinspan fuse` wrote, or `none`; when None the one that comes with
-                clinspan is used where its labels and sources are asked for, nothing is taught and no calibration named.
+            fused: the file that `clinspan fuse` wrote, or `none`; None for the one that comes with clinspan for the
+                labels and sources, where nothing is taught and no calibration named.
             explain: whether each document keeps what the fused model decided and why, in its metadata.
             effort: `fast` for encoder and dictionary alone, `balanced` for an LLM where a fused model over both leaves
                 doubt, which is the default where there is one, `full` for an LLM everywhere.
@@ -168,43 +164,14 @@ class Tagger(Told):
             ClinspanError: when a part cannot be had: a model that was not pulled, an extra that is not installed, an
                 unknown name, an address outside this machine.
         """
-        wanted, form = parts.labels(labels), parts.form(format)
-        llm, encoder = parts.chosen(llm, encoder, wanted, form, adapter=adapter, effort=effort)
-        chosen, asked, of_encoder = parts.divided(options, llm, encoder)
-        needs.check_packages(llm, encoder, dictionary)
-        needs.have_models(llm, fetch=fetch)
-        opened = parts.llm(llm, wanted, form, adapter=adapter, **asked)
-        reader = parts.encoder(encoder, wanted, form, alone=opened is None, **of_encoder)
-        taught, known = tuple(taught), parts.dictionary(dictionary)
-        if chosen.get("select") is None and settings is None and parts.shows_notes(opened, wanted):
-            if examples is None and not taught:
-                examples = notes.NAME
-            own = notes.is_own(examples) if isinstance(examples, Pool) else notes.is_named(examples)
-            if own:
-                chosen["select"] = Strategy.KNN
-        sources = sources_of(wanted, opened, reader, known)
-        weighed = parts.fused(
-            fused, wanted, sources, plain=calibration is None and not taught and chosen.get("consider") is None
-        )
-        chosen["ask"] = parts.asked(effort, chosen.get("ask"), weighed, opened, reader)
-        made = cls(
-            opened,
-            labels=wanted,
-            format=form,
-            dictionary=known,
-            encoder=reader,
-            settings=settings,
-            calibration=parts.calibration("none" if weighed else calibration, opened or reader, wanted),
-            examples=parts.examples(examples, wanted),
-            taught=taught,
-            doubter=parts.doubter(opened, wanted, known) if llm == "embedded" and not (adapter or encoder) else None,
-            fused=weighed,
-        )
-        if calibration is None and weighed is None and parts.uncalibrated(made.model, wanted):
-            made = made.with_(settings=replace(made.settings, scores=False))
-        if not chosen and not explain:
-            return made
-        return made.with_(settings=over(replace(made.settings, explain=explain or made.settings.explain), chosen))
+        wanted, form, taught = parts.labels(labels), parts.form(format), tuple(taught)
+        names = Names(llm, encoder, dictionary, adapter, calibration, examples, fused, effort)
+        held, chosen = names.opened(wanted, form, options, taught=taught, usual=settings is None, fetch=fetch)
+        made = cls(labels=wanted, format=form, settings=settings, taught=taught, **held)
+        asked = made.settings
+        if calibration is None and made.fused is None and parts.uncalibrated(made.model, wanted):
+            asked = replace(asked, scores=False)
+        return made.with_(settings=over(replace(asked, explain=explain or asked.explain), chosen))
 
     def with_(self, **changed: Any) -> Self:
         """Another tagger with some parts in place of this one's; it shares the others, so only one is to be closed.

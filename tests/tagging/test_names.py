@@ -9,7 +9,7 @@ from clinspan import Tagger
 from clinspan.classifier.folder import for_labels
 from clinspan.dictionary.sources.packaged import PACKAGES
 from clinspan.errors import MissingExtra
-from clinspan.tagging.needs import check_packages
+from clinspan.tagging.names import check_packages
 
 ENCODER = for_labels(("problem", "treatment", "test"))
 NATIVE = ("onnxruntime", "tokenizers", "xllamacpp")
