@@ -5,10 +5,10 @@
 
 GOLD are documents on which no source was tuned. Each is tagged by the dictionary alone, by the encoder alone, and by
 both (`--effort fast`), with links and assertions, and heard once more with the LLM in every window. What is decided
-with the LLM in no window, in those with the most doubt (`balanced`, for each share) and in all (`full`) follows from
-that: each fifth of the documents is decided by a fused model that the other four taught. So the LLM reads each window
-once, whatever is compared. `--keep` writes what was heard and what it took to a file, and reads it where it is there;
-`--llm none` leaves the LLM out.
+with the LLM in no window, in those where it is expected to gain most (`balanced`, for each share) and in all (`full`)
+follows from that: each fifth of the documents is decided by a fused model that the other four taught. So the LLM reads
+each window once, whatever is compared. `--keep` writes what was heard and what it took to a file, and reads it where it
+is there; `--llm none` leaves the LLM out.
 
 Words a minute are those of all cores: processor time, divided by `--cores`, which a busy machine disturbs less than the
 clock does. What the LLM takes for a document is divided among its windows by their length. The rival is spaCy's entity
@@ -32,7 +32,8 @@ from clinspan.cli.opening import annotated
 from clinspan.dictionary.sources.packaged import packaged
 from clinspan.document import Document, Entity, Span
 from clinspan.evaluation.score import draws, interval
-from clinspan.fusion.fit import Case, Counted, f1, fit
+from clinspan.fuse import gain_of
+from clinspan.fusion.fit import Case, Counted, Fitted, f1, fit
 from clinspan.fusion.heard import Heard, Source
 from clinspan.fusion.model import Asked, FusedModel, Judge
 from clinspan.fusion.prior import Prior
@@ -145,19 +146,22 @@ def taught(kept: Sequence[Kept], labels: LabelSet, prior: Prior, *, llm: bool) -
     for fold in range(FOLDS):
         held = order[fold::FOLDS]
         others = [kept[number] for number in order if number not in set(held)]
-        tables: dict[Asked, Judge] = {
-            "without llm": _table([replace(one, heard=one.heard.without_llm()) for one in others], labels, prior)
-        }
+        quiet = _fitted([replace(one, heard=one.heard.without_llm()) for one in others], labels, prior)
+        tables: dict[Asked, Judge] = {"without llm": quiet[1].table}
+        sources: dict[Source, str] = {"encoder": "encoder"}
+        gain = None
         if llm:
-            tables["with llm"] = _table(others, labels, prior)
-        sources: dict[Source, str] = {"encoder": "encoder", "llm": "llm"} if llm else {"encoder": "encoder"}
-        model = FusedModel(labels.names, sources, tables, prior)
+            full = _fitted(others, labels, prior)
+            tables["with llm"], sources["llm"] = full[1].table, "llm"
+            gain = gain_of(quiet, full, [one.windows for one in others])
+        model = FusedModel(labels.names, sources, tables, prior, gain=gain)
         models |= dict.fromkeys(held, model)
     return [models[number] for number in range(len(kept))]
 
 
-def _table(kept: Sequence[Kept], labels: LabelSet, prior: Prior) -> Judge:
-    return fit([Case.of(one.document, one.heard, labels, prior) for one in kept], len(labels.names)).table
+def _fitted(kept: Sequence[Kept], labels: LabelSet, prior: Prior) -> tuple[list[Case], Fitted]:
+    cases = [Case.of(one.document, one.heard, labels, prior) for one in kept]
+    return cases, fit(cases, len(labels.names))
 
 
 def curve(kept: Sequence[Kept], labels: LabelSet, prior: Prior, given: argparse.Namespace) -> list[Row]:

@@ -12,6 +12,7 @@ from clinspan.evaluation.score import Interval, draws, interval
 from clinspan.examples import notes
 from clinspan.fusion.best import best_apart
 from clinspan.fusion.fit import Case, Counted, Fitted, check, f1, fit
+from clinspan.fusion.gain import Gain, Moved, learned
 from clinspan.fusion.heard import Heard
 from clinspan.fusion.model import Asked, FusedModel, Judge
 from clinspan.fusion.prior import Prior
@@ -19,6 +20,7 @@ from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
 from clinspan.tagging.settings import profile
 from clinspan.tagging.tagger import Tagger
+from clinspan.text.windows import Window, windows
 
 FITS = 6
 """How often `done` is called in each fit of weights."""
@@ -100,15 +102,36 @@ def learn_weights(
         ]
     without = fit(quiet, len(names), done=done)
     tables["without llm"] = without.table
-    fitted, last = without, quiet
+    fitted, last, gain = without, quiet, None
     if tagger.llm is not None:
         fitted, last = fit(cases, len(names), done=done), cases
         tables["with llm"] = fitted.table
+        cut = [windows(one.text, tagger.settings.windows, count=tagger.model.count_tokens) for one in gold]
+        gain = gain_of((quiet, without), (cases, fitted), cut)
     expected = _alone(tagger, gold, heard, fitted.counts)
     if tagger.llm is not None:
         expected.append(_expected("all but the LLM, weighed together", without.counts, fitted.counts))
     expected.append(Expected("all weighed together, cross-validated", f1(fitted.counts)))
-    return LearnedWeights(FusedModel(names, tagger.sources, tables, prior), tuple(expected), _error(last, fitted))
+    model = FusedModel(names, tagger.sources, tables, prior, gain=gain)
+    return LearnedWeights(model, tuple(expected), _error(last, fitted))
+
+
+def gain_of(
+    quiet: tuple[Sequence[Case], Fitted], full: tuple[Sequence[Case], Fitted], cut: Sequence[Sequence[Window]]
+) -> Gain:
+    """Where it pays to ask an LLM, by what it changed on gold documents that the weights were not fitted on.
+
+    Args:
+        quiet: the documents without the LLM, and what was fitted on them.
+        full: the same with the LLM.
+        cut: the windows about which the LLM is asked, of each document.
+    """
+    told = zip(quiet[0], quiet[1].probabilities, full[0], full[1].probabilities, cut, strict=True)
+    moved = [
+        Moved.of((a.heard.candidates, p), (b.heard.candidates, q), [window.core.start for window in each])
+        for a, p, b, q, each in told
+    ]
+    return learned([one for one in moved if one.windows], quiet[1].table.least)
 
 
 def _pool(labels: LabelSet) -> list[Document]:

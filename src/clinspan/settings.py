@@ -248,14 +248,14 @@ SETTINGS: Mapping[str, Setting] = _table(
                 help="Who says whether a problem is present, denied, past and so on: an encoder, and rules where it is "
                      "not sure; or rules alone, which take no time. Without a model it is the rules."),
         Setting("effort", Literal["fast", "balanced", "full"], of=Of.PART,
-                help="`fast`: encoder and dictionary alone; `balanced`: the LLM is asked where a fused model leaves "
-                     "doubt, the default where one knows encoder and LLM; `full`: it is asked everywhere."),
+                help="`fast`: encoder and dictionary alone; `balanced`: the LLM is asked where a fused model expects "
+                     "it to gain, the default where one knows encoder and LLM; `full`: it is asked everywhere."),
         Setting("ask", Literal["always", "candidates", "doubt"], at="ask",
                 help="Ask about every window, only where the dictionary proposes something, or only where a fused "
                      "model over encoder and dictionary leaves doubt."),
         Setting("ask-share", float, at="ask_share", least=0.001, most=1,
-                help="With `--ask doubt`: the share of a document's windows that the LLM is asked about, rounded to "
-                     "whole windows."),
+                help="With `--ask doubt`: the LLM is asked where it is expected to gain as much as in this share of "
+                     "the windows that the fused model was fitted on."),
         Setting("candidates", CandidateMode, at="candidates",
                 help="What the embedded model makes of the dictionary's proposals: nothing, a bonus, or the only "
                      "entities possible."),

@@ -11,6 +11,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.fuse import learn_weights
 from clinspan.fusion.features import ELSEWHERE, NAMES
+from clinspan.fusion.gain import Gain
 from clinspan.fusion.model import FusedModel, Judge, Weights
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
@@ -86,17 +87,25 @@ def opened(model: FusedModel | str, llm: Asked, **options: object) -> Tagger:
     return Tagger.open(llm, labels=LABELS, encoder=Encoder(), dictionary=None, fused=model, settings=TUNED, **options)
 
 
-def test_an_llm_is_asked_where_doubt_is_left_and_no_more_than_its_share(model):
+def test_an_llm_is_asked_where_as_much_is_to_be_gained_as_in_the_share_of_the_gold(model):
     llm = Asked()
-    tagger = opened(model, llm, ask_share=0.25)
+    tagger = opened(model, llm, ask_share=0.5)
     found = tagger.tag(NOTE)
     assert llm.texts == ["We saw some rash here.", "We saw some ward here."]
     assert {(e.span, e.label) for e in found.entities} == {(e.span, e.label) for e in NOTE.entities}
     assert [window.asked for window in found.windows] == [False, False, True, False, True, False, False, False]
-    assert any(remark.name == "the LLM was asked" and "25%" in remark.value for remark in tagger.remarks())
-    once = Asked()
-    opened(model, once, ask_share=0.1).tag(NOTE)
-    assert len(once.texts) == 1
+    assert any(remark.name == "the LLM was asked" and "50%" in remark.value for remark in tagger.remarks())
+    never = Asked()
+    opened(model, never, ask_share=0.05).tag(NOTE)
+    assert never.texts == []
+
+
+def test_in_one_document_it_is_never_more_than_three_times_the_share(model):
+    eager = replace(model, gain=Gain(1.0, (0.0,) * 100))
+    for share, asked in ((0.25, 6), (0.1, 2), (0.01, 1)):
+        llm = Asked()
+        opened(eager, llm, ask_share=share).tag(NOTE)
+        assert len(llm.texts) == asked
 
 
 def test_where_no_doubt_is_left_nobody_is_asked(model):
@@ -133,6 +142,7 @@ def test_where_nothing_tells_where_asking_pays_balanced_is_refused(model):
         model,
         sources={"encoder": Encoder.name},
         tables={"without llm": model.tables["without llm"]},
+        gain=None,
     )
     doubting = Tagger(encoder=Encoder(), labels=LABELS, fused=without, settings=replace(TUNED, ask="doubt"))
     with pytest.raises(ConfigError, match="worth asking the LLM"):

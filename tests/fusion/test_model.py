@@ -10,6 +10,7 @@ import pytest
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.fusion.features import ELSEWHERE, NAMES
+from clinspan.fusion.gain import Gain
 from clinspan.fusion.heard import Heard, gathered
 from clinspan.fusion.model import FusedModel, Judge, Weights, for_sources
 from clinspan.fusion.prior import Prior
@@ -17,6 +18,7 @@ from clinspan.fusion.trees import Trees
 from clinspan.labels import Label, LabelSet
 
 LABELS = LabelSet("s", (Label("problem", "A problem."), Label("test", "A test.")))
+GAIN = Gain(0.2, (0.1,) * 100)
 SOURCES = {"dictionary": "terms 1", "encoder": "encoder:small:0123"}
 
 
@@ -69,7 +71,7 @@ def test_weights_told_add_up_to_the_log_odds(model):
 
 def test_where_an_llm_read_other_weights_count():
     tables = {"without llm": table(encoder=1.0), "with llm": table(llm_names_it=3.0)}
-    model = FusedModel(LABELS.names, SOURCES | {"llm": "llm:x"}, tables)
+    model = FusedModel(LABELS.names, SOURCES | {"llm": "llm:x"}, tables, gain=GAIN)
     found = heard((0, 4, "problem", 0.2), (9, 13, "problem", 0.2), llm=((0, 4, "problem"),))
     read, unread = model.verdicts(found, LABELS)
     assert (read.taken, unread.taken) == (True, False)
@@ -82,6 +84,18 @@ def test_a_file_is_read_as_it_was_written(model, tmp_path):
     assert again.to_json() == model.to_json()
     found = heard((0, 4, "problem", 0.5), (9, 13, "test", 0.3))
     assert again.verdicts(found, LABELS) == model.verdicts(found, LABELS)
+
+
+def test_where_asking_pays_is_kept_with_the_llm_and_with_no_other_sources(model):
+    tables = {"without llm": table(encoder=1.0), "with llm": table(llm_names_it=3.0)}
+    with_llm = FusedModel(LABELS.names, SOURCES | {"llm": "llm:x"}, tables, gain=GAIN)
+    assert FusedModel.parse(with_llm.to_json(), where="here").gain == GAIN
+    told = json.loads(with_llm.to_json())
+    del told["gain"]
+    with pytest.raises(ConfigError, match="what asking an LLM gains"):
+        FusedModel.parse(json.dumps(told), where="here")
+    with pytest.raises(ValueError, match="what asking an LLM gains"):
+        replace(model, gain=GAIN)
 
 
 def changed(model: FusedModel, **values: object) -> str:
@@ -129,7 +143,7 @@ def test_other_labels_or_sources_are_refused_by_name(model, labels, sources, sai
 
 def test_a_model_that_knows_an_llm_goes_without_one():
     tables = {"without llm": table(encoder=1.0), "with llm": table(llm_names_it=3.0)}
-    model = FusedModel(LABELS.names, SOURCES | {"llm": "llm:x"}, tables)
+    model = FusedModel(LABELS.names, SOURCES | {"llm": "llm:x"}, tables, gain=GAIN)
     model.check(LABELS.names, SOURCES)
     with pytest.raises(ValueError, match="do not suit"):
         replace(model, sources=SOURCES)

@@ -20,13 +20,14 @@ from clinspan.document import Entity
 from clinspan.errors import ConfigError
 from clinspan.fusion.best import best_apart
 from clinspan.fusion.features import ELSEWHERE, GROUPS, NAMES, Floats, by_label, elsewhere, rows
+from clinspan.fusion.gain import Gain
 from clinspan.fusion.heard import Candidate, Heard, Source
 from clinspan.fusion.prior import Prior
 from clinspan.fusion.trees import Trees
 from clinspan.labels import LabelSet
 
 KIND = "fused model"
-VERSION = 1
+VERSION = 2
 """Raised when features are counted otherwise, so that no weights are taken for others."""
 FLOOR = 0.02
 """What an encoder gives at least to a candidate."""
@@ -115,6 +116,7 @@ class FusedModel:
         tables: `without llm` always; `with llm` where one is among the sources.
         prior: how often strings are annotated in the notes that come with clinspan, or in other documents.
         learned_from: what it was made with, for reports.
+        gain: where it pays to ask an LLM; None where none is among the sources.
     """
 
     labels: tuple[str, ...]
@@ -122,10 +124,13 @@ class FusedModel:
     tables: Mapping[Asked, Judge]
     prior: Prior = field(default_factory=Prior)
     learned_from: Mapping[str, str] = field(default_factory=dict)
+    gain: Gain | None = None
 
     def __post_init__(self) -> None:
         if "without llm" not in self.tables or ("with llm" in self.tables) != ("llm" in self.sources):
             raise ValueError(f"tables {sorted(self.tables)} do not suit the sources {sorted(self.sources)}")
+        if (self.gain is not None) != ("llm" in self.sources):
+            raise ValueError(f"what asking an LLM gains does not suit the sources {sorted(self.sources)}")
         if any(table.first.weights.shape[0] != len(self.labels) for table in self.tables.values()):
             raise ValueError("there are not weights for each label")
 
@@ -171,6 +176,8 @@ class FusedModel:
             "tables": {name: _plain(table) for name, table in self.tables.items()},
             "prior": self.prior.to_dict(),
         }
+        if self.gain is not None:
+            data["gain"] = {"reach": _short(self.gain.reach), "reached": [_short(one) for one in self.gain.reached]}
         return json.dumps(data, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -211,6 +218,7 @@ class FusedModel:
                 {name: _table(table) for name, table in data["tables"].items()},
                 Prior.from_dict(data["prior"]),
                 {str(name): str(value) for name, value in data["learned_from"].items()},
+                Gain(float(data["gain"]["reach"]), tuple(data["gain"]["reached"])) if "gain" in data else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"is not a fused model: {error}", where=where, fix=_MAKE) from error

@@ -6,17 +6,20 @@ decides in the rule's place (`Fused`): what the sources say becomes candidates, 
 rule, or a new kind of evidence, begins here.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import floor
 from typing import Any, Protocol
+
+import numpy as np
 
 from clinspan.assertion.assess import Reads, Told
 from clinspan.dictionary.link import LabelTypes
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, Entity, MatchKind, Span, WindowState
 from clinspan.formats.catalogue import by_name
+from clinspan.fusion.gain import window_of
 from clinspan.fusion.heard import Heard, Source, gathered
 from clinspan.fusion.model import FusedModel, entity_of
 from clinspan.fusion.reasons import reasons
@@ -276,8 +279,8 @@ def heard(read: Sequence[WindowEvidence], known: Knowledge, text: str) -> Heard:
     return Heard(text, gathered(told, asked), known.terms, tuple(defined))
 
 
-DOUBT = 0.1
-"""Entities that are expected to be decided wrongly in a window, from which on an LLM is asked about it."""
+MOST = 3
+"""Times the share that is asked about at most in one document: it may leave more doubt than others, not any amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,23 +317,28 @@ class Fused:
     explain: bool = False
 
     def doubtful(self, found: Heard, windows: Sequence[Window], share: float) -> frozenset[int]:
-        """The windows, by their index, in which an LLM may change what is decided: those with the most doubt.
-
-        A candidate with the probability p is decided wrongly with the probability min(p, 1 - p); what an LLM can gain
-        in a window is at most the sum of these over the candidates that begin in it.
+        """The windows, by their index, about which asking an LLM is expected to gain most; see `fusion.gain`.
 
         Args:
             found: before any LLM was asked.
-            share: of the windows, rounded to whole ones: over many documents no more than the share is asked about.
+            share: of the windows. As large a share of the windows that the model was fitted on gain as much as these;
+                of one document it may be `MOST` times the share, and one window always.
         """
-        doubts = dict.fromkeys((window.index for window in windows), 0.0)
+        gain = self.model.gain
+        if gain is None:
+            raise ValueError("a fused model that was fitted without an LLM does not know where one gains")
+        verdicts = self.model.verdicts(found, self.labels)
         starts = [window.core.start for window in windows]
-        for verdict in self.model.verdicts(found, self.labels):
-            at = max(0, bisect_right(starts, verdict.candidate.span.start) - 1)
-            doubts[windows[at].index] += min(verdict.probability, 1 - verdict.probability)
-        most = floor(share * len(windows) + 0.5)
-        likely = sorted((index for index, doubt in doubts.items() if doubt >= DOUBT), key=lambda index: -doubts[index])
-        return frozenset(likely[:most])
+        gains = gain.of_windows(
+            np.array([verdict.probability for verdict in verdicts]),
+            self.model.tables["without llm"].least,
+            window_of([verdict.candidate for verdict in verdicts], starts),
+            len(windows),
+        )
+        worth = gain.worth(share)
+        paying = [number for number in range(len(windows)) if gains[number] > 0 and gains[number] >= worth]
+        most = max(1, floor(MOST * share * len(windows) + 0.5))
+        return frozenset(windows[number].index for number in sorted(paying, key=lambda n: -gains[n])[:most])
 
     def decide(self, found: Heard) -> Decided:
         """The best set of candidates, with probabilities, and without placeholders of de-identified text."""

@@ -51,7 +51,8 @@ class TagSettings:
     Attributes:
         ask: `always`; or `candidates`: windows in which the dictionary proposes nothing need no call; or `doubt`: an
             LLM is asked only where a fused model over encoder and dictionary leaves doubt.
-        ask_share: of a document's windows, how many are asked about at most with `doubt`.
+        ask_share: with `doubt`, how large a share of the windows that the fused model was fitted on gain as much as
+            those that are asked about.
         candidates: how a constrained decoder uses the dictionary's proposals, see `CopyConstraint`.
         candidate_bias: added to the log-odds of opening a bracket where a proposal starts.
         open_bias: added to the log-odds of opening a bracket anywhere (the recall dial).

@@ -165,8 +165,8 @@ class Told:
                 said = "a tuned model was shown none in training, and a very small one makes little of them"
                 yield Remark("examples in a brief prompt", said, warns=True)
         if self.settings.ask == "doubt":
-            share = f"at most {self.settings.ask_share:.0%} of a document's windows (--ask-share)"
-            yield Remark("the LLM was asked", f"where encoder and dictionary leave the most doubt, {share}")
+            share = f"{self.settings.ask_share:.0%} of the windows that the fused model was fitted on (--ask-share)"
+            yield Remark("the LLM was asked", f"where it is expected to gain as much as in {share}")
         if self.sharing is not None:
             yield from self.sharing.remarks()
 
