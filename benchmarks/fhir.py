@@ -26,7 +26,7 @@ from clinspan import samples
 from clinspan.corpora import fhir
 from clinspan.document import OF, Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
 from clinspan.labels import LabelSet
-from clinspan.tagging.promise import REVIEW, YES
+from clinspan.tagging.calibration import REVIEW, YES
 from clinspan.tagging.tagger import Tagger
 
 SETS = ("problem-treatment-test", "medication")

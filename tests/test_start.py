@@ -33,7 +33,7 @@ def test_help_loads_no_command() -> None:
     showing = "from clinspan.cli.main import app\ntry: app(['--help'])\nexcept SystemExit: pass"
     found = loaded(showing)
     assert "clinspan.cli.main" in found
-    assert not (SLOW | {"clinspan.cli.tag", "clinspan.cli.labels"}) & found
+    assert not (SLOW | {"clinspan.cli.tag", "clinspan.cli.vocabulary"}) & found
 
 
 def test_the_runtime_of_the_encoders_keeps_no_id_of_the_device_to_report_with(tmp_path: Path) -> None:

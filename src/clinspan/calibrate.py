@@ -14,8 +14,7 @@ from clinspan.evaluation.probability import curve, expected_error, logistic, ste
 from clinspan.grounding.boundaries import BoundaryRules
 from clinspan.llms.base import LLM, SeesLogits, Wrapper
 from clinspan.messages import Completion, Request
-from clinspan.tagging.calibration import Calibration, Dial, log_odds
-from clinspan.tagging.promise import Promise
+from clinspan.tagging.calibration import Calibration, Dial, Promise, log_odds
 from clinspan.tagging.tagger import Tagger
 
 

@@ -6,7 +6,7 @@ import socket
 import pytest
 from typer.testing import CliRunner
 
-from clinspan.cli import doctor
+from clinspan.cli import machine
 from clinspan.cli.main import app
 from clinspan.dictionary.build import build
 from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
@@ -73,7 +73,7 @@ def test_extras_and_what_they_lack(cache, monkeypatch):
         "rich>=1; extra == 'ray'",
         "no-such; extra == 'ray'",
     ]
-    monkeypatch.setattr(doctor, "requires", lambda name: requirements)
+    monkeypatch.setattr(machine, "requires", lambda name: requirements)
     _, lines = run()
     assert lines["extra server"] == ("✓", f"pytest {pytest.__version__}")
     assert lines["extra ray"] == ("·", "lacks no-such (pip install 'clinspan[ray]')")
@@ -87,7 +87,7 @@ def test_the_embedded_model_is_tried(smollm2):
     assert (status, mark) == (0, "✓")
     answer = said.rpartition(" s: ")[2]
     copy = answer.replace("[ ", "").replace(" | disease ]", "")
-    assert copy == doctor.SENTENCE
+    assert copy == machine.SENTENCE
     _, lines = run("--no-trial")
     assert lines["smollm2-135m-instruct"][1].startswith("here, hash right")
 
@@ -101,7 +101,7 @@ def test_the_dictionary_is_tried(cache, monkeypatch):
             name = Term("chronic kidney disease", "T", preferred=True)
             return iter([Entry("T:1", (name,), ("Disease or Syndrome",))])
 
-    monkeypatch.setattr(doctor, "default_path", lambda: cache / "open")
+    monkeypatch.setattr(machine, "default_path", lambda: cache / "open")
     build([Source()], cache / "open")
     _, lines = run()
     assert lines["open"] == ("✓", f"{cache / 'open'}: chronic kidney disease (T:1)")
@@ -118,7 +118,7 @@ def test_a_model_that_cannot_be_loaded(cache, monkeypatch):
     model = Model(name, "llm", "none", "Junk.", "", (file,))
     model.folder.mkdir(parents=True)
     (model.folder / "junk.gguf").write_bytes(junk)
-    for module in (doctor, registry):
+    for module in (machine, registry):
         monkeypatch.setattr(module, "entries", lambda: {name: model})
     status, lines = run()
     assert (status, lines[name][0]) == (1, "✗")

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from clinspan import Tagger
-from clinspan.cli.models import fetch_missing
+from clinspan.cli.machine import fetch_missing
 from clinspan.errors import ModelError
 from clinspan.models.registry import LocalSource, Model, ModelFile
 
 ASKING = """
 import sys
 from pathlib import Path
-from clinspan.cli.models import fetch_missing
+from clinspan.cli.machine import fetch_missing
 from clinspan.models.registry import LocalSource, Model, ModelFile
 path = Path(sys.argv[1])
 file = ModelFile("tiny.bin", sys.argv[2], 4, (LocalSource(path),))

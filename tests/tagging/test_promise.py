@@ -16,8 +16,18 @@ from clinspan.evaluation.thresholds import Asked, Threshold
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, FoundSpan, Request
-from clinspan.tagging.calibration import Calibration, Dial
-from clinspan.tagging.promise import BY_ID, PROMISE, REVIEW, Kept, Promise, kind_of, make, sort_out
+from clinspan.tagging.calibration import (
+    BY_ID,
+    PROMISE,
+    REVIEW,
+    Calibration,
+    Dial,
+    Kept,
+    Promise,
+    kind_of,
+    make,
+    sort_out,
+)
 from clinspan.tagging.summary import Summary
 from clinspan.tagging.tagger import Tagger
 from clinspan.view import render

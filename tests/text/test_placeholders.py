@@ -1,7 +1,7 @@
 import pytest
 
 from clinspan.document import Entity, Span
-from clinspan.text.placeholders import outside, placeholders
+from clinspan.grounding.guards import outside, placeholders
 
 
 @pytest.mark.parametrize(

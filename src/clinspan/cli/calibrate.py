@@ -21,8 +21,7 @@ from clinspan.fuse import FITS, LearnedWeights, described, learn_weights
 from clinspan.fusion.fit import LEAST_DOCUMENTS
 from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging import open as parts
-from clinspan.tagging.calibration import Calibration
-from clinspan.tagging.promise import Promise, make
+from clinspan.tagging.calibration import Calibration, Promise, make
 from clinspan.tagging.tagger import Tagger
 
 _PROMISE = "A promise"

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clinspan.cli.dictionary import progress_bars
 from clinspan.cli.evaluate import renamings, say_recognised
 from clinspan.cli.opening import say_left_out
+from clinspan.cli.vocabulary import progress_bars
 from clinspan.corpora import catalogue
 from clinspan.corpora.gold import Naming
 from clinspan.corpora.gold import read as read_gold

@@ -12,7 +12,7 @@ import typer
 
 from clinspan import samples
 from clinspan.cli.evaluate import say_recognised
-from clinspan.cli.models import fetch_missing
+from clinspan.cli.machine import fetch_missing
 from clinspan.cli.opening import check_engine, check_examples, gold_of, opening, pool_of, tagging
 from clinspan.cli.recording import Keep, arguments, estimate, recorded
 from clinspan.cli.run import RunFiles, run

@@ -8,8 +8,7 @@ from clinspan.errors import MissingExtra
 from clinspan.llms.address import Address, client, permitted
 from clinspan.llms.openai import host, sampling
 from clinspan.llms.replies import read_message
-from clinspan.llms.served import ServedLLM, ServerSettings
-from clinspan.llms.vendor import Vendor, required_key
+from clinspan.llms.served import ServedLLM, ServerSettings, Vendor, required_key
 from clinspan.messages import Completion, Request
 
 if TYPE_CHECKING:

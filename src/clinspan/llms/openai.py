@@ -11,8 +11,7 @@ from clinspan.decoding.grammars import answer_grammar
 from clinspan.errors import ConfigError, MissingExtra, did_you_mean
 from clinspan.llms.address import Address, client, permitted
 from clinspan.llms.replies import read_reply
-from clinspan.llms.served import ServedLLM, ServerSettings
-from clinspan.llms.vendor import Vendor, required_key
+from clinspan.llms.served import ServedLLM, ServerSettings, Vendor, required_key
 from clinspan.messages import Completion, Request
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from functools import partial
 from clinspan.document import NO_ATTRIBUTES, OF, Attributes, Entity, Span
 from clinspan.errors import InputError
 from clinspan.labels import Label
-from clinspan.tagging.promise import REVIEW, YES
+from clinspan.tagging.calibration import REVIEW, YES
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from clinspan.dictionary.normalise import tokenise
 from clinspan.document import READ_STATES, Document, Entity
 from clinspan.errors import ClinspanError
 from clinspan.labels import Attribute, Label
-from clinspan.tagging.promise import REVIEW
+from clinspan.tagging.calibration import REVIEW
 
 Places = npt.NDArray[np.uint32]
 SIZE = 1 << 20

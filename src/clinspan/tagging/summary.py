@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from clinspan.document import READ_STATES, Document, Entity, Span, WindowState
-from clinspan.tagging.promise import REVIEW
+from clinspan.tagging.calibration import REVIEW
 
 
 @dataclass(frozen=True, slots=True)

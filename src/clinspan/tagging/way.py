@@ -17,11 +17,11 @@ from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion
 from clinspan.tagging.ask import Asker, Sharing
+from clinspan.tagging.calibration import PROMISE, REVIEW
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.doubt import Doubter
 from clinspan.tagging.evidence import Decider, Decides, Evidence, WindowEvidence, encoded, heard, state_of
 from clinspan.tagging.knowledge import Lookup, Proposer
-from clinspan.tagging.promise import PROMISE, REVIEW
 from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.stream import Steps, Stream, Underway

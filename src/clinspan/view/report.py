@@ -21,7 +21,7 @@ from clinspan.errors import OutputError
 from clinspan.files import whole_file
 from clinspan.fusion.reasons import DECIDED, in_words
 from clinspan.labels import LabelSet
-from clinspan.tagging.promise import REVIEW
+from clinspan.tagging.calibration import REVIEW
 from clinspan.view.marks import ASSERTIONS, Lines, mark_up, plain
 
 

@@ -1,4 +1,4 @@
-"""`clinspan dictionary`: build medical dictionaries and see what they know."""
+"""`clinspan labels`: the label sets that can be asked for. `clinspan dictionary`: the terms that are known."""
 
 import sys
 from collections.abc import Iterator
@@ -19,15 +19,64 @@ from clinspan.dictionary.sources.paths import resolve
 from clinspan.dictionary.sources.rrf import RrfFilter
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import InputError
+from clinspan.labels import LabelSet, builtin_names
+from clinspan.tagging.told import hints
 
-app = typer.Typer(help="Build medical dictionaries and see what they know.", no_args_is_help=True)
+labels_app = typer.Typer(help="List, show and check label sets.", no_args_is_help=True)
+
+
+@labels_app.command("list")
+def list_sets() -> None:
+    """Lists the label sets that come with clinspan.
+
+    Example: `clinspan labels list`
+    """
+    table = Table("set", "labels", "examples", "terms")
+    for name in builtin_names():
+        labels = LabelSet.builtin(name)
+        terms = sum(len(label.terms) for label in labels.labels)
+        table.add_row(name, ", ".join(labels.names), str(len(labels.examples)), str(terms))
+    Console().print(table)
+
+
+@labels_app.command()
+def show(name: Annotated[str, typer.Argument(help="A built-in set, or the path of a labels.toml.")]) -> None:
+    """Shows each label's definition, guideline, semantic types and terms.
+
+    Example: `clinspan labels show disease`
+    """
+    console = Console()
+    for label in LabelSet.load(name).labels:
+        console.print(f"[bold]{escape(label.name)}[/]: {escape(label.definition)}")
+        for title, text in (
+            ("guideline", label.guideline),
+            ("semantic types", ", ".join(label.semantic_types)),
+            ("terms", ", ".join(label.terms)),
+        ):
+            if text:
+                console.print(f"  [dim]{title}:[/] {escape(text)}")
+
+
+@labels_app.command()
+def check(path: Annotated[Path, typer.Argument(help="A labels.toml of your own.")]) -> None:
+    """Checks a labels.toml and says what is in it; exit status 2 and the place of the fault when it is wrong.
+
+    Example: `clinspan labels check mine.toml`
+    """
+    labels = LabelSet.from_toml(path)
+    typer.echo(f"{path}: {len(labels.labels)} labels ({', '.join(labels.names)}), {len(labels.examples)} examples")
+    for hint in hints(labels):
+        typer.echo(f"  {hint}")
+
+
+terms_app = typer.Typer(help="Build medical dictionaries and see what they know.", no_args_is_help=True)
 
 _Folder = Annotated[
     Path | None, typer.Option("--dictionary", "-d", help="A dictionary's folder; the open default where not given.")
 ]
 
 
-@app.command()
+@terms_app.command()
 def build(
     sources: Annotated[
         list[str],
@@ -55,7 +104,7 @@ def build(
     _show_info(Dictionary.open(out))
 
 
-@app.command()
+@terms_app.command()
 def info(
     folder: Annotated[Path | None, typer.Argument(help="A dictionary's folder; else the open default.")] = None,
 ) -> None:
@@ -66,7 +115,7 @@ def info(
     _show_info(opened(folder))
 
 
-@app.command()
+@terms_app.command()
 def find(
     term: Annotated[str, typer.Argument(help="A term, as you would write it.")], dictionary: _Folder = None
 ) -> None:
@@ -84,7 +133,7 @@ def find(
         _print_sense(console, sense)
 
 
-@app.command()
+@terms_app.command()
 def scan(
     note: Annotated[Path, typer.Argument(help="A text file; - for standard input.", allow_dash=True)],
     dictionary: _Folder = None,
