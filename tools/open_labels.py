@@ -61,7 +61,7 @@ HELD = (
     "social-determinants",
 )
 """Our label sets that are developed on: drawn over the four writers and over clinical and other fields."""
-_LONGEST_TOLD, _LONGEST_PASSAGE = 64, 192
+_LONGEST_TOLD, _LONGEST_PASSAGE = 120, 192
 _CODES = ("X", "label", "L2", "T7", "class A")
 _IGNORED = -100
 
@@ -142,7 +142,7 @@ def told(wording: Wording, random: Random, shown: Sequence[str]) -> str:
     )
     # A definition of a few words says too little without the name.
     way = random.random() if len(definition.split()) > 5 else 0.0
-    if way < 0.50:
+    if way < 0.38:
         said = f"{name}: {definition}"
     elif way < 0.76:
         said = f"{name}: {definition} {guideline}"
