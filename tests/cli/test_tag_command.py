@@ -68,7 +68,7 @@ def test_a_corpus_is_recognised_and_its_texts_are_tagged(tmp_path: Path) -> None
 
 def test_the_embedded_model_reads_a_note(tmp_path: Path, note: Path, smollm2: Path) -> None:
     out = tmp_path / "out.jsonl"
-    done = run("tag", note, "-o", out, "--labels", "disease")
+    done = run("tag", note, "-o", out, "--labels", "disease", "--llm", "embedded")
     assert done.returncode == 0, done.stderr
     assert "smollm2" in done.stderr.lower()
     (line,) = lines(out)
@@ -222,7 +222,7 @@ def test_a_labels_file_with_an_unknown_key_offers_the_nearest(tmp_path: Path, no
 
 def test_a_model_that_was_not_pulled_names_the_command(tmp_path: Path, note: Path) -> None:
     environment = {**os.environ, "CLINSPAN_CACHE": str(tmp_path / "empty")}
-    options = ["-o", str(tmp_path / "o"), "--dictionary", "none", "--labels", "disease"]
+    options = ["-o", str(tmp_path / "o"), "--dictionary", "none", "--labels", "disease", "--llm", "embedded"]
     done = subprocess.run(
         [sys.executable, "-m", "clinspan", "tag", str(note), *options],
         env=environment,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from clinspan.classifier.folder import for_descriptions
+from clinspan.classifier.folder import for_descriptions, named
 from clinspan.errors import ConfigError
 from clinspan.formats.catalogue import by_name
 from clinspan.labels import Label, LabelSet
@@ -27,11 +27,20 @@ class Asked:
         return len(text.split())
 
 
-@pytest.mark.parametrize("labels", ["disease", "chemical-disease"])
-def test_left_to_clinspan_the_embedded_model_decides_where_its_adapter_knows_the_labels(labels):
-    assert parts.chosen("auto", None, LabelSet.builtin(labels), TANL) == ("embedded", None)
-    # The adapter answers in TANL alone.
-    assert parts.chosen("auto", None, LabelSet.builtin(labels), JSON)[0] == "none"
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        ("problem-treatment-test", "clinical-notes"),
+        ("medication", "clinical-notes"),
+        ("disease", "literature"),
+        ("chemical-disease", "literature"),
+        ("gene", "literature"),
+    ],
+)
+def test_left_to_clinspan_the_encoder_decides_that_was_taught_the_labels(labels, name):
+    assert parts.chosen("auto", None, LabelSet.builtin(labels), TANL) == ("none", named(name))
+    # It copies the text, as TANL does.
+    assert parts.chosen("auto", None, LabelSet.builtin(labels), JSON) == ("none", None)
 
 
 def test_left_to_clinspan_an_encoder_that_reads_definitions_finds_labels_that_no_model_was_tuned_for():

@@ -61,6 +61,13 @@ def test_it_reads_where_diseases_are_asked_for_and_chemicals_are_not(labels, rea
 
 def test_the_defaults_mark_no_drug_as_a_disease():
     with Tagger.open(labels="disease") as tagger:
+        found = {entity.text for entity in tagger.tag(f"{TEXT} PMH: HTN, breast cancer.").entities}
+    assert not found & {"lisinopril", "aspirin", "atorvastatin", "penicillin"}
+    assert found >= {"HTN", "breast cancer"}
+
+
+def test_what_an_llm_calls_a_disease_and_the_others_know_as_a_drug_is_kept_out():
+    with Tagger.open("embedded", labels="disease") as tagger:
         done = tagger.tag(Document("n", TEXT))
         assert "what is no disease" in tagger.describe()
     drugs = {"lisinopril", "aspirin", "atorvastatin", "penicillin"}
