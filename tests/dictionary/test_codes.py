@@ -45,6 +45,33 @@ def test_codes_choose_what_is_reported(two) -> None:
     assert [concept.id for concept in linked(two, "gout", LinkSettings(codes="MeSH, MONDO"))] == ["MESH:D1", "MONDO:1"]
 
 
+PLURALS = [
+    entry("MESH:D7", "Infections", "infection", source="MeSH"),
+    entry("MESH:D8", "Attention Problem", "hyperkinetic disorder", "Hyperkinetic Disorder", source="MeSH"),
+]
+SINGULARS = [
+    entry("MONDO:7", "infectious disease", "infection", source="MONDO"),
+    entry("MONDO:8", "hyperactivity", "hyperkinetic disorder", source="MONDO"),
+]
+
+
+@pytest.fixture(scope="module")
+def plural(tmp_path_factory) -> Dictionary:
+    path = tmp_path_factory.mktemp("plural")
+    build([Listed(SINGULARS, "MONDO"), Listed(PLURALS, "MeSH")], path)
+    return Dictionary.open(path)
+
+
+def test_a_name_that_is_shown_in_the_plural_goes_before_a_synonym(plural) -> None:
+    infection, other = linked(plural, "infection")
+    assert (infection.id, infection.reason, other.id) == ("MESH:D7", LinkReason.EXACT, "MONDO:7")
+    assert infection.score is not None
+
+
+def test_one_synonym_in_two_spellings_makes_no_equivalent(plural) -> None:
+    assert linked(plural, "hyperactivity")[0].equivalents == ()
+
+
 STATED = [
     entry("MONDO:1", "gout", source="MONDO", same=("MESH:D9", "OMIM:138900", "UMLS:C0018099")),
     entry("MONDO:2", "twin", source="MONDO", same=("UMLS:C0000002",)),
@@ -122,3 +149,10 @@ def test_a_probability_is_one_or_none_and_a_rival_lowers_it() -> None:
     assert alone is not None
     assert rival is not None
     assert 0 < rival < alone < 1
+
+
+@pytest.mark.parametrize("source", ["CARE", "ICD10PCS", "HGNC"])
+def test_what_was_judged_has_a_probability_too(source) -> None:
+    known = probability(How.NAMED, LinkReason.EXACT, source, rival=False)
+    assert known is not None
+    assert 0.9 < known < 1

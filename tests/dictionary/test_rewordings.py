@@ -29,6 +29,9 @@ NAMES = [
     entry("T:7", "multiorgan failure"),
     entry("T:8", "hereditary breast and ovarian cancer syndrome"),
     entry("T:9", "renal colic", types=("Pharmacologic Substance",)),
+    entry("T:10", "kidney disease"),
+    entry("T:11", "edema"),
+    entry("T:12", "hemolysis"),
 ]
 
 
@@ -55,6 +58,10 @@ def linked(linker, text, place=None):
         ("C5-deficient", [("T:6", "reworded")]),
         ("deficiency of the C5", [("T:6", "word order")]),
         ("multi-organ failure", [("T:7", "reworded")]),
+        ("kidney involvement", [("T:10", "reworded")]),
+        ("advanced kidney stones", [("T:2", "reworded")]),
+        ("edematous", [("T:11", "reworded")]),
+        ("hemolytic", [("T:12", "reworded")]),
         ("breast and ovarian cancers", [("T:4", "part"), ("T:5", "part")]),
         ("breast and/or ovarian cancer", [("T:4", "part"), ("T:5", "part")]),
         ("breast, ovarian, and ovarian cancer", [("T:4", "part"), ("T:5", "part")]),

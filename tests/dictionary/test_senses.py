@@ -1,4 +1,4 @@
-"""What short forms mean in context: a list of two hundred, cases that notes taught, and places without a concept."""
+"""What short forms mean in context: a list of three hundred, cases that notes taught, and places without a concept."""
 
 from pathlib import Path
 
@@ -55,6 +55,12 @@ def test_nine_of_ten_short_forms_are_right_and_none_is_wrong_with_a_high_score(o
     wrong = [(text, concept) for text, meant, concept in found if not right(open_dictionary, meant, concept)]
     assert len(wrong) <= 10, wrong
     assert not [one for one in wrong if one[1] is not None and (one[1].score or 0) > 0.8]
+
+
+def test_short_forms_that_were_written_late_stay_right(open_dictionary) -> None:
+    rows = listed("late")
+    assert len(rows) == 100
+    assert sum(right(open_dictionary, meant, first(open_dictionary, text, label)) for label, text, meant in rows) >= 98
 
 
 @pytest.mark.parametrize(

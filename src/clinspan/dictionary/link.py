@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from clinspan.dictionary.match import WEIGHT, Sense, TermMatch
-from clinspan.dictionary.normalise import is_acronym
+from clinspan.dictionary.causes import drug_caused
+from clinspan.dictionary.match import SYNONYM, WEIGHT, Sense, TermMatch
+from clinspan.dictionary.normalise import is_acronym, normal_form
 from clinspan.dictionary.probability import How, LinkReason, probability, reason_of
 from clinspan.dictionary.rewordings import gene_names, parts, rewordings
 from clinspan.dictionary.senses import KINDS, short_forms
@@ -23,6 +24,9 @@ _CARE = frozenset(
 )
 _CARE_SOURCES = frozenset({"CARE", "ICD10PCS"})
 """Vocabularies of what is done for patients: words so common (port, film, exam) name entities, but find none."""
+_DRUG = "Pharmacologic Substance"
+_CLASSIFICATIONS = frozenset({"ICD10CM"})
+"""Vocabularies whose concepts are classes to count under, by cause as well: others do not tell these apart."""
 _DETERMINER = re.compile(r"(?:an?|the|his|her|my|your|their|our|this|any|some)\s+", re.IGNORECASE)
 _EVEN = 0.5
 """A first concept that is wrong more often than right is none."""
@@ -203,8 +207,9 @@ class Linker:
         names = self._names(label)
         long = written.long_form(said)
         if long is not None:
-            known = names.find(long, fuzzy=False)
-            return self._read(known, long, label, How.DEFINED) if known else self._reworded(long, label, How.DEFINED)
+            return self._caused(
+                written, long, label, self._known(names.find(long, fuzzy=False), long, label, How.DEFINED)
+            )
         chosen = short_forms().choose(written.text, place, self._types.types_of(label))
         if chosen is not None:
             kind = KINDS.get(chosen.meaning.kind, frozenset())
@@ -218,10 +223,27 @@ class Linker:
             # A short form says too little to go against the label.
             fit = [sense for sense in found if self._types.label_of(sense) in (None, label)]
             return self._read(fit, said, label, How.UNDEFINED)
-        return self._read(found, said, label, How.NAMED) if found else self._reworded(said, label, How.NAMED)
+        return self._caused(written, said, label, self._known(found, said, label, How.NAMED))
 
     def _names(self, label: str) -> Dictionary:
         return self._named.get(label, self._dictionary)
+
+    def _known(self, senses: Sequence[Sense], name: str, label: str, how: How) -> Meant:
+        return self._read(senses, name, label, how) if senses else self._reworded(name, label, how)
+
+    def _caused(self, written: Written, name: str, label: str, general: Meant) -> Meant:
+        """What a drug caused, where the text says so of these words and vocabularies have it; else what was read."""
+        named = self._of_label(f"drug-induced {name}", label)
+        specific = tuple(
+            sense for sense in named if sense.source not in _CLASSIFICATIONS and self._dictionary.equivalents(sense)
+        )
+        if specific and drug_caused(written.tokens.forms, normal_form(name).split(), self._is_drug):
+            return Meant((*specific, *general.senses), general.how, told=LinkReason.CAUSED)
+        return general
+
+    def _is_drug(self, name: str) -> bool:
+        match = self._dictionary.match(name, fuzzy=False, reorder=False)
+        return match is not None and any(_DRUG in sense.types for sense in match.senses)
 
     def _reworded(self, name: str, label: str, how: How) -> Meant:
         """What the dictionary has in other words or as several names; of the label alone, since these are guesses."""
@@ -306,6 +328,10 @@ def _bare(text: str, place: Span) -> Span:
 
 
 def _closeness(sense: Sense, words: str) -> float:
-    """A sense's score, as if it were exact where case alone differs: each vocabulary has capitals of its own."""
+    """A sense's score, as if it were exact where case alone differs: each vocabulary has capitals of its own.
+
+    Some show the plural ("Infections"): there the singular, which they have as a synonym, is the name as well.
+    """
     alike = sense.match is TermMatch.NORMALISED and sense.term.casefold() == words.casefold()
-    return sense.score / WEIGHT[TermMatch.NORMALISED] if alike else sense.score
+    score = sense.score / WEIGHT[TermMatch.NORMALISED] if alike else sense.score
+    return WEIGHT[TermMatch.EXACT] if sense.shown and score >= SYNONYM * WEIGHT[TermMatch.EXACT] else score

@@ -37,7 +37,7 @@ WEIGHT = {
     TermMatch.ABBREVIATION: 0.9,
 }
 """How closely words agree, for ranking."""
-_SYNONYM = 0.95
+SYNONYM = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Sense:
             senses and is no probability.
         match: how the words agree.
         preferred: whether the term is the one that its source shows.
+        shown: whether it is, but for the plural and the like: "infection" where "Infections" is shown.
         number: the concept's number in the dictionary.
     """
 
@@ -64,6 +65,7 @@ class Sense:
     match: TermMatch = TermMatch.EXACT
     preferred: bool = True
     number: int = -1
+    shown: bool = True
 
 
 def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.NORMALISED) -> tuple[Sense, ...]:
@@ -73,24 +75,28 @@ def senses_of(index: Index, key: int, surface: str, kind: TermMatch = TermMatch.
     """
     bare = _bare(surface)
     best: dict[int, tuple[float, int, int, TermMatch]] = {}
+    shown: set[int] = set()
     for number in index.having(key):
         name = index.names[number]
         if is_acronym(name) and _bare(name) not in (bare, bare.removesuffix("s")):
             continue
+        if index.name_flags[number] & layout.PREFERRED:
+            shown.add(index.name_concepts[number])
         agreed = TermMatch.EXACT if kind is TermMatch.NORMALISED and name == surface else kind
-        score = WEIGHT[agreed] * (1.0 if index.name_flags[number] & layout.PREFERRED else _SYNONYM)
+        score = WEIGHT[agreed] * (1.0 if index.name_flags[number] & layout.PREFERRED else SYNONYM)
         concept = index.name_concepts[number]
         rank = (-score, index.source_ranks[index.name_sources[number]], number, agreed)
         if concept not in best or rank[:3] < best[concept][:3]:
             best[concept] = rank
-    return tuple(_sense(index, concept, rank) for concept, rank in sorted(best.items(), key=lambda item: item[1][:3]))
+    ranked = sorted(best.items(), key=lambda item: item[1][:3])
+    return tuple(_sense(index, concept, rank, shown=concept in shown) for concept, rank in ranked)
 
 
 def _bare(term: str) -> str:
     return visible(term).replace("-", "").replace(" ", "")
 
 
-def _sense(index: Index, concept: int, rank: tuple[float, int, int, TermMatch]) -> Sense:
+def _sense(index: Index, concept: int, rank: tuple[float, int, int, TermMatch], *, shown: bool) -> Sense:
     closeness, _, number, agreed = rank
     return Sense(
         concept=index.concept_ids[concept],
@@ -103,6 +109,7 @@ def _sense(index: Index, concept: int, rank: tuple[float, int, int, TermMatch]) 
         match=agreed,
         number=concept,
         preferred=bool(index.name_flags[number] & layout.PREFERRED),
+        shown=shown,
     )
 
 

@@ -1,4 +1,7 @@
-"""How likely the first concept of an entity is right, counted on annotated corpora; none where nothing was counted."""
+"""How likely the first concept of an entity is right, counted on annotated corpora; none where nothing was counted.
+
+`probability.toml` was counted on ids of corpora, `judged.toml` on mentions that were read one by one.
+"""
 
 import tomllib
 from enum import StrEnum
@@ -37,6 +40,8 @@ class LinkReason(StrEnum):
     """They are one of its names but for one letter."""
     REWORDED = "reworded"
     """They are one of its names in other words: an adjective for its noun, a name without "disease"."""
+    CAUSED = "drug-induced"
+    """The text says that a drug caused what they name."""
     PART = "part"
     """They name several, each with a concept: this is one of them."""
     SHORT_FORM = "short form"
@@ -50,7 +55,7 @@ def reason_of(sense: Sense) -> LinkReason:
         TermMatch.FUZZY: LinkReason.MISSPELLING,
         TermMatch.ABBREVIATION: LinkReason.SHORT_FORM,
     }
-    return agreed.get(sense.match) or (LinkReason.EXACT if sense.preferred else LinkReason.SYNONYM)
+    return agreed.get(sense.match) or (LinkReason.EXACT if sense.shown else LinkReason.SYNONYM)
 
 
 def counted(how: How, reason: LinkReason, *, rival: bool) -> str:
@@ -65,8 +70,8 @@ def probability(how: How, reason: LinkReason, source: str, *, rival: bool) -> fl
     Args:
         rival: whether another concept, of another meaning, agrees as closely.
     """
-    table = _table()
-    kinds = table.get(source)
+    table = _table("probability.toml")
+    kinds = table.get(source) or _table("judged.toml").get(source)
     if kinds is None:
         return None
     name = counted(how, reason, rival=rival)
@@ -78,9 +83,9 @@ def probability(how: How, reason: LinkReason, source: str, *, rival: bool) -> fl
 
 
 @cache
-def _table() -> dict[str, dict[str, tuple[int, int]]]:
+def _table(file: str) -> dict[str, dict[str, tuple[int, int]]]:
     """By vocabulary and kind: how often the first concept was right, and how often there was one."""
-    text = resources.files(__package__).joinpath("probability.toml").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
     return {
         source: {kind: (pair[0], pair[1]) for kind, pair in rows.items()}
         for source, rows in tomllib.loads(text).items()

@@ -36,8 +36,20 @@ _ENDINGS = (
     ("ed", "ion"),
     ("ian", "ism"),
     ("deficient", "deficiency"),
+    ("tic", "sis"),
+    ("matous", "ma"),
+    ("oid", "oidism"),
+    ("ing", "ion"),
+    ("ical", "ic"),
+    ("ous", ""),
+    ("ful", ""),
+    ("i", "us"),
 )
 """Endings of adjectives and of the nouns that they are made from: hypertensive, hypertension."""
+_WRONG = frozenset(["disorder", "dysfunction", "abnormality", "disturbance", "involvement", "toxicity"])
+"""Last words that say no more than that something is wrong: "cardiac involvement" is a cardiac disease."""
+_COURSE = frozenset(("sporadic", "familial", "advanced"))
+"""First words that tell how a disease came or how far it is, and not which one it is."""
 _FROM = 5
 _HEADS = ("disease", "syndrome")
 _SEVERAL = re.compile(r"(.+?),?\s*(?:\band/or\b|\band\b|\bor\b|/)\s*(.+)")
@@ -57,6 +69,13 @@ def rewordings(name: str) -> Iterator[str]:
         for ending, noun in _ENDINGS:
             if len(word) >= _FROM and word.endswith(ending):
                 yield " ".join([*words[:at], word.removesuffix(ending) + noun, *words[at + 1 :]])
+    if words and words[-1] in _WRONG:
+        yield " ".join([*words[:-1], "disease"])
+    if words and words[-1] == "disease":
+        yield " ".join([*words[:-1], "disorder"])
+        yield " ".join([*words[:-1], "syndrome"])
+    if words[1:] and words[0] in _COURSE:
+        yield " ".join(words[1:])
     for head in _HEADS:
         if words and words[-1] not in _HEADS:
             yield f"{form} {head}"

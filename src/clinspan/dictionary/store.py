@@ -197,6 +197,7 @@ class Dictionary:
         shown = index.concept_names[concept]
         own = index.name_sources[shown]
         votes: dict[int, dict[int, tuple[int, int]]] = {}
+        agreed: set[tuple[int, int | None]] = set()
         for name in index.names_of(concept):
             text = index.names[name]
             key = None if is_acronym(text) else index.keys.get(normal_form(text)[: layout.LONGEST_KEY] + " ")
@@ -206,7 +207,10 @@ class Dictionary:
                 if source != own and index.source_names[source] not in self._hidden:
                     strong = (name == shown) + bool(index.name_flags[other] & layout.PREFERRED)
                     before = votes.setdefault(source, {}).get(there, (0, 0))
-                    votes[source][there] = (max(before[0], strong), before[1] + 1)
+                    # Names that differ in case alone agree once.
+                    again = (there, key) in agreed
+                    agreed.add((there, key))
+                    votes[source][there] = (max(before[0], strong), before[1] + (not again))
         for source in sorted(votes, key=index.source_ranks.__getitem__):
             (there, best), *others = sorted(votes[source].items(), key=lambda vote: vote[1], reverse=True)
             if (best[0] or best[1] > 1) and not (others and others[0][1] == best):
