@@ -67,7 +67,7 @@ class Obo(Small):
         kinds: dict[str, frozenset[str]] = {}
         for stanza in stanzas:
             identifier = stanza["id"][0]
-            types = self._types_of(identifier, _ancestors(identifier, parents, kinds))
+            types = self._types_of(identifier, ancestors(identifier, parents, kinds))
             if types is not None and "true" not in stanza.get("is_obsolete", ()):
                 yield self._entry(identifier, stanza, types)
 
@@ -131,7 +131,8 @@ def _equivalents(identifier: str, xrefs: Sequence[str]) -> Iterator[str]:
             yield code
 
 
-def _ancestors(identifier: str, parents: dict[str, list[str]], known: dict[str, frozenset[str]]) -> frozenset[str]:
+def ancestors(identifier: str, parents: dict[str, list[str]], known: dict[str, frozenset[str]]) -> frozenset[str]:
+    """The ids of all that a term is a kind of, itself included; `known` keeps what was found."""
     found = known.get(identifier)
     if found is None:
         seen = {identifier}

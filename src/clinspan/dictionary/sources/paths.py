@@ -5,6 +5,7 @@ from pathlib import Path
 from clinspan.dictionary.layout import Source
 from clinspan.dictionary.sources.equivalents import Sssom
 from clinspan.dictionary.sources.obo import Obo
+from clinspan.dictionary.sources.obographs import OboGraph
 from clinspan.dictionary.sources.packaged import doid_types, hpo_types, mondo_types, packaged
 from clinspan.dictionary.sources.releases import RXNORM_NAMES, SNOMED_CONCEPTS, Hgnc, Loinc, RxNorm, Snomed
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
@@ -18,7 +19,8 @@ _ONTOLOGIES = {"hp": ("HPO", hpo_types), "doid": ("DOID", doid_types), "mondo": 
 
 _KINDS = (
     "a folder of UMLS (META), RxNorm (rrf) or SNOMED CT, Loinc.csv, hgnc_complete_set.txt, "
-    "a file .obo, .tsv, .csv, .jsonl or .sssom.tsv, or the word packaged for the open vocabularies"
+    "a file .obo, .json (an OBO graph), .tsv, .csv, .jsonl or .sssom.tsv, "
+    "or the word packaged for the open vocabularies"
 )
 
 
@@ -54,9 +56,9 @@ def _folder(path: Path, keep: RrfFilter | None) -> Source:
 
 def _file(path: Path, types: tuple[str, ...]) -> Source:
     name = path.name.casefold()
-    if path.suffix == ".obo":
+    if path.suffix in (".obo", ".json"):
         called, types_of = _ONTOLOGIES.get(path.stem, (None, lambda _id, _kinds: types))
-        return Obo(path, name=called, types_of=types_of)
+        return (Obo if path.suffix == ".obo" else OboGraph)(path, name=called, types_of=types_of)
     if name.endswith(".sssom.tsv"):
         return Sssom(path)
     if name == "loinc.csv":
