@@ -22,6 +22,7 @@ from clinspan.classifier.scheme import (
     units,
 )
 from clinspan.errors import MissingExtra, ModelError
+from clinspan.models.onnx import OnnxModel
 
 Encoded = tuple[list[int], tuple[Unit, ...]]
 """A window as the classifier reads it: the ids of its tokens, and its units."""
@@ -181,31 +182,14 @@ class OnnxClassifier(TokenClassifier):
         context: int = 512,
         threads: int | None = None,
     ) -> None:
-        try:
-            import onnxruntime
-            import tokenizers
-            from onnxruntime.capi import onnxruntime_pybind11_state as faults
-        except ModuleNotFoundError as error:
-            raise MissingExtra(error.name or "onnxruntime", "encoders", purpose="an encoder as ONNX") from error
-        if not tokenizer.is_file():
-            raise ModelError("has no tokenizer.json", where=str(tokenizer.parent))
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        # Windows side by side, one thread each: threads that share a small window mostly wait for one another.
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        if words:
-            # The session keeps no copy, so they are held as long as it is.
-            self._words = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in words.values()]
-            options.add_external_initializers(list(words), self._words)
-        wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-        try:
-            self._session = onnxruntime.InferenceSession(str(weights), options, providers=providers)
-        except (faults.Fail, faults.InvalidGraph, faults.InvalidProtobuf, faults.NotImplemented) as error:
-            raise ModelError(f"is not an ONNX model that can be run: {error}", where=str(weights)) from error
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_padding()
+        opened = OnnxModel.opened(
+            weights,
+            tokenizer,
+            purpose="an encoder as ONNX",
+            words=words,
+            wanted=("CUDAExecutionProvider", "CPUExecutionProvider"),
+        )
+        self._opened, self._session, self._tokenizer = opened, opened.session, opened.tokenizer
         self._tokenizer.no_truncation()
         self._threads = threads or os.cpu_count() or 1
         super().__init__(heads, attributes, context=context, outputs=self._session.get_outputs()[0].shape[-1])

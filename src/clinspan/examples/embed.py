@@ -15,8 +15,9 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError, did_you_mean
+from clinspan.errors import ConfigError, InputError, ModelError, did_you_mean
 from clinspan.models.hub import asked_of_hub, transformers_library
+from clinspan.models.onnx import OnnxModel
 from clinspan.models.registry import path_of, sha256_of
 
 Pooling = Literal["mean", "cls", "pooler"]
@@ -201,29 +202,12 @@ class _OnnxEncoder:
     """
 
     def __init__(self, name: str, weights: Path, tokenizer: Path, recipe: Recipe, *, source: str):
-        try:
-            import onnxruntime
-            import tokenizers
-            from onnxruntime.capi import onnxruntime_pybind11_state as faults
-        except ModuleNotFoundError as error:
-            raise MissingExtra(error.name or "onnxruntime", "encoders", purpose=f"the encoder {name}") from error
+        opened = OnnxModel.opened(weights, tokenizer, purpose=f"the encoder {name}")
         self.name = name
         self.source = source
         self.pooling = recipe.pooling
         self._recipe = recipe
-        if not tokenizer.is_file():
-            raise ModelError("has no tokenizer.json", where=str(tokenizer.parent))
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        # Batches side by side, one thread each: threads that share a small batch mostly wait for one another.
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-        except (faults.Fail, faults.InvalidGraph, faults.InvalidProtobuf, faults.NotImplemented) as error:
-            raise ModelError(f"is not an ONNX model that can be run: {error}", where=str(weights)) from error
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_padding()
+        self._session, self._tokenizer = opened.session, opened.tokenizer
         self._tokenizer.enable_truncation(recipe.max_tokens)
         self._inputs = {item.name for item in self._session.get_inputs()}
         self._output = self._choose_output(weights)
