@@ -33,10 +33,10 @@ from clinspan.dictionary.sources.packaged import packaged
 from clinspan.document import Document, Entity, Span
 from clinspan.evaluation.score import draws, interval
 from clinspan.fuse import gain_of
+from clinspan.fusion.features import Prior
 from clinspan.fusion.fit import Case, Counted, Fitted, f1, fit
 from clinspan.fusion.heard import Heard, Source
 from clinspan.fusion.model import Asked, FusedModel, Judge
-from clinspan.fusion.prior import Prior
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
 from clinspan.tagging.evidence import Fused

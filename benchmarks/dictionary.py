@@ -24,8 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clinspan.corpora.catalogue import read
-from clinspan.dictionary.build import build, open_default
-from clinspan.dictionary.sources.paths import resolve
+from clinspan.dictionary.build import build, open_default, resolve
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.tag import Tagger
 from clinspan.document import Document, Entity, Span

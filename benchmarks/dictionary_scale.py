@@ -110,8 +110,7 @@ def apart(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, 
 
 
 def built(folder: str, out: str) -> dict[str, Any]:
-    from clinspan.dictionary.build import build
-    from clinspan.dictionary.sources.paths import resolve
+    from clinspan.dictionary.build import build, resolve
 
     start = time.perf_counter()
     build(resolve(folder), Path(out))

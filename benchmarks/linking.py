@@ -23,7 +23,7 @@ import numpy as np
 from clinspan.corpora.gold import Naming
 from clinspan.corpora.gold import read as read_gold
 from clinspan.dictionary.build import open_default
-from clinspan.dictionary.index import Index
+from clinspan.dictionary.layout import Index
 from clinspan.dictionary.link import LabelTypes, Linker, LinkSettings
 from clinspan.dictionary.match import Sense
 from clinspan.dictionary.probability import How, counted

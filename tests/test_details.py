@@ -12,7 +12,7 @@ from clinspan.details import numbered, related
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import LabelError
 from clinspan.evaluation import pair
-from clinspan.evaluation.carried import attribute_scores
+from clinspan.evaluation.breakdown import attribute_scores
 from clinspan.labels import Label, LabelSet
 from clinspan.tagging.tagger import Tagger
 from clinspan.view import render

@@ -10,12 +10,11 @@ from clinspan.errors import ConfigError
 from clinspan.evaluation.probability import curve, expected_error
 from clinspan.evaluation.score import Interval, draws, interval
 from clinspan.examples import notes
-from clinspan.fusion.best import best_apart
+from clinspan.fusion.features import Prior
 from clinspan.fusion.fit import Case, Counted, Fitted, check, f1, fit
 from clinspan.fusion.gain import Gain, Moved, learned
-from clinspan.fusion.heard import Heard
+from clinspan.fusion.heard import Heard, best_apart
 from clinspan.fusion.model import Asked, FusedModel, Judge
-from clinspan.fusion.prior import Prior
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
 from clinspan.tagging.settings import profile

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.dictionary.index import Bytes, Numbers, Texts
+from clinspan.dictionary.layout import Bytes, Numbers, Texts
 
 
 @pytest.fixture(params=["read", "mapped"])

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from clinspan.cli.main import app
 from clinspan.dictionary.build import build
 from clinspan.dictionary.sources.obographs import OboGraph, code_of_iri
-from clinspan.dictionary.sources.paths import resolve
+from clinspan.dictionary.build import resolve
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 

@@ -9,8 +9,7 @@ from tests.dictionary.test_releases import HGNC, LOINC, LOINC_ROWS, rxnorm, snom
 from typer.testing import CliRunner
 
 from clinspan.cli.main import app
-from clinspan.dictionary.build import build
-from clinspan.dictionary.sources.paths import resolve
+from clinspan.dictionary.build import build, resolve
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, DictionaryError
 

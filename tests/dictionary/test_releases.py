@@ -2,8 +2,7 @@
 
 import pytest
 
-from clinspan.dictionary.build import build
-from clinspan.dictionary.sources.paths import resolve
+from clinspan.dictionary.build import build, resolve
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 

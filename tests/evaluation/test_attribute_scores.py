@@ -1,5 +1,5 @@
 from clinspan.document import Document, Entity, Span
-from clinspan.evaluation.carried import MISSING, attribute_scores
+from clinspan.evaluation.breakdown import MISSING, attribute_scores
 from clinspan.evaluation.match import pair
 
 

@@ -2,7 +2,7 @@
 
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.evaluation import pair
-from clinspan.evaluation.carried import link_score
+from clinspan.evaluation.breakdown import link_score
 
 TEXT = "gout, asthma, ache"
 

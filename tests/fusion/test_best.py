@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.document import Span
-from clinspan.fusion.best import best_apart
+from clinspan.fusion.heard import best_apart
 
 SPANS = st.builds(lambda start, length: Span(start, start + length), st.integers(0, 12), st.integers(1, 5))
 GAINS = st.integers(-4, 9).map(lambda tenths: tenths / 8)  # exact sums, so that equal sets are equal

@@ -8,10 +8,10 @@ import pytest
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError
 from clinspan.fusion import fit as fitting
+from clinspan.fusion.features import Prior
 from clinspan.fusion.fit import Case, check, f1, fit
 from clinspan.fusion.heard import Heard, gathered
 from clinspan.fusion.model import Weights
-from clinspan.fusion.prior import Prior
 from clinspan.fusion.trees import Trees
 from clinspan.labels import Label, LabelSet
 

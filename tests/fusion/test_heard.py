@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from clinspan.dictionary.match import Match, Sense, TermMatch
 from clinspan.dictionary.written import abbreviations
 from clinspan.document import Document, Entity, Span
-from clinspan.fusion.features import ELSEWHERE, NAMES, elsewhere, log_odds, rows
+from clinspan.fusion.features import ELSEWHERE, NAMES, Prior, elsewhere, log_odds, rows
 from clinspan.fusion.heard import Candidate, Heard, gathered
-from clinspan.fusion.prior import Prior
 from clinspan.labels import Label, LabelSet
 
 LABELS = LabelSet(

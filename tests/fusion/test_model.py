@@ -9,11 +9,10 @@ import pytest
 
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.fusion.features import ELSEWHERE, NAMES
+from clinspan.fusion.features import ELSEWHERE, NAMES, Prior
 from clinspan.fusion.gain import Gain
 from clinspan.fusion.heard import Heard, gathered
 from clinspan.fusion.model import FusedModel, Judge, Weights, for_sources
-from clinspan.fusion.prior import Prior
 from clinspan.fusion.trees import Trees
 from clinspan.labels import Label, LabelSet
 

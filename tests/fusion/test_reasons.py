@@ -9,10 +9,9 @@ from clinspan.codec import dump, parse
 from clinspan.dictionary.match import Match, Sense, TermMatch
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.fusion.features import ELSEWHERE, NAMES
+from clinspan.fusion.features import ELSEWHERE, NAMES, Prior
 from clinspan.fusion.heard import Heard, gathered
 from clinspan.fusion.model import FusedModel, Judge, Weights
-from clinspan.fusion.prior import Prior
 from clinspan.fusion.reasons import DECIDED, in_words, reasons
 from clinspan.labels import Label, LabelSet
 from clinspan.tagging.evidence import Fused

@@ -8,7 +8,7 @@ from clinspan.document import MatchKind, Span
 from clinspan.formats.base import Mention
 from clinspan.grounding.align import GroundingSettings, ground
 from clinspan.grounding.guards import difference, signature
-from clinspan.grounding.normalise import fold, fold_string
+from clinspan.grounding.spelling import fold, fold_string
 
 NOTE = "Pt denies chest pain. HTN, anaemia. Metoprolol 25 mg bid; chest pain in May, pain in L knee."
 

@@ -19,7 +19,7 @@ from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.errors import ClinspanError, ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation import Rule, Score, all_intervals, break_down, confidence, difference, pair, tally
-from clinspan.evaluation.carried import attribute_scores, link_score
+from clinspan.evaluation.breakdown import attribute_scores, link_score
 
 SHOWN = (Rule.STRICT, Rule.RELAXED, Rule.TYPE, Rule.BOUNDARY)
 """The rules whose scores over all are always given."""

@@ -24,7 +24,7 @@ from clinspan.evaluation import (
     Score,
     ScoreIntervals,
 )
-from clinspan.evaluation.carried import AttributeScore, LinkScore
+from clinspan.evaluation.breakdown import AttributeScore, LinkScore
 
 _WIDEST = 76
 _SPACE = re.compile(r"\s+")

@@ -13,9 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from clinspan.dictionary.build import build as build_index
-from clinspan.dictionary.build import open_default
+from clinspan.dictionary.build import open_default, resolve
 from clinspan.dictionary.match import Sense
-from clinspan.dictionary.sources.paths import resolve
 from clinspan.dictionary.sources.rrf import RrfFilter
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import InputError

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from rapidfuzz.distance import OSA
 
 from clinspan.dictionary import layout
-from clinspan.dictionary.index import Index
+from clinspan.dictionary.layout import Index
 from clinspan.dictionary.normalise import is_acronym, visible
 from clinspan.document import Span
 

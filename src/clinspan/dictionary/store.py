@@ -12,8 +12,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from clinspan.dictionary import layout
-from clinspan.dictionary.index import Index, read_manifest
-from clinspan.dictionary.layout import Info, code_of
+from clinspan.dictionary.layout import Index, Info, code_of, read_manifest
 from clinspan.dictionary.match import Match, Sense, Speller, TermMatch, longest_apart, senses_of
 from clinspan.dictionary.normalise import is_acronym, normal_form
 from clinspan.dictionary.written import Written

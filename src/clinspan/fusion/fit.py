@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from clinspan.document import Document
 from clinspan.errors import InputError
-from clinspan.fusion.best import best_apart
-from clinspan.fusion.features import Floats, by_label, elsewhere, rows
-from clinspan.fusion.heard import Heard
+from clinspan.fusion.features import Floats, Prior, by_label, elsewhere, rows
+from clinspan.fusion.heard import Heard, best_apart
 from clinspan.fusion.model import Judge, Weights
-from clinspan.fusion.prior import Prior
 from clinspan.fusion.trees import Trees, grow
 from clinspan.labels import LabelSet
 

@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 
 from clinspan.document import Entity
 from clinspan.errors import ConfigError
-from clinspan.fusion.best import best_apart
-from clinspan.fusion.features import ELSEWHERE, GROUPS, NAMES, Floats, by_label, elsewhere, rows
+from clinspan.fusion.features import ELSEWHERE, GROUPS, NAMES, Floats, Prior, by_label, elsewhere, rows
 from clinspan.fusion.gain import Gain
-from clinspan.fusion.heard import Candidate, Heard, Source
-from clinspan.fusion.prior import Prior
+from clinspan.fusion.heard import Candidate, Heard, Source, best_apart
 from clinspan.fusion.trees import Trees
 from clinspan.labels import LabelSet
 

@@ -9,8 +9,7 @@ import regex
 
 from clinspan.document import MatchKind
 from clinspan.grounding.guards import FUNCTION_WORDS, difference, is_other_word
-from clinspan.grounding.normalise import Folded, fold, fold_string
-from clinspan.grounding.spelling import WordIndex
+from clinspan.grounding.spelling import Folded, WordIndex, fold, fold_string
 
 _SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}--\p{N}]"
 _JOINING = regex.compile(rf"[[\p{{L}}\p{{N}}\p{{M}}]--{_SPACELESS}]", regex.V1)

@@ -15,7 +15,7 @@ from clinspan.corpora.writer import JsonlWriter
 from clinspan.document import OF, Document
 from clinspan.errors import InputError, OutputError
 from clinspan.evaluation import Rule, pair, tally
-from clinspan.evaluation.carried import MISSING, attribute_scores
+from clinspan.evaluation.breakdown import MISSING, attribute_scores
 from clinspan.evaluation.score import Score
 from clinspan.examples import build
 from clinspan.examples.check import Gate, Rules
