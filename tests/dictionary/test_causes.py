@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from tests.dictionary.conftest import Listed, entry
 
 from clinspan.dictionary.build import build
-from clinspan.dictionary.causes import drug_caused
 from clinspan.dictionary.link import Linker
 from clinspan.dictionary.normalise import normal_form, tokenise
+from clinspan.dictionary.rewordings import drug_caused
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import Label, LabelSet

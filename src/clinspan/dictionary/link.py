@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from clinspan.dictionary.causes import drug_caused
 from clinspan.dictionary.match import SYNONYM, WEIGHT, Sense, TermMatch
 from clinspan.dictionary.normalise import is_acronym, normal_form
 from clinspan.dictionary.probability import How, LinkReason, probability, reason_of
-from clinspan.dictionary.rewordings import gene_names, parts, rewordings
+from clinspan.dictionary.rewordings import drug_caused, gene_names, parts, rewordings
 from clinspan.dictionary.senses import KINDS, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
