@@ -2,7 +2,7 @@
 
 python tools/walks.py [--names]
 
-A walk's modules are those in which a function ran, in one run over a note of two lines with a stub for the LLM; `tag` is
+A walk's modules are those in which a function ran, in one run over a note of two lines with a stub LLM; `tag` is
 the second run of a process, when caches are filled. `cli/main` and modules of single corpus formats but JSONL are left
 out: all of them look for their signs in a file.
 """

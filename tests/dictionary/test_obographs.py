@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from clinspan.cli.main import app
-from clinspan.dictionary.build import build
+from clinspan.dictionary.build import build, resolve
 from clinspan.dictionary.sources.obographs import OboGraph, code_of_iri
-from clinspan.dictionary.build import resolve
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 
