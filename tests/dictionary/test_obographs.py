@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from clinspan.cli.main import app
 from clinspan.dictionary.build import build, resolve
-from clinspan.dictionary.sources.obographs import OboGraph, code_of_iri
+from clinspan.dictionary.sources.obo import OboGraph, code_of_iri
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 
