@@ -286,7 +286,8 @@ def said_senses(dictionary: Dictionary, term: str) -> dict[str, object]:
     match = dictionary.match(term)
     if match is None:
         return {"kind": None, "senses": []}
-    said = [{name: value for name, value in asdict(sense).items() if name != "number"} for sense in match.senses]
+    told = SaidSense.model_fields
+    said = [{name: value for name, value in asdict(sense).items() if name in told} for sense in match.senses]
     return {"kind": match.kind.value, "senses": said}
 
 
