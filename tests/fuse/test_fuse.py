@@ -1,5 +1,6 @@
 """A fused model is learned from gold documents, written, and decides in a tagger."""
 
+import hashlib
 import json
 import random
 from collections.abc import Iterable
@@ -14,10 +15,11 @@ from clinspan.codec import dump
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 from clinspan.fuse import learn_weights
-from clinspan.fusion.model import FLOOR, FusedModel
+from clinspan.fusion.model import FLOOR, FusedModel, for_sources
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, FoundSpan, Request
+from clinspan.models import adapters
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.tagger import Tagger
 
@@ -191,6 +193,18 @@ def test_those_that_come_with_clinspan_know_the_encoders_and_vocabularies_beside
     with Tagger.open("none", labels=labels, encoder=encoder) as tagger:
         assert tagger.fused is not None
         assert tagger.fused.check(tagger.labels.names, tagger.sources) is None
+
+
+def test_that_for_diseases_knows_the_adapter_beside_it():
+    model = for_sources(("disease",), shipped("disease.llm"))
+    assert model is not None
+    assert set(model.tables) == {"without llm", "with llm"}
+    adapter = adapters.for_labels(("disease",))
+    assert adapter is not None
+    with (adapter / "adapter.gguf").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    # A model over another adapter would leave the LLM out of the decision without a word.
+    assert model.sources["llm"].endswith(f"+adapter:{digest[:12]}")
 
 
 def test_abstracts_are_decided_with_the_counts_of_the_documents_that_the_encoder_learned_from():
