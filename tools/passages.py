@@ -190,7 +190,7 @@ def _places(text: str, mention: str, at: str, faults: list[str]) -> list[tuple[i
         return []
     if which == "*":
         return found
-    if which and int(which) <= len(found):
+    if which and 1 <= int(which) <= len(found):
         return [found[int(which) - 1]]
     if which or len(found) > 1:
         faults.append(f"{at}: {words!r} stands {len(found)} times; write {words}#1, {words}#2, or {words}#* for all")

@@ -61,6 +61,7 @@ def test_a_mention_is_found_as_a_word_and_by_its_number(tmp_path):
     [
         ("- a | One. | gout", "stands 2 times"),
         ("- a | One. | gout#3", "stands 2 times"),
+        ("- a | One. | gout#0", "stands 2 times"),
         ("- a | One. | asthma", "'asthma' is not in the passage"),
         ("- a | gout#1", "expected '- name"),
         ("- a | One. | gout and; gout#1", "overlap"),
