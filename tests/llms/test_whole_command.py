@@ -112,9 +112,10 @@ def test_only_the_server_is_contacted_whatever_the_environment_says(tmp_path, no
 
 
 @pytest.mark.model
-def test_the_embedded_model_contacts_nobody(tmp_path, note, smollm2):
+@pytest.mark.parametrize("llm", ["auto", "embedded"])
+def test_what_reads_by_default_and_the_embedded_model_contact_nobody(tmp_path, note, smollm2, llm):
     out = tmp_path / "out.jsonl"
-    done = watched("", "tag", note, "-o", out, "--labels", "disease", "--threads", 1)
+    done = watched("", "tag", note, "-o", out, "--labels", "disease", "--llm", llm, "--threads", 1)
     assert done.returncode == 0, done.stderr
     assert lines(out)[0]["entities"]
 

@@ -322,7 +322,7 @@ def test_the_dictionary_alone_has_runs_too(tmp_path, call):
 @pytest.mark.model
 def test_the_embedded_model_has_runs_and_no_cache_unless_asked(tmp_path, call, smollm2):
     (tmp_path / "one.txt").write_text("Two brothers with ataxia had breast cancer.")
-    command = ["tag", "one.txt", "-o", "out.jsonl", "--labels", "disease", "--run", "run"]
+    command = ["tag", "one.txt", "-o", "out.jsonl", "--labels", "disease", "--llm", "embedded", "--run", "run"]
     call(*command)
     first = (tmp_path / "out.jsonl").read_bytes()
     assert '"score": 0.' in first.decode()

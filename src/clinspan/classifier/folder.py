@@ -117,8 +117,11 @@ def calibrations(folder: Path) -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("calibration/*.toml"))}
 
 
-def load(folder: Path) -> tuple[ClassifierCard, TokenClassifier]:
+def load(folder: Path, *, threads: int | None = None) -> tuple[ClassifierCard, TokenClassifier]:
     """The classifier in `folder`, ready to read. Fetches nothing.
+
+    Args:
+        threads: that read; as many as there are processors where None.
 
     Raises:
         MissingExtra: when the packages of the extra `train`, or `encoders` for one as ONNX, are not installed.
@@ -127,10 +130,15 @@ def load(folder: Path) -> tuple[ClassifierCard, TokenClassifier]:
     """
     card = read_card(folder)
     if card.file != ONNX_FILE:
-        return load_torch(folder)
+        loaded = load_torch(folder)
+        if threads is not None:
+            import torch
+
+            torch.set_num_threads(threads)
+        return loaded
     _check(folder, card)
     tokenizer, context = folder / TOKENIZER_FILE, card.card["context"]
-    given = {"words": words(folder, card), "context": context}
+    given = {"words": words(folder, card), "context": context, "threads": threads}
     return card, OnnxClassifier(folder / card.file, tokenizer, card.heads, card.attributes, **given)
 
 

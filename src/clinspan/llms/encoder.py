@@ -33,7 +33,7 @@ class EncoderSettings:
 
     Attributes:
         batch: windows that are read in one pass.
-        threads: for evaluation; None leaves what torch takes by itself. It holds for the whole process.
+        threads: that read; as many as there are processors where None. With torch it holds for the whole process.
     """
 
     batch: int = 16
@@ -84,15 +84,11 @@ class EncoderLLM:
             ConfigError: when it reads descriptions, and there are none.
             ClinspanError: see `classifier.folder.load`.
         """
-        card, classifier = load(Path(folder))
+        card, classifier = load(Path(folder), threads=settings.threads)
         if card.marked:
             raise ConfigError(
                 f"{card.name} says attributes of mentions and does not find mentions", expected="an encoder with labels"
             )
-        if settings.threads is not None:
-            import torch
-
-            torch.set_num_threads(settings.threads)
         # One that learned to read several sentences together is shown several.
         profile = "read" if card.card.get("settings", {}).get("sentences", 1) > 1 else "tuned"
         traits = Traits("encoder", profile, calibrations(Path(folder)))
