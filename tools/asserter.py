@@ -34,6 +34,7 @@ from encoder_training import Training, batches
 PASSAGES = Path(__file__).parent.parent / "notes" / "assertion"
 TIMES = ("current", "past")
 _TRAPS = {"A": "absent", "+": "present", "P": "possible", "C": "conditional", "H": "hypothetical", "S": CLASSES[4]}
+_LETTERED = re.compile(r"\{([A+PCHS]):([^{}]+)\}")
 _MARK = re.compile(r"\[\[([^\[\]|]+)\|([a-z-]+)(?:\|(past))?\]\]")
 
 VALUES = tuple(name for name in CLASSES if name != "past")
@@ -115,10 +116,16 @@ def _passage(name: str, marked: str) -> Document:
 
 
 def traps(path: Path) -> list[Document]:
-    """A file of traps: a letter for the class, and a sentence with its mention in braces."""
+    """A file of traps: a letter for the class, and a sentence with its mention in braces.
+
+    A sentence of several mentions has the letter in each brace: "{+:The drug} did not induce {A:apoptosis}."
+    """
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        if line[:2] in {f"{letter} " for letter in _TRAPS}:
+        if _LETTERED.search(line) and not line.startswith("#"):
+            marked = _LETTERED.sub(lambda mark: f"[[{mark[2]}|{_TRAPS[mark[1]]}]]", line)
+            found.append(_passage(str(number), marked))
+        elif line[:2] in {f"{letter} " for letter in _TRAPS}:
             text = line[2:].replace("\\n", "\n")
             start, end = text.index("{"), text.index("}") - 1
             text = text.replace("{", "").replace("}", "")

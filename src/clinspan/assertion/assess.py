@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from clinspan.assertion.lexicon import CLASSES, Lexicon, lexicon
+from clinspan.assertion.prose import is_prose
 from clinspan.assertion.scope import Said, by_kind, decided, said_of
 from clinspan.assertion.sections import section_at, sections
 from clinspan.document import Document, Entity
@@ -47,7 +48,8 @@ def assess(
 
     The rules know the attributes `assertion`, with the values of `lexicon.CLASSES`, and `temporality`, current or past.
     What `reads` says of the assertion wins where it is sure (`SURE`), and where it gives no probability and no cue
-    decides; it wins for every other attribute. An attribute that neither knows is left as it is.
+    decides; it wins for every other attribute. An attribute that neither knows is left as it is. In research prose a
+    source that gives a probability does not say what is absent: the rules do.
 
     Args:
         labels: declare which labels have which attributes.
@@ -65,13 +67,15 @@ def assess(
     numbers = [number for number, attributes in enumerate(asked) if attributes]
     said = said_of(document.text, [document.entities[number].span for number in numbers], words) if numbers else []
     read = reads(document) if reads is not None and numbers else [{}] * len(document.entities)
+    denies = is_prose(document.text, language) if reads is not None and numbers else False
     made = list(document.entities)
     for number, one in zip(numbers, said, strict=True):
         entity = document.entities[number]
         values = _by_rules(entity, asked[number], one, words)
         for attribute in asked[number]:
             seen, sure = read[number].get(attribute.name, ("", None))
-            if seen in attribute.value_names and _wins(sure, attribute, values):
+            ruled = denies and sure is not None and "absent" in (seen, values.get(attribute.name))
+            if seen in attribute.value_names and not ruled and _wins(sure, attribute, values):
                 values[attribute.name] = seen
         now = {**entity.attributes, **values, **(entity.attributes if keep else {})}
         # The probability of a value that a rule replaced says nothing of the new one.

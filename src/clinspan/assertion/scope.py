@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import regex
 
 from clinspan.assertion.lexicon import Cue, Hit, Lexicon, Token, sentences, tokens
+from clinspan.assertion.prose import is_prose, scopes
 from clinspan.assertion.sections import section_at, sections
 from clinspan.document import Span
 from clinspan.text.sentences import BlockKind, blocks
@@ -69,6 +70,7 @@ def said_of(text: str, mentions: Sequence[Span], lexicon: Lexicon) -> list[list[
         return found
     order = sorted(range(len(mentions)), key=lambda number: mentions[number])
     parts = sections(text)
+    research = is_prose(text, lexicon.language)
     carried: tuple[Cue, ...] = ()
     headed = False
     at = 0
@@ -91,6 +93,8 @@ def said_of(text: str, mentions: Sequence[Span], lexicon: Lexicon) -> list[list[
         for sentence in sentences(row, text):
             places = list(_places(sentence, inside, mentions))
             left = _read(sentence, places, lexicon, found)
+            if research and places:
+                _read_prose(sentence, places, found)
         left = tuple(cue for cue in left if cue.kind in _CARRIED)
         if left and (text[block.span.end - 1] == ":" or (not closed and block.kind is not BlockKind.ITEM)):
             carried, headed = left, text[block.span.end - 1] == ":"
@@ -145,6 +149,16 @@ def _read(
             if cue.stands in ("before", "both"):
                 _backward(clause, number, cue, found)
     return tuple(left)
+
+
+def _read_prose(sentence: Sequence[Token], places: Sequence[_Place], found: list[list[Said]]) -> None:
+    """Puts what research prose denies in the place of what the cues of notes deny or affirm."""
+    held = list(scopes([token.word for token in sentence]))
+    for place in places:
+        said = found[place.number]
+        over = [scope for scope in held if scope.first <= place.first and place.end <= scope.end]
+        said[:] = [] if over else [one for one in said if one.kind not in ("absent", "present")]
+        said += [Said("absent", abs(place.first - scope.cue)) for scope in over]
 
 
 @dataclass(frozen=True, slots=True)

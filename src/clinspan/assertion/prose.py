@@ -1,0 +1,173 @@
+"""Scopes of negation in research prose: from a cue to its clause's end, and with a passive from its subject on.
+
+Source of the convention: Vincze et al. 2008, "The BioScope corpus: biomedical texts annotated for uncertainty, negation
+and their scopes". A subject of an active verb stays outside. Notes say less with a negation, and are not read so:
+`is_prose` tells which a text is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import regex
+
+from clinspan.assertion.clauses import Clauses, words_of
+
+_WORD = regex.compile(r"[a-z]+(?:['/][a-z]+)*")
+_ONLY = frozenset({"only", "just", "merely", "solely", "simply", "surprisingly", "unexpectedly"})
+_NO_DENIAL = frozenset({".", "doubt", "matter", "less", "later"})
+_ALL = frozenset({"all", "every", "each", "any", "one"})
+_FAILS = frozenset({"fail", "fails", "failed", "failing"})
+_LACKS = frozenset({"lack", "lacks", "lacked"})
+_OF = frozenset({"lack", "absence", "devoid", "inability", "failure"})
+_PATIENT = 2
+_IN_FRONT = frozenset({"without", "absence", "instead", "exception", "rather", "lack"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A part of a sentence that a negation holds, by its tokens: `first` up to but without `end`.
+
+    Attributes:
+        cue: the first token of the cue.
+    """
+
+    first: int
+    end: int
+    cue: int
+
+
+def is_prose(text: str, language: str = "en") -> bool:
+    """Whether a text is research prose, by the words in it that research or notes alone have; no other than English."""
+    if language != "en":
+        return False
+    sets = words_of("signs")
+    words = set(_WORD.findall(text.lower()))
+    stems, endings = tuple(sets["stems"]), tuple(sets["endings"])
+    found = [word for word in words if word in sets["research"] or word.startswith(stems) or word.endswith(endings)]
+    return len(found) > len(words & sets["notes"]) + _PATIENT * ("patient" in words)
+
+
+def scopes(words: Sequence[str]) -> Iterator[Scope]:
+    """The scopes of negation of a sentence.
+
+    Args:
+        words: and marks of the sentence, in lower case, as `lexicon.tokens` cuts them.
+    """
+    clauses = Clauses(words)
+    for at, word in enumerate(words):
+        if word in ("not", "never", "cannot", "can't") or word.endswith("n't"):
+            found = _not(clauses, at)
+        elif word in ("no", "none", "nothing", "neither", "nor"):
+            found = _no(clauses, at)
+        else:
+            found = _other(clauses, at)
+        if found is not None:
+            yield found
+
+
+def _not(clauses: Clauses, at: int) -> Scope | None:
+    """The scope of "not", at a verb or before what is left out."""
+    word = clauses.word
+    if word(at + 1) in _ONLY or word(at - 1) in ("or", "if"):
+        return None
+    if word(at + 1) in _ALL and not clauses.is_in(at - 1, "auxiliary"):
+        return Scope(at, clauses.end(at + 2, verbs=1), at)
+    own = word(at) not in ("not", "never")
+    verb = at if own else clauses.after_adverbs(at - 1, -1)
+    if own or clauses.is_in(verb, "auxiliary") or clauses.is_in(verb, "be"):
+        return _at_verb(clauses, at, verb)
+    if word(at) == "never":
+        return Scope(at, clauses.end(clauses.after_adverbs(at + 1) + 1, inner=_relative(clauses, at)), at)
+    if word(at + 1) == "to":
+        return Scope(at, clauses.end(at + 3), at)
+    return Scope(at, clauses.end(at + 1, inner=True, front=True), at)
+
+
+def _at_verb(clauses: Clauses, at: int, verb: int) -> Scope:
+    """The scope of a negation at an auxiliary: a passive, or a verb that only seems, takes its subject in."""
+    after = clauses.after_adverbs(at + 1)
+    while clauses.word(after) in ("be", "been", "have"):
+        after = clauses.after_adverbs(after + 1)
+    passive = clauses.participle(after) and (
+        clauses.is_in(verb, "be") or any(word in ("be", "been") for word in clauses.words[at + 1 : after])
+    )
+    relative = _relative(clauses, verb)
+    end = clauses.end(min(after + 1, len(clauses.words)), inner=relative, front=relative and _apart(clauses, verb))
+    if passive or clauses.is_in(after, "raising"):
+        return Scope(clauses.subject_start(verb), end, at)
+    return Scope(at, end, at)
+
+
+def _relative(clauses: Clauses, verb: int) -> bool:
+    """Whether a verb's subject is "which" or "that"."""
+    return clauses.word(clauses.after_adverbs(verb - 1, -1)) in ("that", "which", "who")
+
+
+def _apart(clauses: Clauses, verb: int) -> bool:
+    """Whether a relative clause stands between commas."""
+    return clauses.word(clauses.after_adverbs(verb - 1, -1) - 1) == ","
+
+
+def _no(clauses: Clauses, at: int) -> Scope | None:
+    """The scope of "no" and its kin: as a subject they take the verb in."""
+    word = clauses.word
+    if word(at) == "no":
+        if word(at + 1) in (".", "doubt", "matter", "less", "later") or (
+            word(at + 1) == "more" and word(at + 2) == "than"
+        ):
+            return None
+        if word(at + 1) == "longer":
+            before = clauses.after_adverbs(at - 1, -1)
+            if clauses.is_in(before, "auxiliary"):
+                return _at_verb(clauses, at + 1, before)
+            return Scope(at, clauses.end(at + 3, inner=_relative(clauses, at)), at)
+    if word(at) == "nor" and "neither" in clauses.words[:at]:
+        return None
+    start = at + 1
+    if word(at) == "neither":
+        nor = next((place for place in range(at + 1, len(clauses.words)) if word(place) in ("nor", ";")), at)
+        start = nor + 1 if word(nor) == "nor" else start
+    subject = not _has_verb(clauses, at)
+    inverted = word(at) == "nor" and clauses.is_in(at + 1, "auxiliary")
+    return Scope(at, clauses.end(start, verbs=int(subject or inverted)), at)
+
+
+def _has_verb(clauses: Clauses, at: int) -> bool:
+    """Whether the clause has a finite verb before a place."""
+    for place in range(at - 1, -1, -1):
+        if clauses.word(place) in (",", "that", "which", "who") or clauses.is_in(place, "hard"):
+            return False
+        if clauses.finite(place):
+            return True
+    return False
+
+
+def _other(clauses: Clauses, at: int) -> Scope | None:
+    """The scope of a cue that is a noun, a preposition, an adjective or a verb of its own."""
+    word = clauses.word(at)
+    after = clauses.word(at + 1)
+    if word in _FAILS and after == "to":
+        relative = _relative(clauses, at)
+        return Scope(at, clauses.end(at + 3, inner=relative, front=relative and _apart(clauses, at)), at)
+    if word == "without" or (word in _OF and after == "of") or (word in ("failure", "inability") and after == "to"):
+        return _phrase(clauses, at)
+    if (word, after) in (("instead", "of"), ("rather", "than"), ("negative", "for"), ("exception", "of")):
+        return _phrase(clauses, at)
+    if word in _LACKS and (word != "lack" or clauses.finite(at)):
+        return Scope(at, clauses.end(at + 1, inner=_relative(clauses, at)), at)
+    if word in ("lacking", "absent"):
+        before = clauses.after_adverbs(at - 1, -1)
+        if clauses.is_in(before, "be") and (word == "absent" or not clauses.is_in(at + 1, "determiners")):
+            verb = before - 1 if clauses.word(before) in ("be", "been") else before
+            return Scope(clauses.subject_start(verb), clauses.end(at + 1), at)
+        return _phrase(clauses, at) if word == "lacking" else Scope(at, clauses.end(at + 1, inner=True), at)
+    if word in ("unable", "incapable", "impossible"):
+        return Scope(at, clauses.end(at + 3), at)
+    return None
+
+
+def _phrase(clauses: Clauses, at: int) -> Scope:
+    """The scope of a cue with its noun phrase, which ends where another clause's verb comes."""
+    verb_before = _has_verb(clauses, at)
+    in_front = clauses.word(at) in _IN_FRONT and not verb_before
+    return Scope(at, clauses.end(at + 2, inner=not verb_before, front=in_front), at)
