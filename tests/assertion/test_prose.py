@@ -1,4 +1,7 @@
-"""Sentences of abstracts, in prose.txt: even lines are for development, odd ones were a check of the rules."""
+"""Sentences of abstracts, in prose.txt: even lines are for development, odd ones were a check of the rules.
+
+The longer ones at the end were written when the rules were there.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -12,6 +15,8 @@ from clinspan.document import Document, Entity
 from clinspan.labels import LabelSet
 
 FILE = Path(__file__).parent / "prose.txt"
+FIRST = 193
+"""So many sentences were there before the rules."""
 LABELS = LabelSet.builtin("problem-treatment-test")
 
 
@@ -27,11 +32,16 @@ def f1(documents: list[Document]) -> float:
 
 
 def test_sentences_of_abstracts_are_told_as_well_where_the_rules_did_not_see_them():
-    """Before the scopes of prose: .767 and .687."""
-    documents = traps(FILE)
-    assert len(documents) >= 190
+    """Before the scopes of prose: .767 and .687. The check half had .95 at first sight."""
+    documents = traps(FILE)[:FIRST]
     assert f1(documents[0::2]) >= 0.97
     assert f1(documents[1::2]) >= 0.94
+
+
+def test_longer_sentences_that_were_written_after_the_rules_are_told():
+    documents = traps(FILE)[FIRST:]
+    assert len(documents) >= 40
+    assert f1(documents) >= 0.96
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,22 @@ def _third() -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
+def _grammar() -> Mapping[str, frozenset[str]]:
+    """The words of clauses, with the sets that follow from them."""
+    sets = words_of("clauses")
+    verbs = sets["auxiliary"] | _third() | sets["irregular"] | sets["ambiguous"] | sets["verbs"]
+    return {
+        **sets,
+        "verbal": verbs,
+        "auxiliaries": sets["auxiliary"] | sets["be"],
+        "modal": sets["auxiliary"] - sets["be"],
+        "no_noun": (sets["auxiliary"] | sets["be"] | sets["determiners"]) - {"this", "that", "these"},
+        "after_noun": sets["prepositions"] - {"that"},
+        "turning": sets["openers"] | sets["soft_openers"],
+    }
+
+
 class Clauses:
     """The clauses of one sentence.
 
@@ -45,7 +61,7 @@ class Clauses:
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = words
-        self._sets = words_of("clauses")
+        self._sets = _grammar()
         self._finite: dict[int, bool] = {}
 
     def is_in(self, at: int, name: str) -> bool:
@@ -76,7 +92,8 @@ class Clauses:
 
     def _is_finite(self, at: int) -> bool:
         word, sets = self.words[at], self._sets
-        if not word[0].isalpha() or self.word(at + 1) == "-":
+        regular = word.endswith("ed") and len(word) > 3
+        if not (regular or word in sets["verbal"]) or self.word(at + 1) == "-":
             return False
         back = self.after_adverbs(at - 1, -1)
         before = self.word(back)
@@ -89,20 +106,18 @@ class Clauses:
         if word in sets["irregular"]:
             return before not in sets["be"]
         if word in sets["ambiguous"]:
-            return before not in sets["auxiliary"] | sets["be"] and self._takes_object(at)
+            return before not in sets["auxiliaries"] and self._takes_object(at)
         if word in sets["verbs"]:
             plural = before.endswith("s") and not before.endswith(("ss", "is", "us")) and before[0].isalpha()
-            return back >= 0 and (before in sets["plurals"] or plural) and before not in sets["auxiliary"] | {"this"}
-        if self.word(back - 1) == "to" or self.word(back - 1) in sets["auxiliary"] - sets["be"]:
+            return (plural and before != "this" and before not in sets["auxiliary"]) or before in sets["plurals"]
+        if self.word(back - 1) == "to" or self.word(back - 1) in sets["modal"]:
             return False  # what comes before it is a verb: "to kill ingested bacteria"
         return self._is_past(at, before)
 
     def _is_past(self, at: int, before: str) -> bool:
         """Whether a form in -ed is a verb in the past, and no participle."""
         word, sets = self.words[at], self._sets
-        if not (word.endswith("ed") and len(word) > 3) or word in sets["not_past"] or word in sets["reduced"]:
-            return False
-        if not before or before in sets["auxiliary"] | sets["be"] | sets["determiners"] - {"this", "that", "these"}:
+        if word in sets["not_past"] or word in sets["reduced"] or not before or before in sets["no_noun"]:
             return False
         after = self.word(at + 1)
         if before in ("and", "or"):
@@ -113,7 +128,7 @@ class Clauses:
             return True
         if before == ",":
             return self._takes_object(at)
-        return bool(after) and after not in sets["prepositions"] - {"that"} and (after not in _MARKS or after == "-")
+        return bool(after) and after not in sets["after_noun"] and (after not in _MARKS or after == "-")
 
     def _takes_object(self, at: int) -> bool:
         after = self.word(at + 1)
@@ -273,7 +288,8 @@ class Clauses:
 
 
 _ADVERBS = frozenset(
-    {"also", "still", "yet", "always", "never", "not", "often", "even", "very", "so", "too", "more", "less", "well"}
+    {"also", "still", "further", "ever", "again", "yet", "always", "never", "not", "often", "even", "very", "so", "too"}
+    | {"more", "less", "well"}
 )
 _ASIDES = frozenset(
     {"however", "therefore", "by", "itself", "themselves", "in", "contrast", "turn", "fact", "moreover"}

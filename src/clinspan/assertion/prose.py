@@ -19,6 +19,10 @@ _ALL = frozenset({"all", "every", "each", "any", "one"})
 _FAILS = frozenset({"fail", "fails", "failed", "failing"})
 _LACKS = frozenset({"lack", "lacks", "lacked"})
 _OF = frozenset({"lack", "absence", "devoid", "inability", "failure"})
+_CUES = frozenset(
+    {"not", "never", "cannot", "no", "none", "nothing", "neither", "nor", "without", "instead", "rather", "negative"}
+    | {"exception", "lacking", "absent", "unable", "incapable", "impossible", *_FAILS, *_LACKS, *_OF}
+)
 _PATIENT = 2
 _IN_FRONT = frozenset({"without", "absence", "instead", "exception", "rather", "lack"})
 
@@ -53,9 +57,11 @@ def scopes(words: Sequence[str]) -> Iterator[Scope]:
     Args:
         words: and marks of the sentence, in lower case, as `lexicon.tokens` cuts them.
     """
+    if _CUES.isdisjoint(words) and not any(word.endswith("n't") for word in words):
+        return
     clauses = Clauses(words)
     for at, word in enumerate(words):
-        if word in ("not", "never", "cannot", "can't") or word.endswith("n't"):
+        if word in ("not", "never", "cannot") or word.endswith("n't"):
             found = _not(clauses, at)
         elif word in ("no", "none", "nothing", "neither", "nor"):
             found = _no(clauses, at)
@@ -127,6 +133,9 @@ def _no(clauses: Clauses, at: int) -> Scope | None:
     if word(at) == "neither":
         nor = next((place for place in range(at + 1, len(clauses.words)) if word(place) in ("nor", ";")), at)
         start = nor + 1 if word(nor) == "nor" else start
+        before = clauses.after_adverbs(at - 1, -1)
+        if clauses.is_in(before, "be") and clauses.participle(at + 1):
+            return Scope(clauses.subject_start(before), clauses.end(start), at)
     subject = not _has_verb(clauses, at)
     inverted = word(at) == "nor" and clauses.is_in(at + 1, "auxiliary")
     return Scope(at, clauses.end(start, verbs=int(subject or inverted)), at)
