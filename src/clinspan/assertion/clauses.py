@@ -101,6 +101,10 @@ class Clauses:
             return False
         if word in sets["auxiliary"]:
             return not (word in ("have", "do") and before in sets["auxiliary"])
+        if word in sets["doubtful"]:
+            return self.word(at + 1) in sets["determiners"] or (
+                word == "results" and self.word(at + 1) in ("in", "from")
+            )
         if word in _third():
             return bool(before) and before not in sets["determiners"] and before not in sets["prepositions"]
         if word in sets["irregular"]:

@@ -92,7 +92,7 @@ def _not(clauses: Clauses, at: int) -> Scope | None:
 def _at_verb(clauses: Clauses, at: int, verb: int) -> Scope:
     """The scope of a negation at an auxiliary: a passive, or a verb that only seems, takes its subject in."""
     after = clauses.after_adverbs(at + 1)
-    while clauses.word(after) in ("be", "been", "have"):
+    while clauses.word(after) in ("be", "been", "being", "have"):
         after = clauses.after_adverbs(after + 1)
     passive = clauses.participle(after) and (
         clauses.is_in(verb, "be") or any(word in ("be", "been") for word in clauses.words[at + 1 : after])
