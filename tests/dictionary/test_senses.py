@@ -1,4 +1,4 @@
-"""What short forms mean in context: a list of three hundred, cases that notes taught, and places without a concept."""
+"""What short forms mean in context: lists of sentences, cases that notes taught, and places without a concept."""
 
 from pathlib import Path
 
@@ -6,13 +6,14 @@ import pytest
 
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.link import Linker
-from clinspan.dictionary.senses import KINDS, Meaning, short_forms
+from clinspan.dictionary.senses import KINDS, Meaning, ShortForms, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import MissingExtra
 from clinspan.labels import LabelSet
 
 LIST = Path(__file__).with_name("short_forms.tsv")
+NO_CONCEPT = Path(__file__).with_name("no_concept.txt")
 LABELS = LabelSet.builtin("problem-treatment-test")
 
 
@@ -63,6 +64,97 @@ def test_short_forms_that_were_written_late_stay_right(open_dictionary) -> None:
     assert sum(right(open_dictionary, meant, first(open_dictionary, text, label)) for label, text, meant in rows) >= 98
 
 
+def test_short_forms_of_all_specialties_are_right_and_scores_are_honest(open_dictionary) -> None:
+    rows = listed("wide")
+    assert len(rows) == 233
+    found = [(text, meant, first(open_dictionary, text, label)) for label, text, meant in rows]
+    wrong = [(text, concept) for text, meant, concept in found if not right(open_dictionary, meant, concept)]
+    assert len(wrong) <= 6, wrong
+    assert not [one for one in wrong if one[1] is not None and (one[1].score or 0) > 0.8]
+
+
+def test_every_meaning_has_a_concept_but_those_that_no_vocabulary_names(open_dictionary) -> None:
+    linker = Linker(open_dictionary, LABELS)
+    lacking = {
+        meaning.name
+        for form in short_forms().forms
+        for meaning in short_forms().meanings(form)
+        if meaning.kind in KINDS and not linker.named(meaning, meaning.kind)
+    }
+    assert lacking == set(NO_CONCEPT.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("copd", "chronic obstructive pulmonary disease"),
+        ("C.O.P.D.", "chronic obstructive pulmonary disease"),
+        ("UTIs", "urinary tract infection"),
+        ("pvcs", "premature ventricular contractions"),
+        ("A-Fib", "atrial fibrillation"),
+        ("c. diff", "clostridium difficile infection"),
+        ("DM-2", "type 2 diabetes mellitus"),
+    ],
+)
+def test_a_short_form_is_met_as_notes_write_it(said: str, name: str) -> None:
+    assert short_forms().meanings(said)[0].name == name
+
+
+@pytest.mark.parametrize("word", ["all", "map", "cap", "fast", "tips", "cup", "pain", "ms"])
+def test_a_word_is_no_short_form(word: str) -> None:
+    assert short_forms().meanings(word) == ()
+
+
+SMALL = ShortForms(
+    [
+        "@heart\techo valve murmur",
+        "XY\txenon yield\tproblem\t50\t@heart",
+        "XY\tyellow xerosis\tproblem\t50\tskin",
+        "XY2\txenon yield\tproblem\t50\t",
+        "XY2\txylose\ttreatment\t50\t",
+        "XY3\txenon yield\tproblem\t100\t",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "types", "name"),
+    [
+        ("Murmurs and [[XY]] on examination.", ("Disease or Syndrome",), "xenon yield"),
+        ("Dry skin, [[XY]] on examination.", ("Disease or Syndrome",), "yellow xerosis"),
+        ("Murmurs. Dry skin and [[XY]] on examination.", ("Disease or Syndrome",), "yellow xerosis"),
+        ("Home: [[XY2]] 20 mg daily.", ("Disease or Syndrome", "Pharmacologic Substance"), "xylose"),
+        ("Home: no [[XY2]] so far.", ("Disease or Syndrome", "Pharmacologic Substance"), "xenon yield"),
+    ],
+)
+def test_topics_sentences_and_doses_decide(text: str, types: tuple[str, ...], name: str) -> None:
+    before, _, rest = text.partition("[[")
+    form, _, after = rest.partition("]]")
+    chosen = SMALL.choose(before + form + after, Span(len(before), len(before) + len(form)), types)
+    assert chosen is not None
+    assert chosen.meaning.name == name
+
+
+def test_a_share_is_low_where_nothing_decides_or_the_label_speaks_against_all_meanings() -> None:
+    alone = SMALL.choose("XY", Span(0, 2), ("Disease or Syndrome",))
+    against = SMALL.choose("XY3", Span(0, 3), ("Pharmacologic Substance",))
+    fit = SMALL.choose("XY3", Span(0, 3), ("Disease or Syndrome",))
+    assert alone is not None
+    assert against is not None
+    assert fit is not None
+    assert alone.share < 0.5 < against.share < 0.8 < fit.share
+
+
+@pytest.mark.parametrize("name", ["iron", "calcium", "vitamin D"])
+def test_a_substance_that_is_given_is_not_the_test_that_measures_it(open_dictionary, name: str) -> None:
+    treatment = first(open_dictionary, f"Takes [[{name}]] daily.", "treatment")
+    test = first(open_dictionary, f"The [[{name}]] was low.", "test")
+    assert treatment is not None
+    assert test is not None
+    assert (treatment.source, test.source) == ("DRUGS", "CARE")
+    assert treatment.score is not None
+
+
 @pytest.mark.parametrize(
     ("marked", "label", "meant"),
     [
@@ -87,7 +179,10 @@ def test_two_rows_of_a_table_are_no_term(open_dictionary) -> None:
 
 
 def test_the_list_is_sound() -> None:
-    assert len(short_forms()) >= 200
+    assert len(short_forms()) >= 2100
+    every = [short_forms().meanings(form) for form in short_forms().forms]
+    assert all(1 <= len(meanings) <= 6 for meanings in every)
+    assert all(sum(one.often for one in meanings) <= 101 for meanings in every)
     for form in ("CP", "RA", "falls", "Falls"):
         meanings = short_forms().meanings(form)
         assert meanings, form

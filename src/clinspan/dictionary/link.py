@@ -8,7 +8,7 @@ from clinspan.dictionary.match import SYNONYM, WEIGHT, Sense, TermMatch
 from clinspan.dictionary.normalise import is_acronym, normal_form
 from clinspan.dictionary.probability import How, LinkReason, probability, reason_of
 from clinspan.dictionary.rewordings import drug_caused, gene_names, parts, rewordings
-from clinspan.dictionary.senses import KINDS, short_forms
+from clinspan.dictionary.senses import KINDS, Meaning, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
 from clinspan.document import Concept, Document, Span
@@ -26,6 +26,7 @@ _CARE_SOURCES = frozenset({"CARE", "ICD10PCS"})
 _DRUG = "Pharmacologic Substance"
 _CLASSIFICATIONS = frozenset({"ICD10CM"})
 """Vocabularies whose concepts are classes to count under, by cause as well: others do not tell these apart."""
+_KNOWN_KINDS = frozenset[str]().union(*KINDS.values())
 _DETERMINER = re.compile(r"(?:an?|the|his|her|my|your|their|our|this|any|some)\s+", re.IGNORECASE)
 _EVEN = 0.5
 """A first concept that is wrong more often than right is none."""
@@ -211,10 +212,8 @@ class Linker:
             )
         chosen = short_forms().choose(written.text, place, self._types.types_of(label))
         if chosen is not None:
-            kind = KINDS.get(chosen.meaning.kind, frozenset())
-            meant = names.find(chosen.meaning.name, fuzzy=False) if kind else ()
-            fit = [sense for sense in meant if not sense.types or not kind.isdisjoint(sense.types)]
-            return self._read(fit, chosen.meaning.name, label, How.LISTED, chosen.share)
+            meant = self.named(chosen.meaning, label)
+            return self._read(meant, chosen.meaning.name, label, How.LISTED, chosen.share)
         if _GENE in self._types.types_of(label):
             return self._gene(said, label)
         found = names.find(said) if senses is None or names is not self._dictionary else senses
@@ -223,6 +222,15 @@ class Linker:
             fit = [sense for sense in found if self._types.label_of(sense) in (None, label)]
             return self._read(fit, said, label, How.UNDEFINED)
         return self._caused(written, said, label, self._known(found, said, label, How.NAMED))
+
+    def named(self, meaning: Meaning, label: str) -> tuple[Sense, ...]:
+        """What a meaning of a short form names, as entities of a label are looked up: nothing of another kind."""
+        kind = KINDS.get(meaning.kind)
+        if kind is None:
+            return ()
+        others = _KNOWN_KINDS - kind
+        senses = self._names(label).find(meaning.name, fuzzy=False)
+        return tuple(sense for sense in senses if not kind.isdisjoint(sense.types) or others.isdisjoint(sense.types))
 
     def _names(self, label: str) -> Dictionary:
         return self._named.get(label, self._dictionary)
@@ -279,9 +287,13 @@ class Linker:
         return Meant(ordered, how, share, rival)
 
     def _fits(self, sense: Sense, label: str) -> bool:
-        """Whether a sense is of the label, by its own types or an equivalent's: HPO has diseases as findings."""
-        if self._types.label_of(sense) == label:
-            return True
+        """Whether a sense is of the label, by its own types or an equivalent's: HPO has diseases as findings.
+
+        What is of another label by its own types is not: the test "iron" measures the substance, and is none.
+        """
+        own = self._types.label_of(sense)
+        if own is not None:
+            return own == label
         types = self._types.types_of(label)
         return any(kind in types for same in self._dictionary.equivalents(sense) for kind in same.types)
 

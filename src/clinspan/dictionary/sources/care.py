@@ -27,7 +27,7 @@ class Care(Small):
 
     def infos(self) -> tuple[SourceInfo, ...]:
         """The list, of the release of clinspan that it comes with."""
-        return (SourceInfo("CARE", "1", "Apache-2.0 (clinspan)", self._path.name),)
+        return (SourceInfo("CARE", "2", "Apache-2.0 (clinspan)", self._path.name),)
 
     def entries(self) -> Iterator[Entry]:
         """The names.
