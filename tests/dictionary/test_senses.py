@@ -76,7 +76,7 @@ def test_short_forms_of_all_specialties_are_right_and_scores_are_honest(open_dic
 def test_short_forms_of_another_writer_stay_right(open_dictionary) -> None:
     rows = listed("blind")
     assert len(rows) == 100
-    assert sum(right(open_dictionary, meant, first(open_dictionary, text, label)) for label, text, meant in rows) >= 97
+    assert sum(right(open_dictionary, meant, first(open_dictionary, text, label)) for label, text, meant in rows) >= 99
 
 
 def test_every_meaning_has_a_concept_but_those_that_no_vocabulary_names(open_dictionary) -> None:
