@@ -154,3 +154,10 @@ def test_tagging_hears_it_unless_rules_are_asked_for():
         assert "and rules" in tagger.describe()["assertion of problems"]
         assert tagger.with_(settings=replace(tagger.settings, assertion="rules")).asserter is None
     assert Tagger(labels=LABELS).asserter is None
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_it_reads_with_the_threads_of_the_tagger(threads):
+    pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
+    with Tagger.open(labels="problem-treatment-test", dictionary=None, threads=threads) as tagger:
+        assert tagger.asserter.classifier._threads == threads

@@ -1,7 +1,7 @@
 """The lexicon: cues of assertion with their class and scope, read from a TOML file for each language."""
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -125,6 +125,32 @@ class _Node:
     cues: tuple[Cue, ...] = ()
 
 
+_YEAR, _MARK, _OTHER = "<year>", "<mark>", "<other>"
+"""What stands for words that no cue names."""
+_MARKS = frozenset({".", ";", ":", ",", _MARK})
+_NO_CUES: tuple[Cue, ...] = ()
+
+
+class _State:
+    """Nodes that the same words lead to, so that a row of words is looked up in one go.
+
+    Attributes:
+        nodes: the first that has cues decides.
+        last: the cues where a clause ends after it.
+        inner: the cues elsewhere.
+        steps: where each word leads, as far as it was asked.
+    """
+
+    __slots__ = ("inner", "last", "nodes", "steps")
+
+    def __init__(self, nodes: tuple[_Node, ...]) -> None:
+        self.nodes = nodes
+        self.last = next((node.cues for node in nodes if node.cues), _NO_CUES)
+        open_ = (tuple(cue for cue in node.cues if not cue.closing) for node in nodes)
+        self.inner = next((cues for cues in open_ if cues), _NO_CUES)
+        self.steps: dict[str, _State] = {}
+
+
 class Hit(NamedTuple):
     """A cue in a row of tokens: `first` up to but without `end`."""
 
@@ -151,6 +177,7 @@ class Lexicon:
             for word in words:
                 self._groups.setdefault(word, []).append(name)
         self._tries = {kind: _Node() for kind in ("after", "before", "past")}
+        self._words: set[str] = set(self._groups)
         self.chronic = frozenset(data.get("chronic", {}).get("words", ()))
         self.circumstantial = frozenset(data.get("inside", {}).get("words", ()))
         self.closers = frozenset(data.get("closers", {}).get("words", ())) | _CLOSING
@@ -162,10 +189,13 @@ class Lexicon:
                     raise ConfigError(f"unknown key {key!r}", where=where, fix=did_you_mean(key, _KEYS))
             options = {key: section[key] for key in section if key not in ("class", "terms")}
             self._add(Cue(section["class"], **options), section["terms"])
+        self._states: dict[tuple[int, ...], _State] = {}
+        self._starts = {kind: self._state([root]) for kind, root in self._tries.items()}
 
     def _add(self, cue: Cue, terms: Sequence[str]) -> None:
         for term in terms:
             parts = _parsed(term)
+            self._words.update(_plain(parts))
             for kind in self._kinds(cue):
                 root = self._tries[kind]
                 for node in _grown([root], parts):
@@ -188,51 +218,61 @@ class Lexicon:
         direction is left out, unless it is as long.
         """
         words = [token.word for token in row]
-        before = list(self._found(words, "before"))
+        kinds = [word if word in self._words else self._kind(word) for word in words]
+        closes = [word in self.closers for word in words] + [True]
+        before = list(self._found(kinds, closes, "before"))
         covered = {(at, hit.end): hit for hit in before for at in range(hit.first, hit.end)}
         after = [
             hit
-            for hit in self._found(words, "after")
+            for hit in self._found(kinds, closes, "after")
             if (hit.first, hit.end) not in covered or covered[hit.first, hit.end].first == hit.first
         ]
-        hits = {*after, *before, *self._found(words, "past")}
+        hits = {*after, *before, *self._found(kinds, closes, "past")}
         return sorted(hits, key=lambda hit: (hit.first, hit.end))
 
-    def _found(self, words: Sequence[str], kind: str) -> Iterator[Hit]:
-        root, at = self._tries[kind], 0
+    def _kind(self, word: str) -> str:
+        """What stands for a word that no cue names: those of a kind lead to the same states."""
+        return _YEAR if self._named(word) else _MARK if word in ".;:," else _OTHER
+
+    def _found(self, words: Sequence[str], closes: Sequence[bool], kind: str) -> Iterator[Hit]:
+        start, at = self._starts[kind], 0
         while at < len(words):
-            word = words[at]
-            if not (word in root.next or word in root.sets or word in self._groups or word.isdecimal()):
-                at += 1
-                continue
-            end, cues = self._longest(root, words, at)
+            state, place, end, cues = start, at, 0, _NO_CUES
+            while place < len(words):
+                after = state.steps.get(words[place]) or self._step(state, words[place])
+                if not after.nodes:
+                    break
+                state, place = after, place + 1
+                said = state.last if closes[place] else state.inner
+                if said:
+                    end, cues = place, said
             if end:
                 yield Hit(at, end, cues)
             at = end or at + 1
 
-    def _longest(self, root: _Node, words: Sequence[str], at: int) -> tuple[int, tuple[Cue, ...]]:
-        best: tuple[int, tuple[Cue, ...]] = (0, ())
-        waiting = [(root, at)]
+    def _step(self, state: "_State", word: str) -> "_State":
+        """Where a word leads from a state; found once, then remembered."""
+        leads: list[_Node] = []
+        named = ("year",) if word == _YEAR else self._named(word)
+        for node in state.nodes:
+            if node.any and word not in _MARKS:
+                leads += reversed(node.any)
+            for name in reversed(named):
+                leads += reversed(node.groups.get(name, ()))
+            leads += reversed(node.sets.get(word, ()))
+            leads += [node.next[word]] if word in node.next else []
+        return state.steps.setdefault(word, self._state(leads))
+
+    def _state(self, nodes: Iterable[_Node]) -> "_State":
+        """The state of some nodes, with those that nothing more leads to, in the order in which they count."""
+        whole: dict[int, _Node] = {}
+        waiting = list(reversed(list(nodes)))
         while waiting:
-            node, place = waiting.pop()
-            if node.free:
-                waiting += [(after, place) for after in node.free]
-            if node.cues and place > best[0]:
-                closes = place == len(words) or words[place] in self.closers
-                cues = node.cues if closes else tuple(cue for cue in node.cues if not cue.closing)
-                best = (place, cues) if cues else best
-            if place == len(words):
-                continue
-            word = words[place]
-            if word in node.next:
-                waiting.append((node.next[word], place + 1))
-            waiting += [(after, place + 1) for after in node.sets.get(word, ())]
-            if node.groups:
-                for name in self._named(word):
-                    waiting += [(after, place + 1) for after in node.groups.get(name, ())]
-            if node.any and word not in ".;:,":
-                waiting += [(after, place + 1) for after in node.any]
-        return best
+            node = waiting.pop()
+            if id(node) not in whole:
+                whole[id(node)] = node
+                waiting += node.free
+        return self._states.setdefault(tuple(whole), _State(tuple(whole.values())))
 
     def _named(self, word: str) -> Sequence[str]:
         if word in self._groups:
@@ -285,6 +325,16 @@ def _parsed(term: str) -> list[_Part]:
     if open_ or len(rows) > 1:
         raise ConfigError(f"the term {term!r} opens braces that it does not close", fix="write {a|b}")
     return rows[0]
+
+
+def _plain(parts: Sequence[_Part]) -> Iterator[str]:
+    """The words of a term that stand for themselves."""
+    for part in parts:
+        if isinstance(part, str):
+            yield part
+        else:
+            for row in part:
+                yield from _plain(row)
 
 
 def _grown(nodes: list[_Node], parts: Sequence[_Part]) -> list[_Node]:

@@ -67,14 +67,17 @@ class Asserter:
         self._markers = classifier.token_id(OPEN), classifier.token_id(CLOSE)
 
     @classmethod
-    def opened(cls, folder: Path, labels: LabelSet) -> "Asserter":
+    def opened(cls, folder: Path, labels: LabelSet, *, threads: int | None = None) -> "Asserter":
         """The encoder in a folder, as `tools/asserter.py` and `clinspan export-encoder` write it.
+
+        Args:
+            threads: see `classifier.folder.load`.
 
         Raises:
             InputError: when it is an encoder of another kind.
             ClinspanError: see `classifier.folder.load`.
         """
-        card, classifier = load(folder)
+        card, classifier = load(folder, threads=threads)
         if not card.marked:
             raise InputError("finds mentions; it cannot say attributes of mentions that are marked", where=str(folder))
         return cls(classifier, labels, name=card.name)

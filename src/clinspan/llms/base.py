@@ -32,12 +32,14 @@ class Traits:
         calibrations: what its scores mean, where it was tuned: a calibration's TOML for each set of labels, by their
             sorted names with `+` in between.
         attributes: whether it was tuned to say the attributes that labels declare.
+        threads: that it may use, and what reads beside it too; None where nobody said.
     """
 
     kind: Kind = "other"
     profile: str = "served"
     calibrations: Mapping[str, str] = field(default_factory=dict)
     attributes: bool = False
+    threads: int | None = None
 
     def calibration(self, labels: Iterable[str]) -> str | None:
         """The TOML of the calibration for these labels; None where the LLM brings none."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -151,7 +151,7 @@ class EmbeddedLLM(Closing):
         self._model = self._lanes.first
         self._tokenize = lru_cache(maxsize=1 << 15)(self._model.tokenize)
         self.context: int | None = self._model.n_ctx
-        self.traits = _traits(settings.adapter, small=self.small)
+        self.traits = replace(_traits(settings.adapter, small=self.small), threads=settings.threads)
         self.name = f"embedded:{path.stem}:{self._model.quantisation}:{checksum[:12]}"
         if settings.adapter is not None:
             adapter = f"{settings.adapter.stem}:{sha256_of(settings.adapter)[:12]}"

@@ -91,7 +91,7 @@ class EncoderLLM:
             )
         # One that learned to read several sentences together is shown several.
         profile = "read" if card.card.get("settings", {}).get("sentences", 1) > 1 else "tuned"
-        traits = Traits("encoder", profile, calibrations(Path(folder)))
+        traits = Traits("encoder", profile, calibrations(Path(folder)), threads=settings.threads)
         name = f"encoder:{card.name}:{card.sha256[:12]}"
         if not card.described:
             return cls(classifier, settings, name=name, traits=traits)
@@ -99,7 +99,7 @@ class EncoderLLM:
             raise ConfigError(
                 f"{card.name} finds what a description says, and was not given one", expected="a label set"
             )
-        traits = Traits("encoder", "described", calibrations(Path(folder)))
+        traits = Traits("encoder", "described", calibrations(Path(folder)), threads=settings.threads)
         return DescribedEncoder(classifier, labels, settings, name=name, traits=traits)
 
     @property

@@ -132,7 +132,7 @@ class ReplayLLM(Closing):
         self.name = f"replay:{head['llm']}#{self._content.hexdigest()}"
         self.context: int | None = head["context"]
         self.constrains: bool = head["constrains"]
-        self.traits = replace(Traits(**head["traits"]), kind="replayed")
+        self.traits = replace(Traits(**head["traits"]), kind="replayed", threads=None)
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Completion | LLMError]:
         """See `LLM.complete`."""

@@ -308,15 +308,18 @@ def doubter(llm: LLM | None, labels: LabelSet, dictionary: Dictionary | None) ->
 
 
 @cache
-def asserter(labels: LabelSet) -> Asserter | None:
+def asserter(labels: LabelSet, *, threads: int | None = None) -> Asserter | None:
     """The encoder that says attributes of mentions; None where the labels declare none that it knows.
 
     It is None as well where the packages that run it are not installed: then the rules say them.
+
+    Args:
+        threads: that it reads with; as many as there are processors where None.
     """
     folder = for_assertion() if any(label.attributes for label in labels.labels) else None
     if folder is None or find_spec("onnxruntime") is None or find_spec("tokenizers") is None:
         return None
-    made = Asserter.opened(folder, labels)
+    made = Asserter.opened(folder, labels, threads=threads)
     return made if made.knows else None
 
 

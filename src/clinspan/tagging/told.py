@@ -89,8 +89,9 @@ class Told:
     @property
     def asserter(self) -> Asserter | None:
         """The encoder that says assertion and temporality beside the rules; None for the rules alone."""
-        heard = self.settings.assertion == "encoder" and (self.model is not None)
-        return parts.asserter(self.labels) if heard else None
+        if self.settings.assertion != "encoder" or self.model is None:
+            return None
+        return parts.asserter(self.labels, threads=self.model.traits.threads)
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.
