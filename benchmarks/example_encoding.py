@@ -22,7 +22,7 @@ from rich.table import Table
 from clinspan.corpora import catalogue
 from clinspan.document import Document
 from clinspan.examples.embed import batches
-from clinspan.examples.example import cut
+from clinspan.examples.store import cut
 from clinspan.models.registry import path_of
 
 MODEL = "all-minilm-l6-v2"

@@ -24,7 +24,7 @@ from rich.table import Table
 from clinspan.corpora import catalogue
 from clinspan.document import Document
 from clinspan.examples.embed import MINILM, open_encoder
-from clinspan.examples.example import cut
+from clinspan.examples.store import cut
 
 Matrix = NDArray[np.float32]
 

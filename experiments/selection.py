@@ -23,12 +23,11 @@ from clinspan.corpora import catalogue
 from clinspan.dictionary.normalise import normal_form
 from clinspan.document import Document, Span
 from clinspan.examples.build import temporary
-from clinspan.examples.example import PoolExample, cut
 from clinspan.examples.pool import Pool
 from clinspan.examples.retrieve import MentionIndex
 from clinspan.examples.selection import SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
-from clinspan.examples.store import is_pool
+from clinspan.examples.store import PoolExample, cut, is_pool
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
 from clinspan.tagging.knowledge import Lookup

@@ -10,7 +10,7 @@ from clinspan.ablation.plan import Cell, Plan, Source, grid
 from clinspan.ablation.results import Results
 from clinspan.document import Document, WindowState
 from clinspan.evaluation.match import LabelCounts
-from clinspan.examples.example import PART_OF
+from clinspan.examples.store import PART_OF
 from clinspan.tagging.summary import Times
 
 Row = tuple[int, int, int]

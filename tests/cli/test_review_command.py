@@ -9,8 +9,7 @@ from typer.testing import CliRunner
 from clinspan.cli.main import app
 from clinspan.corpora import catalogue
 from clinspan.errors import InputError, LabelError
-from clinspan.review.correction import Mark
-from clinspan.review.note import State, text_hash
+from clinspan.review.note import Mark, State, text_hash
 from clinspan.review.store import Store
 
 TEXTS = {"a": "She has gout.", "b": "No fever today.", "c": "no FEVER today"}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from clinspan.document import Entity, Span
-from clinspan.examples.example import PoolExample
 from clinspan.examples.pool import PoolMention
 from clinspan.examples.retrieve import Allowed, Hit
+from clinspan.examples.store import PoolExample
 
 
 def cosine(first: str, second: str) -> float:

@@ -2,8 +2,8 @@ from pool_parts import marked
 
 from clinspan.document import Document
 from clinspan.examples.build import build
-from clinspan.examples.example import documents_of, rejoined
 from clinspan.examples.pool import Pool
+from clinspan.examples.store import documents_of, rejoined
 
 PROSE = marked(
     "a", "She has gout. No fever was seen. Colchicine was given.", ("gout", "disease"), ("Colchicine", "drug")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError
 from clinspan.examples.build import build
-from clinspan.examples.example import cut
 from clinspan.examples.pool import Pool
 from clinspan.examples.retrieve import best
+from clinspan.examples.store import cut
 from clinspan.text.windows import WindowSettings
 
 

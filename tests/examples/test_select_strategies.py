@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from select_pool import Cosine, cosine, example, mentions
 
 from clinspan.errors import ConfigError
-from clinspan.examples.example import PoolExample
 from clinspan.examples.pool import MentionIndex
 from clinspan.examples.selection import Order, SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
+from clinspan.examples.store import PoolExample
 
 POOL = [
     example("a", "She has <disease:breast cancer> of the left breast ."),

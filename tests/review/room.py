@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clinspan.document import Concept, Document, Entity, Span, WindowReport, WindowState
 from clinspan.labels import Attribute, Label
-from clinspan.review.correction import Mark
+from clinspan.review.note import Mark
 from clinspan.review.store import Store
 
 TEXT = "She denies gout \N{PILL} and takes colchicine 0.6 mg."

@@ -9,8 +9,7 @@ from room import DOSE, DRUG, GOUT, LABELS, TEXT, mark
 
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError
-from clinspan.review.correction import Mark, corrected
-from clinspan.review.note import State, measured, text_hash
+from clinspan.review.note import Mark, State, corrected, measured, text_hash
 from clinspan.review.store import Store
 
 BEFORE = (GOUT, DRUG, DOSE)

@@ -14,8 +14,7 @@ from clinspan.labels import LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion
 from clinspan.review import loop
-from clinspan.review.correction import Mark
-from clinspan.review.note import State, text_hash
+from clinspan.review.note import Mark, State, text_hash
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.tagger import Tagger
 

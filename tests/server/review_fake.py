@@ -11,7 +11,8 @@ import uvicorn
 from fastapi import Body, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
-from clinspan.server import page
+from clinspan.server import routes
+from clinspan.server.guard import is_page
 
 ASSERTION = {"name": "assertion", "values": ["present", "absent", "possible"], "default": "present"}
 LABELS = [
@@ -55,7 +56,7 @@ class Fake:
         self.saves: list[dict[str, Any]] = []
         self.looped: list[Any] = []
         self.app = FastAPI()
-        self.app.include_router(page.router)
+        self.app.include_router(routes.page)
         self._routes()
 
     def add(self, key: str, text: str, entities: list[dict[str, Any]], unread=()) -> None:
@@ -78,7 +79,7 @@ class Fake:
         @app.middleware("http")
         async def guard(request: Request, go):
             given = request.headers.get("authorization")
-            if self.token and not page.is_page(request.url.path) and given != f"Bearer {self.token}":
+            if self.token and not is_page(request.url.path) and given != f"Bearer {self.token}":
                 return JSONResponse({"error": {"what": "the token is missing or wrong"}}, 401)
             return await go(request)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from review_fake import Fake, entity, served
 from service import until
 
-from clinspan.server import page as files
+from clinspan.server import routes as files
 
 pytestmark = pytest.mark.browser
 
@@ -180,7 +180,7 @@ def test_the_files_are_served_with_a_strict_policy_and_asked_for_once():
     again = client.get("/", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert client.get("/page/main.js", headers={"If-None-Match": answer.headers["etag"]}).status_code == 200
-    for lost in ("/page/none.js", "/page/..%2Fpage.py", "/page/%2e%2e/page.py", "/page/"):
+    for lost in ("/page/none.js", "/page/..%2Froutes.py", "/page/%2e%2e/routes.py", "/page/"):
         assert client.get(lost).status_code == 404
 
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from clinspan import codec
 from clinspan.cli.main import app
 from clinspan.document import Document
-from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
+from clinspan.examples.store import documents_of
 from clinspan.server.app import listening
 from clinspan.server.bodies import SaidSenses
 from clinspan.server.settings import ServerSettings

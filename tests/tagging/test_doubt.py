@@ -6,9 +6,9 @@ from clinspan.document import Document, Entity, Span
 from clinspan.labels import LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, FoundSpan
-from clinspan.tagging.doubt import Doubter, reads_beside
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.tagger import Tagger
+from clinspan.tagging.way import Doubter, reads_beside
 
 BOTH = LabelSet.builtin("chemical-disease")
 TEXT = "Patient takes lisinopril, aspirin and atorvastatin. Allergies: penicillin (hives)."

@@ -11,9 +11,8 @@ from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation.match import checksum
 from clinspan.examples.build import temporary
-from clinspan.examples.example import sentences
 from clinspan.examples.pool import Pool
-from clinspan.examples.store import is_pool
+from clinspan.examples.store import is_pool, sentences
 from clinspan.labels import LabelSet
 
 

@@ -10,8 +10,8 @@ from clinspan.ablation.plan import AUTO, Cell, Plan, Settings, over
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import LLMError
-from clinspan.examples.example import documents_of
 from clinspan.examples.selection import Strategy
+from clinspan.examples.store import documents_of
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import LLM, Wrapper, asking, closing

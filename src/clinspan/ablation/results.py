@@ -15,7 +15,7 @@ from clinspan.ablation.plan import KEYS, Cell, Settings, Value, name_of
 from clinspan.document import WindowState
 from clinspan.evaluation.match import Rule
 from clinspan.evaluation.score import Interval, Score, ScoreIntervals, all_intervals, draws, interval, rates
-from clinspan.examples.example import whole
+from clinspan.examples.store import whole
 from clinspan.tagging.summary import Times
 
 RESAMPLES = 2000

@@ -14,9 +14,9 @@ from clinspan.ablation.plan import AUTO, Cell, Grid, Plan
 from clinspan.calibrate import choose_opening
 from clinspan.document import Document, WindowState
 from clinspan.errors import ClinspanError, ConfigError, OutputError, PrivacyError
-from clinspan.examples.example import PART_OF
 from clinspan.examples.pool import Pool
 from clinspan.examples.selection import Strategy
+from clinspan.examples.store import PART_OF
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import SeesLogits

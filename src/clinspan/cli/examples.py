@@ -21,10 +21,10 @@ from clinspan.examples import build as builder
 from clinspan.examples import retrieve, store
 from clinspan.examples.check import Gate, Rules, label_set
 from clinspan.examples.embed import LEXICAL, MINILM, open_encoder
-from clinspan.examples.example import SENTENCE, PoolExample
 from clinspan.examples.pool import MentionIndex, Pool
 from clinspan.examples.selection import Order, SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
+from clinspan.examples.store import SENTENCE, PoolExample
 from clinspan.formats.catalogue import by_name
 from clinspan.labels import LabelSet
 from clinspan.text.windows import WindowSettings

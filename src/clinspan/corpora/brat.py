@@ -17,13 +17,12 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from clinspan.corpora import pairs
 from clinspan.corpora.format import CorpusFormat, Head, Results, many_files
-from clinspan.corpora.text import read_bytes
+from clinspan.corpora.text import HERE, FilePair, Layout, name_files, read_bytes, read_pairs
 from clinspan.document import OF, Concept, Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
-LAYOUT = pairs.Layout("txt", {"ann": (".ann", (pairs.HERE, "ann"))})
+LAYOUT = Layout("txt", {"ann": (".ann", (HERE, "ann"))})
 _PLACE = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
 _NORMALISED = re.compile(r"\S+ (T\S*) ([^\s:]+):(\S+)")
 _SET = "true"
@@ -44,13 +43,13 @@ def read(path: str | Path, *, lenient: bool = False, join_lines: bool = False) -
     `join_lines` takes fragments that only a line end parts for one, as n2c2 2018 means them.
     """
 
-    def document(pair: pairs.FilePair, errors: list[InputError]) -> Document:
+    def document(pair: FilePair, errors: list[InputError]) -> Document:
         text = pair.read_text()
         found = parse(pair.lines("ann"), text, errors, join_lines=join_lines)
         entities = tuple(found.entities.values())
         return Document(pair.id, text, entities, metadata=found.metadata(), place=str(pair.text))
 
-    return pairs.documents(Path(path), LAYOUT, document, lenient=lenient)
+    return read_pairs(Path(path), LAYOUT, document, lenient=lenient)
 
 
 @dataclass(slots=True)
@@ -257,7 +256,7 @@ def write(documents: Iterable[Document], *, split_lines: bool = False) -> Iterat
     Raises:
         OutputError: when an id makes no name of a file, or a label or a concept cannot be said in the format.
     """
-    for name, document in pairs.name_files(documents):
+    for name, document in name_files(documents):
         yield f"{name}.txt", document.text
         yield f"{name}.ann", "".join(f"{line}\n" for line in _lines(document, split_lines))
 

@@ -10,23 +10,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from clinspan.corpora import brat, pairs
+from clinspan.corpora import brat
 from clinspan.corpora.format import CorpusFormat, Results, many_files
+from clinspan.corpora.text import FilePair, Layout, name_files, read_pairs
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError
 
 SOURCES = {"sct": "SNOMEDCT", "meddra": "MedDRA"}
-LAYOUT = pairs.Layout("text", {kind: (".ann", (kind,)) for kind in ("original", *SOURCES)})
+LAYOUT = Layout("text", {kind: (".ann", (kind,)) for kind in ("original", *SOURCES)})
 _CODED = re.compile(r"(TT?\S*)\t(.*?)\s*\b(\d+ \d+(?:;\d+ \d+)*)\t(.*)")
 _CODE = re.compile(r"\b(\d+)\b\s*(?:\|\s*([^|]*?)\s*\|)?")
 
 
 def read(path: str | Path, *, lenient: bool = False) -> Results:
     """The documents of the folder that holds `text` and `original`, or that of one file in it."""
-    return pairs.documents(Path(path), LAYOUT, _document, lenient=lenient)
+    return read_pairs(Path(path), LAYOUT, _document, lenient=lenient)
 
 
-def _document(pair: pairs.FilePair, errors: list[InputError]) -> Document:
+def _document(pair: FilePair, errors: list[InputError]) -> Document:
     text = pair.read_text()
     found = brat.parse(pair.lines("original"), text, errors)
     coded = _add_codes(pair, text, found, errors)
@@ -34,9 +35,7 @@ def _document(pair: pairs.FilePair, errors: list[InputError]) -> Document:
     return Document(pair.id, text, tuple(found.entities.values()), metadata=metadata, place=str(pair.text))
 
 
-def _add_codes(
-    pair: pairs.FilePair, text: str, found: brat.Annotations, errors: list[InputError]
-) -> dict[str, list[str]]:
+def _add_codes(pair: FilePair, text: str, found: brat.Annotations, errors: list[InputError]) -> dict[str, list[str]]:
     """Puts concepts on the entities; gives the lines of each file."""
     by_place = {_spans(entity): id for id, entity in found.entities.items()}
     coded: dict[str, list[str]] = {}
@@ -77,7 +76,7 @@ def write(documents: Iterable[Document]) -> Iterator[tuple[str, str]]:
     Raises:
         OutputError: when an id makes no name of a file, or a label has a space.
     """
-    for name, document in pairs.name_files(documents):
+    for name, document in name_files(documents):
         bare = replace(document, entities=tuple(replace(entity, concepts=()) for entity in document.entities))
         ((_, text), (_, annotations)) = brat.write([bare])
         folder, _, file = name.rpartition("/")

@@ -13,12 +13,12 @@ from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 
-from clinspan.corpora import pairs
 from clinspan.corpora.format import CorpusFormat, Results, many_files
+from clinspan.corpora.text import HERE, FilePair, Layout, name_files, read_pairs
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
-LAYOUT = pairs.Layout("txt", {"con": (".con", (pairs.HERE, "concept")), "ast": (".ast", (pairs.HERE, "ast"))})
+LAYOUT = Layout("txt", {"con": (".con", (HERE, "concept")), "ast": (".ast", (HERE, "ast"))})
 _BEGINS = re.compile(r'c=".*" \d+:\d+ \d+:\d+\|\|t="')
 _CONCEPT = re.compile(r'c="(.*)" (\d+):(\d+) (\d+):(\d+)\|\|t="([^"]*)"')
 _ASSERTION = re.compile(r'(c="(?:.*)" \d+:\d+ \d+:\d+\|\|t="[^"]*")\|\|a="([^"]+)"')
@@ -28,10 +28,10 @@ TOKEN = re.compile(r"\S+")
 
 def read(path: str | Path, *, lenient: bool = False) -> Results:
     """The documents of a folder and all below it, or that of one file of a pair."""
-    return pairs.documents(Path(path), LAYOUT, _document, lenient=lenient)
+    return read_pairs(Path(path), LAYOUT, _document, lenient=lenient)
 
 
-def _document(pair: pairs.FilePair, errors: list[InputError]) -> Document:
+def _document(pair: FilePair, errors: list[InputError]) -> Document:
     text = pair.read_text()
     grid = _Grid(text)
     entities: list[Entity] = []
@@ -120,7 +120,7 @@ def write(documents: Iterable[Document]) -> Iterator[tuple[str, str]]:
     Raises:
         OutputError: when an id makes no name of a file, or a label cannot be said in the format.
     """
-    for name, document in pairs.name_files(documents):
+    for name, document in name_files(documents):
         grid = _Grid(document.text)
         concepts, asserted = [], []
         for entity in document.entities:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from clinspan.corpora import catalogue, csv, jsonl, pairs, text
+from clinspan.corpora import catalogue, csv, jsonl, text
 from clinspan.corpora.catalogue import Sign
 from clinspan.corpora.format import TEXTS, Head, Results
 from clinspan.corpora.text import cannot_read, check_text, decode, nul_remark
@@ -197,7 +197,7 @@ def _read_corpus(path: Path, format: str, asked: _Asked) -> _Found:
             fix=f"Convert it: iconv -f {asked.encoding} -t UTF-8",
         )
     for result in catalogue.read(path, format=format, lenient=True):
-        if isinstance(result, pairs.Unannotated):
+        if isinstance(result, text.Unannotated):
             bare = Path(result.where or path)
             folder = path if path.is_dir() else bare.parent
             yield from _read_file(bare, bare.relative_to(folder).with_suffix("").as_posix(), asked, "text")

@@ -18,10 +18,9 @@ from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.examples import retrieve, store
 from clinspan.examples.embed import Encoder
-from clinspan.examples.example import SENTENCE, cut
 from clinspan.examples.pool import Pool, check_encoder, read_manifest
 from clinspan.examples.retrieve import Floats
-from clinspan.examples.store import EncoderInfo
+from clinspan.examples.store import SENTENCE, EncoderInfo, cut
 from clinspan.files import DRAFT, LOCK, MANIFEST, current_generation, next_generation
 from clinspan.text.windows import WindowSettings
 

@@ -6,8 +6,8 @@ from functools import cached_property, lru_cache
 from random import Random
 from typing import Protocol
 
-from clinspan.examples.example import PoolExample
 from clinspan.examples.retrieve import Floats, Hit, Retriever
+from clinspan.examples.store import PoolExample
 from clinspan.text.windows import tokens
 
 

@@ -19,9 +19,8 @@ from clinspan.dictionary.normalise import normal_form, tokenise
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError, did_you_mean
 from clinspan.examples import store
 from clinspan.examples.embed import LEXICAL, Encoder, open_encoder
-from clinspan.examples.example import PoolExample
 from clinspan.examples.retrieve import EncoderRetriever, Floats, LexicalRetriever, Retriever, Vectors, open_vectors
-from clinspan.examples.store import EncoderInfo, PoolInfo
+from clinspan.examples.store import EncoderInfo, PoolExample, PoolInfo
 from clinspan.files import MANIFEST
 
 _EXAMPLES = (

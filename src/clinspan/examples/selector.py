@@ -12,11 +12,11 @@ from itertools import accumulate, chain, islice
 import numpy as np
 
 from clinspan.errors import ConfigError
-from clinspan.examples.example import PoolExample
 from clinspan.examples.near import Examples, Leakage, Near, generator, places
 from clinspan.examples.pool import MentionIndex
 from clinspan.examples.retrieve import Floats, Hit, Retriever
 from clinspan.examples.selection import ChosenExample, Order, Selection, SelectSettings, Strategy
+from clinspan.examples.store import PoolExample
 
 Cost = Callable[[int], int | None]
 """Tokens that an example of the pool takes in the prompt; None when the answer's format cannot write it."""

@@ -20,7 +20,6 @@ from clinspan.document import Document, Entity
 from clinspan.errors import InputError
 from clinspan.files import private_database, unusable
 from clinspan.labels import Label
-from clinspan.review.correction import Mark, corrected
 from clinspan.review.note import (
     APPLICATION,
     CURRENT,
@@ -30,6 +29,7 @@ from clinspan.review.note import (
     Added,
     Conflict,
     Listed,
+    Mark,
     Measured,
     Measures,
     Note,
@@ -37,6 +37,7 @@ from clinspan.review.note import (
     State,
     Version,
     about_of,
+    corrected,
     document_of,
     dumped,
     entities_of,

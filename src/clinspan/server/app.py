@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 from clinspan.errors import ConfigError
 from clinspan.examples.pool import Pool
 from clinspan.review.loop import Reviews
-from clinspan.server import faults, page, review, routes
-from clinspan.server.guard import Guard
+from clinspan.server import review, routes
+from clinspan.server.guard import Guard, install_faults
 from clinspan.server.service import Service
 from clinspan.server.settings import FORCED, ServerSettings
 from clinspan.tagging.tagger import Tagger
@@ -48,11 +48,11 @@ def application(service: Service) -> ASGIApp:
         included.append(routes.examples)
     if service.reviews is not None:
         included.append(review.router)
-    app.include_router(page.router)
+    app.include_router(routes.page)
     app.include_router(routes.health, responses=routes.STRANGERS)
     for router in included:
         app.include_router(router, dependencies=needs, responses=routes.STRANGERS)
-    faults.install(app)
+    install_faults(app)
     taken = app.openapi()["paths"].items()
     working = [(method.upper(), path) for path, methods in taken for method in methods if method in ("post", "put")]
     return Guard(app, service, working)

@@ -16,12 +16,11 @@ from clinspan.document import READ_STATES, Entity
 from clinspan.errors import InputError
 from clinspan.labels import Label
 from clinspan.review import loop
-from clinspan.review.correction import Mark
 from clinspan.review.loop import Reviews, most_useful
-from clinspan.review.note import Conflict, State, Version
+from clinspan.review.note import Conflict, Mark, State, Version
 from clinspan.review.store import Store
 from clinspan.server.bodies import Given, Said, SaidEntity, SaidWindow, Text
-from clinspan.server.faults import fault
+from clinspan.server.guard import fault
 from clinspan.server.routes import POSTED, ServiceOf, faults
 from clinspan.server.service import Service
 

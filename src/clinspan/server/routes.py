@@ -1,18 +1,22 @@
-"""The service's paths."""
+"""The service's paths, and the files of the page on which people correct, as they lie in the package."""
 
 import asyncio
+import gzip
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from clinspan.examples.selection import Order, Selection, SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
 from clinspan.server import bodies
-from clinspan.server.faults import fault
+from clinspan.server.guard import fault
 from clinspan.server.jobs import Job, JobProgress
 from clinspan.server.service import CONTENT_TYPE, Service
 
@@ -236,3 +240,81 @@ def _alike(given: bodies.Wanted, service: Service) -> dict[str, object]:
         ],
         "refused": dict(selection.refused),
     }
+
+
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+_START = "index.html"
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    # The browser asks each time whether it has changed: a newer clinspan shows its own page.
+    "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
+}
+"""No script or style but the page's own files, no other site, and no text that becomes markup (Trusted Types)."""
+
+page = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of the page.
+
+    Attributes:
+        content: its bytes.
+        packed: the same, with gzip.
+        type: its media type.
+        tag: the ETag: another for other bytes.
+    """
+
+    content: bytes
+    packed: bytes
+    type: str
+    tag: str
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """The page's files by their names."""
+    found = {}
+    for file in (resources.files("clinspan.server") / "assets").iterdir():
+        content = file.read_bytes()
+        found[file.name] = Asset(
+            content,
+            gzip.compress(content, mtime=0),
+            _TYPES[file.name.rpartition(".")[2]],
+            f'"{hashlib.sha256(content).hexdigest()[:32]}"',
+        )
+    return found
+
+
+@page.get("/")
+def get_start(accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = "") -> Response:
+    """The page."""
+    return _page_file(_START, accept_encoding, if_none_match)
+
+
+@page.get("/page/{name}")
+def get_file(
+    name: str, accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""
+) -> Response:
+    """A file of the page: its styles, scripts and picture."""
+    return _page_file(name, accept_encoding, if_none_match)
+
+
+def _page_file(name: str, encodings: str, known: str) -> Response:
+    asset = assets().get(name)
+    if asset is None:
+        return fault(404, "there is nothing at this path")
+    headers = PAGE_HEADERS | {"ETag": asset.tag}
+    if asset.tag in known:
+        return Response(status_code=304, headers=headers)
+    if "gzip" in encodings:
+        return Response(asset.packed, headers=headers | {"Content-Encoding": "gzip"}, media_type=asset.type)
+    return Response(asset.content, headers=headers, media_type=asset.type)

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from clinspan import codec
 from clinspan.document import Document
-from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
+from clinspan.examples.store import documents_of
 from clinspan.review.loop import Reviews
 from clinspan.server.jobs import Jobs, JobState
 from clinspan.server.settings import ServerSettings

@@ -7,7 +7,6 @@ from threading import Lock
 
 from clinspan.document import Document
 from clinspan.errors import ConfigError, did_you_mean
-from clinspan.examples.example import whole
 from clinspan.examples.near import Near
 from clinspan.examples.pool import MentionIndex, Pool
 from clinspan.examples.selection import (
@@ -20,6 +19,7 @@ from clinspan.examples.selection import (
     usual_similarity,
 )
 from clinspan.examples.selector import Priced, Selector, Wish, fitting_in
+from clinspan.examples.store import whole
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet
 from clinspan.prompt import PromptSettings, demonstration

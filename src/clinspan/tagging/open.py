@@ -27,9 +27,9 @@ from clinspan.models import adapters
 from clinspan.models.registry import path_of
 from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.calibration import Calibration
-from clinspan.tagging.doubt import Doubter, reads_beside
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.settings import profile_name
+from clinspan.tagging.way import Doubter, reads_beside
 
 _OF_ENCODERS = frozenset({"threads", "batch"})
 _EMBEDDED = "smollm2-135m-instruct"

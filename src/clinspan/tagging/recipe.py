@@ -8,9 +8,9 @@ from typing import Any, Self
 from clinspan.document import Document
 from clinspan.examples import notes
 from clinspan.examples.build import temporary
-from clinspan.examples.example import documents_of
 from clinspan.examples.pool import Pool
 from clinspan.examples.selection import Strategy
+from clinspan.examples.store import documents_of
 from clinspan.labels import LabelSet
 from clinspan.llms.spec import kinds
 from clinspan.tagging.tagger import Tagger

@@ -23,14 +23,13 @@ from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts
 from clinspan.tagging.calibration import Calibration
-from clinspan.tagging.doubt import Doubter
 from clinspan.tagging.evidence import Decider, Decides, Fused, Listener, reads
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.names import Names
 from clinspan.tagging.settings import TagSettings, over, profile
 from clinspan.tagging.summary import Progress, Timed
 from clinspan.tagging.told import Told
-from clinspan.tagging.way import Way
+from clinspan.tagging.way import Doubter, Way
 
 
 class Tagger(Told):

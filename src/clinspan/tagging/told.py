@@ -20,10 +20,10 @@ from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
-from clinspan.tagging.doubt import Doubter
 from clinspan.tagging.evidence import sources_of
 from clinspan.tagging.settings import TagSettings, shown
 from clinspan.tagging.summary import Remark
+from clinspan.tagging.way import Doubter
 
 _COMMON = frozenset(
     (

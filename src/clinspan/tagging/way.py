@@ -1,10 +1,11 @@
-"""The way of documents through a tagger: begun, put to the model, told of, decided, finished."""
+"""The way of documents through a tagger: begun, put to the model, told of, decided, doubted, finished."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from clinspan.assertion.assess import Reads, after, as_told, assess
+from clinspan.classifier.folder import shipped
 from clinspan.details import related
 from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.store import Dictionary
@@ -15,11 +16,11 @@ from clinspan.fusion.model import FLOOR
 from clinspan.fusion.reasons import DECIDED
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM
+from clinspan.llms.encoder import EncoderLLM
 from clinspan.messages import Completion
 from clinspan.tagging.ask import Asker, Sharing
 from clinspan.tagging.calibration import PROMISE, REVIEW
 from clinspan.tagging.demonstrations import Demonstrations
-from clinspan.tagging.doubt import Doubter
 from clinspan.tagging.evidence import Decider, Decides, Evidence, WindowEvidence, encoded, heard, state_of
 from clinspan.tagging.knowledge import Lookup, Proposer
 from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
@@ -27,6 +28,58 @@ from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.stream import Steps, Stream, Underway
 from clinspan.tagging.summary import Progress, Stopwatch, Timed, WindowRead
 from clinspan.text.windows import windows
+
+_DISEASE, _CHEMICAL = "disease", "chemical"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubter:
+    """Takes back diseases that an encoder of notes, or the dictionary, reads as chemicals: a drug is no disease.
+
+    The adapter for `disease` was taught on abstracts, which list no medication, so it marks the drugs of a list too.
+
+    Attributes:
+        encoder: knows chemicals and diseases.
+        labels: both of them.
+        lookup: what the dictionary says of both.
+    """
+
+    encoder: LLM
+    labels: LabelSet
+    lookup: Lookup
+
+    def doubted(self, text: str, entities: Sequence[Entity]) -> Mapping[Entity, str]:
+        """The diseases that are chemicals, each with who says so; the text is read only where there are diseases."""
+        diseases = [entity for entity in entities if entity.label == _DISEASE]
+        if not diseases:
+            return {}
+        read = [one.entity for window in encoded(self.encoder, text, self.labels) for one in window.in_core()]
+        known = self.lookup.knowledge(text, matches=False).proposals
+        found: dict[Entity, str] = {}
+        for disease in diseases:
+            if _taken_for_chemical(disease, read, exactly=False):
+                found[disease] = f"{self.encoder.name} reads it as a chemical"
+            elif _taken_for_chemical(disease, known, exactly=True):
+                found[disease] = "the dictionary knows it as a chemical"
+        return found
+
+
+def _taken_for_chemical(disease: Entity, others: Sequence[Entity], *, exactly: bool) -> bool:
+    near = [one for one in others if one.span.overlaps(disease.span)]
+    if any(one.label == _DISEASE for one in near):
+        return False
+    return any(one.label == _CHEMICAL and (not exactly or one.span == disease.span) for one in near)
+
+
+def reads_beside(labels: LabelSet) -> EncoderLLM | None:
+    """The encoder that comes with clinspan and knows chemicals, where diseases are asked for and chemicals are not."""
+    if _DISEASE not in labels or _CHEMICAL in labels:
+        return None
+    for folder, card in shipped():
+        if any(set(head.labels) == {_DISEASE, _CHEMICAL} for head in card.heads):
+            return EncoderLLM.opened(folder)
+    return None
+
 
 _LIKELY = 0.5
 """Of mentions that overlap one at most is likelier than this."""

@@ -13,9 +13,8 @@ from clinspan.corpora.gold import Naming, sound
 from clinspan.corpora.gold import read as read_gold
 from clinspan.document import Document
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
-from clinspan.examples.example import rejoined
 from clinspan.examples.pool import Pool
-from clinspan.examples.store import is_pool
+from clinspan.examples.store import is_pool, rejoined
 from clinspan.labels import LabelSet
 
 
