@@ -26,7 +26,7 @@ from scipy.sparse import vstack
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import LogisticRegression
 
-from clinspan.corpora.bio import read
+from clinspan.corpora.tokens import read
 from clinspan.document import Document, Entity, Span
 from clinspan.evaluation import score
 from clinspan.review.loop import most_useful

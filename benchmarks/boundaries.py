@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from clinspan.corpora.bio import read
+from clinspan.corpora.tokens import read
 from clinspan.document import Document, Entity, Span
 from clinspan.grounding.boundaries import BoundaryRules
 

@@ -28,7 +28,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.labels import LabelSet
 from clinspan.text.windows import WindowSettings
 from clinspan.tuning.base import DEFAULT_ENCODER, find_base
-from clinspan.tuning.output import Card
+from clinspan.tuning.run import Card
 from encoder_training import Training, batches
 
 PASSAGES = Path(__file__).parent.parent / "notes" / "assertion"

@@ -33,7 +33,7 @@ from clinspan.llms.encoder import DescribedEncoder
 from clinspan.messages import CopyConstraint, Request
 from clinspan.models.registry import sha256_of
 from clinspan.tuning.base import DEFAULT_ENCODER, EncoderBase, find_base
-from clinspan.tuning.output import Card
+from clinspan.tuning.run import Card
 from encoder_training import Training, batches
 from passages import (
     SETS,

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clinspan.corpora.flat import to_dataframe
+    from clinspan.corpora.tables import to_dataframe
     from clinspan.document import Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
     from clinspan.labels import Example, Label, LabelSet
     from clinspan.tagging.settings import TagSettings
@@ -38,7 +38,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # Each name is imported when it is first used: a program that asks for the version needs no numpy.
 _DOCUMENT = ("Concept", "Document", "Entity", "MatchKind", "Span", "WindowReport", "WindowState")
 _PLACES = {
-    "to_dataframe": "clinspan.corpora.flat",
+    "to_dataframe": "clinspan.corpora.tables",
     **dict.fromkeys(_DOCUMENT, "clinspan.document"),
     **dict.fromkeys(("Example", "Label", "LabelSet"), "clinspan.labels"),
     "TagSettings": "clinspan.tagging.settings",

@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from clinspan.ablation.corpus import Corpus
 from clinspan.ablation.folder import RULES, Asked, Measured
 from clinspan.ablation.plan import Cell, Plan, Source, grid
+from clinspan.ablation.plan_file import Corpus
 from clinspan.ablation.results import Results
 from clinspan.document import Document, WindowState
 from clinspan.evaluation.match import LabelCounts

@@ -8,7 +8,7 @@ import sample
 
 from clinspan.ablation.plan import grid
 from clinspan.ablation.report import Report, signature, tables, write_report
-from clinspan.runs.budget import Price
+from clinspan.runs.ledger import Price
 
 LABELS = ("problem", "treatment")
 PRICES = {"m": Price(1.0, 2.0, cached_input=0.5, currency="USD")}

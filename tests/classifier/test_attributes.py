@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from clinspan.classifier.reading import WindowTags, mentions
+from clinspan.classifier.model import WindowTags, mentions
 from clinspan.classifier.scheme import AttributeHead, Head, Unit, attribute_heads, names_of
 from clinspan.document import Span
 from clinspan.errors import ConfigError

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.classifier.model import after
-from clinspan.classifier.reading import WindowTags, described_mentions
+from clinspan.classifier.model import WindowTags, after, described_mentions
 from clinspan.classifier.scheme import ASKED, Head, Lattice, Segment, Unit, decode, lattice, together
 from clinspan.document import Span
 from clinspan.messages import CopyConstraint

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from clinspan.classifier.reading import WindowTags, mentions
+from clinspan.classifier.model import WindowTags, mentions
 from clinspan.classifier.scheme import Head, Segment, Unit
 from clinspan.document import Span
 from clinspan.messages import Candidate, CopyConstraint

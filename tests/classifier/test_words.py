@@ -11,8 +11,7 @@ import pytest
 from clinspan.classifier.folder import load
 from clinspan.errors import ModelError
 from clinspan.tuning.export import encoder_to_onnx
-from clinspan.tuning.output import check_output
-from clinspan.tuning.settings import CHECKPOINTS, EncoderRunSettings
+from clinspan.tuning.run import CHECKPOINTS, EncoderRunSettings, check_output
 from tuning.sample import document, gold
 
 TEXT = "No (ataxia) but gout-like arthritis."

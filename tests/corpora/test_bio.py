@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.corpora import bio, catalogue
+from clinspan.corpora import catalogue, tokens
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError, OutputError
 
@@ -10,7 +10,7 @@ from clinspan.errors import ConfigError, InputError, OutputError
 def read(tmp_path, content, name="x.bio"):
     path = tmp_path / name
     path.write_text(content, encoding="utf-8", newline="")
-    return list(bio.read(path))
+    return list(tokens.read(path))
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ TAG = st.sampled_from(["O", "B-a", "I-a", "B-b c", "I-b c"])
 def test_what_is_written_is_read_back(tmp_path_factory, pairs):
     folder = tmp_path_factory.mktemp("b")
     (document,) = read(folder, "\n".join(f"{token}\t{tag}" for token, tag in pairs))
-    assert read(folder, "".join(bio.write([document]))) == [document]
+    assert read(folder, "".join(tokens.write([document]))) == [document]
 
 
 def test_tags_cannot_say_entities_that_overlap():
     entities = (Entity(Span(0, 4), "a", "pain"), Entity(Span(2, 4), "a", "in"))
     with pytest.raises(OutputError, match="2-4"):
-        list(bio.write([Document("1", "pain", entities)]))
+        list(tokens.write([Document("1", "pain", entities)]))
 
 
 def test_an_entity_inside_a_word_cuts_it(tmp_path):
     document = Document("1", "non-pain.", (Entity(Span(4, 8), "a", "pain"),))
-    assert "".join(bio.write([document])) == "non-\tO\npain\tB-a\n.\tO\n\n"
+    assert "".join(tokens.write([document])) == "non-\tO\npain\tB-a\n.\tO\n\n"
 
 
 def test_a_format_that_cannot_be_told_must_be_named(tmp_path):

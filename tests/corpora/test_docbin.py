@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinspan.corpora import catalogue, docbin
+from clinspan.corpora import catalogue, tokens
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError, MissingExtra
 
@@ -57,11 +57,11 @@ def test_a_file_that_is_no_docbin_is_an_error(spacy, tmp_path, content):
     path = tmp_path / "x.spacy"
     path.write_bytes(content)
     with pytest.raises(InputError, match="is not a DocBin"):
-        list(docbin.read(path))
+        list(tokens.read_docbin(path))
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "spacy", None)
     monkeypatch.setitem(__import__("sys").modules, "spacy.tokens", None)
     with pytest.raises(MissingExtra, match=r"clinspan\[spacy\]"):
-        list(docbin.read(tmp_path / "x.spacy"))
+        list(tokens.read_docbin(tmp_path / "x.spacy"))

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from clinspan.corpora import catalogue, flat
+from clinspan.corpora import catalogue, tables
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import ConfigError
 
@@ -51,26 +51,26 @@ def test_pandas_reads_it(tmp_path):
     pandas = pytest.importorskip("pandas")
     catalogue.write(NOTES, tmp_path / "out.csv", format="flat-csv")
     frame = pandas.read_csv(tmp_path / "out.csv")
-    assert list(frame.columns) == list(flat.COLUMNS)
+    assert list(frame.columns) == list(tables.FLAT_COLUMNS)
     assert list(frame["start"]) == [8, 27]
 
 
 @pytest.mark.parametrize("package", ["pandas", "polars"])
 def test_a_data_frame_has_a_column_for_each_attribute(package):
     pytest.importorskip(package)
-    frame = flat.to_dataframe(NOTES, package=package)
+    frame = tables.to_dataframe(NOTES, package=package)
     assert type(frame).__module__.startswith(package)
     assert list(frame["text"]) == ["chest pain", "aspirin"]
     assert (frame["assertion"][0], frame["status"][1]) == ("absent", "taken, daily")
     assert list(frame["concept_ids"][1]) == ["RXNORM:1191", "2"]
     assert list(frame["section"]) == ["history", "medications"]
-    assert flat.to_dataframe(NOTES[1], package=package).shape == (0, len(flat.COLUMNS) - 1)
+    assert tables.to_dataframe(NOTES[1], package=package).shape == (0, len(tables.FLAT_COLUMNS) - 1)
 
 
 def test_an_attribute_that_is_called_as_a_column_keeps_the_column():
     pytest.importorskip("pandas")
     odd = Document("a", "x", (Entity(Span(0, 1), "l", "x", attributes={"label": "other"}),))
-    frame = flat.to_dataframe(odd, package="pandas")
+    frame = tables.to_dataframe(odd, package="pandas")
     assert (frame["label"][0], frame["attribute_label"][0]) == ("l", "other")
 
 
@@ -78,10 +78,10 @@ def test_a_package_that_is_not_there_is_named(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(flat.importlib, "import_module", missing)
+    monkeypatch.setattr(tables.importlib, "import_module", missing)
     with pytest.raises(Exception, match=r"'polars', which is not installed.*clinspan\[polars\]"):
-        flat.to_dataframe(NOTES, package="polars")
+        tables.to_dataframe(NOTES, package="polars")
     with pytest.raises(Exception, match="'pandas', which is not installed"):
-        flat.to_dataframe(NOTES)
+        tables.to_dataframe(NOTES)
     with pytest.raises(ConfigError, match="expected pandas or polars"):
-        flat.to_dataframe(NOTES, package="numpy")
+        tables.to_dataframe(NOTES, package="numpy")

@@ -5,15 +5,15 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from clinspan.ablation.corpus import gold as ablation_gold
 from clinspan.ablation.plan import Source
+from clinspan.ablation.plan_file import gold as ablation_gold
 from clinspan.cli.main import app
 from clinspan.corpora.gold import Naming, alike, read
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import LabelError
 from clinspan.examples.check import Gate, Rules
 from clinspan.labels import LabelSet
-from clinspan.tuning import corpora
+from clinspan.tuning import gold as tuned_on
 
 DISEASE = LabelSet.builtin("disease")
 PUBTATOR = """1|t|Ataxia or gout and a colon tumour.
@@ -37,7 +37,7 @@ def labels(documents):
 
 def test_every_reader_of_gold_gives_the_same_labels(path):
     naming = Naming(DISEASE.names)
-    tuned = corpora.read(path, DISEASE).documents
+    tuned = tuned_on.read(path, DISEASE).documents
     admitted = Gate(Rules(labels=DISEASE)).admit(read([path], naming))
     ablated = ablation_gold(Source(path=path), DISEASE, [])
     for documents in (read([path], naming), tuned, admitted, ablated):

@@ -2,7 +2,7 @@ import datetime
 
 import pytest
 
-from clinspan.corpora import catalogue, parquet
+from clinspan.corpora import catalogue, jsonl
 from clinspan.document import Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
 from clinspan.errors import InputError, MissingExtra
 
@@ -47,7 +47,7 @@ def test_any_table_with_texts_is_read_and_a_faulty_row_is_named(arrow, tmp_path,
     rows = [{"text": None, "seen": None, "metadata": None, **row} for row in rows]
     path = tmp_path / "x.parquet"
     arrow.parquet.write_table(arrow.Table.from_pylist(rows), path)
-    documents, errors = split(parquet.read(path))
+    documents, errors = split(jsonl.read_parquet(path))
     assert documents == [Document("x-1", "a", metadata={"seen": "2026-01-02"}), Document("x-2", "")]
     assert "x.parquet, row 3, column 'metadata': is not JSON" in str(errors[0])
 
@@ -57,12 +57,12 @@ def test_a_file_that_is_no_parquet_is_an_error(arrow, tmp_path, content):
     path = tmp_path / "x.parquet"
     path.write_bytes(content)
     with pytest.raises(InputError, match="is not Parquet"):
-        list(parquet.read(path))
+        list(jsonl.read_parquet(path))
     with pytest.raises(InputError, match="cannot be read"):
-        list(parquet.read(tmp_path / "y.parquet"))
+        list(jsonl.read_parquet(tmp_path / "y.parquet"))
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match=r"clinspan\[parquet\]"):
-        list(parquet.read(tmp_path / "x.parquet"))
+        list(jsonl.read_parquet(tmp_path / "x.parquet"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clinspan.corpora import parquet
+from clinspan.corpora import jsonl
 from clinspan.corpora.writer import ParquetWriter
 from clinspan.document import Document, Entity, Span, WindowReport, WindowState
 from clinspan.errors import OutputError
@@ -25,7 +25,7 @@ def test_rows_give_back_the_documents(tmp_path):
         for document in DOCUMENTS:
             writer.write(document)
             assert not out.exists()
-    assert list(parquet.read(out)) == DOCUMENTS
+    assert list(jsonl.read_parquet(out)) == DOCUMENTS
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
 
@@ -37,7 +37,7 @@ def test_what_was_written_stays_after_ctrl_c(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         stopped()
-    assert list(parquet.read(tmp_path / "out.parquet")) == DOCUMENTS[1:2]
+    assert list(jsonl.read_parquet(tmp_path / "out.parquet")) == DOCUMENTS[1:2]
 
 
 def test_an_output_that_exists_is_kept_unless_the_user_says_so(tmp_path):
@@ -48,7 +48,7 @@ def test_an_output_that_exists_is_kept_unless_the_user_says_so(tmp_path):
     assert out.read_text() == "mine"
     with ParquetWriter(out, force=True) as writer:
         writer.write(DOCUMENTS[0])
-    assert list(parquet.read(out)) == DOCUMENTS[:1]
+    assert list(jsonl.read_parquet(out)) == DOCUMENTS[:1]
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from clinspan.corpora import catalogue, csv, inputs
-from clinspan.corpora.bio import flat
+from clinspan.corpora.tokens import flat
 from clinspan.document import Document, Span
 
 

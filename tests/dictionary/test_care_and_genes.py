@@ -9,9 +9,8 @@ import pytest
 from clinspan.dictionary.build import build, open_default
 from clinspan.dictionary.link import Linker
 from clinspan.dictionary.sources import packaged
-from clinspan.dictionary.sources.care import Care, Icd10Pcs
 from clinspan.dictionary.sources.releases import HGNC_COLUMNS
-from clinspan.dictionary.sources.tabular import read_columns
+from clinspan.dictionary.sources.tabular import Care, Icd10Pcs, read_columns
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.tag import Tagger
 from clinspan.document import Concept, Document, Entity, Span

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.corpora import bio
+from clinspan.corpora import tokens
 from clinspan.document import Document, Entity, Span
 from clinspan.evaluation import score
 
@@ -16,7 +16,7 @@ TAGS = st.sampled_from(["O", "O", "O", *(f"{kind}-{label}" for kind in "BI" for 
 
 def read(path, sentences):
     path.write_text("\n\n".join("\n".join(f"w\t{tag}" for tag in tags) for tags in sentences))
-    return list(bio.read(path))
+    return list(tokens.read(path))
 
 
 @pytest.fixture(scope="module")

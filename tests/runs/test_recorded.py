@@ -15,8 +15,7 @@ from clinspan.errors import BudgetError, ContextOverflow, LLMError
 from clinspan.messages import Candidate, Completion, CopyConstraint, FinishReason, FoundSpan, Message
 from clinspan.runs import recorded
 from clinspan.runs.answers import NOTHING, Cache, TokenCounts, content_key
-from clinspan.runs.budget import Budget, Limits, Price
-from clinspan.runs.ledger import Ledger
+from clinspan.runs.ledger import Budget, Ledger, Limits, Price
 from clinspan.runs.recorded import Recorded
 
 

@@ -2,7 +2,7 @@
 
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import Label, LabelSet
-from clinspan.tuning.corpora import Gold
+from clinspan.tuning.gold import Gold
 
 DISEASE = LabelSet("disease", (Label("disease", "An illness."),))
 BOTH = LabelSet("both", (Label("chemical", "A substance."), Label("disease", "An illness.")))

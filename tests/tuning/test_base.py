@@ -53,7 +53,7 @@ def test_an_exported_adapter_does_in_the_runtime_what_it_does_in_torch(base, smo
     from clinspan.llms.llama import Llama
     from clinspan.tuning import export
     from clinspan.tuning.lora import Trainer, attach
-    from clinspan.tuning.settings import LoraSettings, Schedule
+    from clinspan.tuning.run import LoraSettings, Schedule
 
     settings = LoraSettings(rank=4, alpha=8)
     trainer = Trainer(attach(base.model, settings), settings, Schedule(1e-3, steps=1))

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from clinspan.classifier import folder
-from clinspan.classifier.model import OnnxClassifier
-from clinspan.classifier.reading import mentions
+from clinspan.classifier.model import OnnxClassifier, mentions
 from clinspan.classifier.scheme import head_for
 from clinspan.document import Span
 from clinspan.errors import ConfigError, InputError, LLMError, ModelError, OutputError
@@ -16,8 +15,7 @@ from clinspan.labels import Attribute, LabelSet
 from clinspan.llms.encoder import EncoderLLM, EncoderSettings
 from clinspan.messages import CopyConstraint, Message, Request
 from clinspan.tagging.tagger import Tagger
-from clinspan.tuning.output import check_output
-from clinspan.tuning.settings import CHECKPOINTS, EncoderRunSettings
+from clinspan.tuning.run import CHECKPOINTS, EncoderRunSettings, check_output
 from tuning.sample import BOTH, DISEASE, document, gold
 
 SETTINGS = EncoderRunSettings(learning_rate=0.01, passes=30, batch=4, bfloat16=False, weight_decay=0.0)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from clinspan.errors import ConfigError, InputError, LabelError
 from clinspan.formats.tanl import Tanl
-from clinspan.tuning import corpora
 from clinspan.tuning.epochs import Epochs, EpochSettings, as_note, label_sets
+from clinspan.tuning.gold import drawn, read, without
 from tuning.sample import BOTH, DISEASE, Characters, document, gold
 
 PUBTATOR = "1|t|On gout.\n1|a|Gout and lithium.\n1\t3\t7\tgout\tDisease\tD1\n1\t18\t25\tlithium\tChemical\tC1\n\n"
@@ -90,7 +90,7 @@ def test_notes_keep_every_mention(seed):
 
 def test_gold_is_read_under_the_sets_names(tmp_path):
     (tmp_path / "g.pubtator").write_text(PUBTATOR)
-    found = corpora.read(tmp_path / "g.pubtator", BOTH)
+    found = read(tmp_path / "g.pubtator", BOTH)
     assert [(e.text, e.label) for e in found.documents[0].entities] == [("gout", "disease"), ("lithium", "chemical")]
     assert found.mentions == 2
 
@@ -98,19 +98,19 @@ def test_gold_is_read_under_the_sets_names(tmp_path):
 def test_a_label_outside_the_set_is_named(tmp_path):
     (tmp_path / "g.pubtator").write_text(PUBTATOR)
     with pytest.raises(LabelError, match=r"document '1' has the label 'Chemical'.*--map Chemical=NAME"):
-        corpora.read(tmp_path / "g.pubtator", DISEASE)
-    assert corpora.read(tmp_path / "g.pubtator", DISEASE, strict=False).mentions == 1
+        read(tmp_path / "g.pubtator", DISEASE)
+    assert read(tmp_path / "g.pubtator", DISEASE, strict=False).mentions == 1
 
 
 def test_a_file_without_gold(tmp_path):
     (tmp_path / "g.pubtator").write_text("1|t|On gout.\n1|a|Gout.\n")
     with pytest.raises(InputError, match="no annotated document"):
-        corpora.read(tmp_path / "g.pubtator", DISEASE)
+        read(tmp_path / "g.pubtator", DISEASE)
 
 
 def test_held_out_documents_are_left_out_by_id_and_by_text():
     ours = gold(document("1", "A {gout}."), document("2", "B {gout}!"), document("3", "C."), document("4", "c"))
-    (left,) = corpora.without([ours], [document("1", "Another."), document("9", "b GOUT.")])
+    (left,) = without([ours], [document("1", "Another."), document("9", "b GOUT.")])
     assert [doc.id for doc in left.documents] == ["3"]
     assert left.left_out == 3
 
@@ -118,18 +118,18 @@ def test_held_out_documents_are_left_out_by_id_and_by_text():
 def test_a_text_may_teach_each_set_of_labels_once():
     one, again = gold(document("1", "A {gout}.")), gold(document("2", "A {gout}."))
     other = gold(document("3", "A {disease:gout}."), labels=BOTH)
-    assert [len(found.documents) for found in corpora.without([one, again, other], [])] == [1, 0, 1]
+    assert [len(found.documents) for found in without([one, again, other], [])] == [1, 0, 1]
 
 
 @pytest.mark.parametrize(("wanted", "count"), [("1", 1), ("3", 3), ("50%", 2), ("100%", 4), ("1%", 1)])
 def test_some_documents_are_drawn(corpus, wanted, count):
-    some = corpora.drawn(corpus, wanted, seed=3)
+    some = drawn(corpus, wanted, seed=3)
     assert len(some.documents) == count
     assert [doc for doc in corpus.documents if doc in some.documents] == list(some.documents)
-    assert corpora.drawn(corpus, "1", seed=3).documents[0] in some.documents
+    assert drawn(corpus, "1", seed=3).documents[0] in some.documents
 
 
 @pytest.mark.parametrize("wanted", ["0", "5", "-1", "0%x", "half", "200%"])
 def test_documents_that_cannot_be_drawn(corpus, wanted):
     with pytest.raises(ConfigError, match="1 to 4"):
-        corpora.drawn(corpus, wanted, seed=3)
+        drawn(corpus, wanted, seed=3)

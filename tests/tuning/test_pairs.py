@@ -7,7 +7,7 @@ from clinspan.document import Entity, Span
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import Attribute, Label, LabelSet
 from clinspan.messages import CopyConstraint
-from clinspan.tuning.pairs import choice_pair, markable
+from clinspan.tuning.gold import choice_pair, markable
 from tuning.sample import BOTH, DISEASE, document
 
 

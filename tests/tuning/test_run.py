@@ -11,7 +11,7 @@ from clinspan.evaluation.score import score
 from clinspan.formats.catalogue import by_name
 from clinspan.models import adapters
 from clinspan.tuning.epochs import EpochSettings
-from clinspan.tuning.settings import LoraSettings, RunSettings
+from clinspan.tuning.run import LoraSettings, RunSettings
 from tuning.sample import BOTH, document, gold
 
 SETTINGS = RunSettings(
@@ -175,7 +175,7 @@ def test_the_last_whole_checkpoint_is_found_where_a_new_one_was_being_put_in_pla
 
 
 def test_the_best_adapter_is_kept_and_patience_ends_the_run(opened, corpus, monkeypatch):
-    from clinspan.tuning import validate
+    from clinspan.tuning import epochs
 
     reached = iter([1, 3, 2, 2, 0])
     seen = []
@@ -186,9 +186,9 @@ def test_the_best_adapter_is_kept_and_patience_ends_the_run(opened, corpus, monk
         found = [replace(doc, entities=doc.entities if i < right else ()) for i, doc in enumerate(corpus.documents)]
         return score(corpus.documents, found, labels=corpus.labels.names)
 
-    monkeypatch.setattr(validate, "strict_score", scored)
+    monkeypatch.setattr(epochs, "strict_score", scored)
     run = opened(settings=replace(SETTINGS, validate_minutes=1e-9, patience=2))
-    run.held, run.gguf = validate.Held(corpus), Path("base.gguf")
+    run.held, run.gguf = epochs.Held(corpus), Path("base.gguf")
     list(run.train())
     # Two validations without a gain end it, and the last step is scored like the others.
     assert run.trainer.progress.step == 4
@@ -199,11 +199,11 @@ def test_the_best_adapter_is_kept_and_patience_ends_the_run(opened, corpus, monk
 
 
 def test_validation_after_so_many_passes(opened, corpus, monkeypatch):
-    from clinspan.tuning import validate
+    from clinspan.tuning import epochs
 
-    monkeypatch.setattr(validate, "strict_score", lambda *_, **__: score(corpus.documents, corpus.documents))
+    monkeypatch.setattr(epochs, "strict_score", lambda *_, **__: score(corpus.documents, corpus.documents))
     run = opened(settings=replace(SETTINGS, passes=3, validate_at=(0.5, 2), validate_minutes=1e-9))
-    run.held, run.gguf = validate.Held(corpus), Path("base.gguf")
+    run.held, run.gguf = epochs.Held(corpus), Path("base.gguf")
     list(run.train())
     rows = [json.loads(line) for line in (run.output / "log.jsonl").read_text().splitlines()]
     validated = [row["passes"] for row in rows if "f1" in row]
@@ -296,8 +296,8 @@ def test_padding_and_parts_do_not_change_the_loss(opened):
 def test_the_loss_over_choices_is_that_of_a_softmax_over_them(opened):
     import torch
 
+    from clinspan.tuning.gold import Decision, PairTokens
     from clinspan.tuning.lora import choice_losses
-    from clinspan.tuning.pairs import Decision, PairTokens
 
     hidden = torch.randn(1, 3, 4)
     head = torch.randn(9, 4)

@@ -1,7 +1,7 @@
 import pytest
 
 from clinspan.errors import ConfigError
-from clinspan.tuning.settings import Schedule
+from clinspan.tuning.run import Schedule
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.messages import Message
-from clinspan.tuning.pairs import Choice, Decision, TrainingPair, batches, sequence
+from clinspan.tuning.gold import Choice, Decision, TrainingPair, batches, sequence
 from tuning.sample import Characters
 
 

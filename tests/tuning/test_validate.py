@@ -7,7 +7,7 @@ from clinspan.evaluation.score import score
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion
 from clinspan.text.windows import WindowSettings
-from clinspan.tuning.validate import Held, report, tag
+from clinspan.tuning.epochs import Held, report, tag
 from tuning.sample import DISEASE, document, gold
 
 DOCS = [

@@ -8,8 +8,8 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-from clinspan.ablation.corpus import Corpus, Examples
 from clinspan.ablation.plan import Cell, Grid, LLMPlan, Plan
+from clinspan.ablation.plan_file import Corpus, Examples
 from clinspan.calibrate import Opening
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import OutputError

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
-from clinspan.ablation.corpus import Examples
 from clinspan.ablation.folder import Asked
 from clinspan.ablation.plan import AUTO, Cell, Plan, Settings, over
+from clinspan.ablation.plan_file import Examples
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import LLMError
@@ -17,8 +17,7 @@ from clinspan.llms import spec
 from clinspan.llms.base import LLM, Wrapper, asking, closing
 from clinspan.messages import Completion, Request
 from clinspan.runs.answers import Answers
-from clinspan.runs.budget import Budget
-from clinspan.runs.ledger import Ledger
+from clinspan.runs.ledger import Budget, Ledger
 from clinspan.runs.recorded import Recorded
 from clinspan.tagging import open as parts
 from clinspan.tagging.tagger import Tagger

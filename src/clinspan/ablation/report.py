@@ -8,16 +8,16 @@ from pathlib import Path
 from markupsafe import Markup
 
 from clinspan.ablation import plots
-from clinspan.ablation.corpus import Corpus
 from clinspan.ablation.folder import MARKDOWN, PAGE
 from clinspan.ablation.plan import Grid, Plan
+from clinspan.ablation.plan_file import Corpus
 from clinspan.ablation.results import RESAMPLES, CellResult, Contrast, Contributions, Results
 from clinspan.document import READ_STATES, WindowState
 from clinspan.evaluation.match import Rule
 from clinspan.evaluation.score import Interval
 from clinspan.files import whole_file
 from clinspan.runs.answers import TokenCounts
-from clinspan.runs.budget import Price, price_of
+from clinspan.runs.ledger import Price, price_of
 from clinspan.tagging.summary import Times
 from clinspan.view.report import asset, digest, sound, templates
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clinspan.ablation.corpus import Corpus
 from clinspan.ablation.folder import RULES, Asked, Measured
 from clinspan.ablation.plan import KEYS, Cell, Settings, Value, name_of
+from clinspan.ablation.plan_file import Corpus
 from clinspan.document import WindowState
 from clinspan.evaluation.match import Rule
 from clinspan.evaluation.score import Interval, Score, ScoreIntervals, all_intervals, draws, interval, rates

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from random import Random
 
-from clinspan.ablation.corpus import Corpus, Examples
 from clinspan.ablation.folder import AblationFolder, Asked, CellFile, Measured, measured
 from clinspan.ablation.parts import Asking, Metered, Parts
 from clinspan.ablation.plan import AUTO, Cell, Grid, Plan
+from clinspan.ablation.plan_file import Corpus, Examples
 from clinspan.calibrate import choose_opening
 from clinspan.document import Document, WindowState
 from clinspan.errors import ClinspanError, ConfigError, OutputError, PrivacyError
@@ -20,8 +20,7 @@ from clinspan.examples.store import PART_OF
 from clinspan.labels import LabelSet
 from clinspan.llms import spec
 from clinspan.llms.base import SeesLogits
-from clinspan.runs.budget import Budget
-from clinspan.runs.ledger import Ledger
+from clinspan.runs.ledger import Budget, Ledger
 from clinspan.tagging.summary import Progress, Times
 from clinspan.tagging.tagger import Tagger
 

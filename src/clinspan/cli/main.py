@@ -112,7 +112,7 @@ COMMANDS = {
     "tune": Entry("clinspan.cli.tune:tune", "Tune a small LLM on annotated notes.", _IMPROVE),
     "tune-encoder": Entry("clinspan.cli.tune:tune_encoder", "Tune an encoder on annotated notes.", _IMPROVE),
     "export-encoder": Entry("clinspan.cli.tune:export_encoder", "Make a tuned encoder small and fast.", _IMPROVE),
-    "ablate": Entry("clinspan.cli.ablate:ablate", "Measure what each part contributes.", _IMPROVE),
+    "ablate": Entry("clinspan.cli.runs:ablate", "Measure what each part contributes.", _IMPROVE),
     "doctor": Entry("clinspan.cli.machine:doctor", "Say what is installed and whether it works.", _KEEP),
     "models": Entry("clinspan.cli.machine:models_app", "List and fetch models.", _KEEP),
     "dictionary": Entry("clinspan.cli.vocabulary:terms_app", "Build medical dictionaries and look into them.", _KEEP),

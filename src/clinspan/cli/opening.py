@@ -26,7 +26,7 @@ from clinspan.runs.cluster import ClusterSettings, RayCluster
 from clinspan.tagging.recipe import TaggerRecipe
 from clinspan.tagging.summary import Progress
 from clinspan.tagging.tagger import Tagger
-from clinspan.tuning.corpora import Gold, drawn, read, without
+from clinspan.tuning.gold import Gold, drawn, read, without
 
 
 def say_left_out(gate: Gate) -> None:

@@ -19,8 +19,8 @@ from clinspan.errors import ConfigError, InputError, did_you_mean
 from clinspan.llms.base import LLM
 from clinspan.llms.replay import Recorder
 from clinspan.runs.answers import Answers, Cache, cache_path
-from clinspan.runs.budget import Limits, Price, price_of, read_prices
 from clinspan.runs.folder import DESCRIPTION, Description, RunFolder, read_description
+from clinspan.runs.ledger import Limits, Price, price_of, read_prices
 from clinspan.runs.recorded import Estimator
 from clinspan.runs.session import RunLog, Session
 from clinspan.tagging.tagger import Tagger

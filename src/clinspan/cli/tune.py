@@ -17,11 +17,9 @@ from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats.catalogue import by_name
 from clinspan.tagging import open as parts
 from clinspan.tuning.base import find_base
-from clinspan.tuning.corpora import drawn
-from clinspan.tuning.epochs import EpochSettings
-from clinspan.tuning.output import check_output
-from clinspan.tuning.settings import CHECKPOINTS, EncoderRunSettings, LoraSettings, RunSettings
-from clinspan.tuning.validate import Held
+from clinspan.tuning.epochs import EpochSettings, Held
+from clinspan.tuning.gold import drawn
+from clinspan.tuning.run import CHECKPOINTS, EncoderRunSettings, LoraSettings, RunSettings, check_output
 
 
 def tune(

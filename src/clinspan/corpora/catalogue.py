@@ -12,21 +12,18 @@ from pathlib import Path
 
 from clinspan.corpora import (
     bc2gm,
-    bio,
     bioc,
     brat,
     cadec,
     csv,
-    docbin,
     fhir,
-    flat,
     i2b2,
     jsonl,
     label_studio,
-    omop,
-    parquet,
     pubtator,
+    tables,
     text,
+    tokens,
 )
 from clinspan.corpora.format import LOOKED_AT, CorpusFormat, Head, Results
 from clinspan.document import Document
@@ -38,7 +35,7 @@ GROUP = "clinspan.corpora"
 _BUILT_IN = (
     jsonl.FORMAT,
     pubtator.FORMAT,
-    bio.FORMAT,
+    tokens.BIO,
     brat.BRAT,
     brat.N2C2,
     i2b2.FORMAT,
@@ -47,14 +44,14 @@ _BUILT_IN = (
     bioc.XML,
     bioc.JSON,
     label_studio.FORMAT,
-    docbin.FORMAT,
-    parquet.FORMAT,
+    tokens.DOCBIN,
+    jsonl.PARQUET,
     csv.FORMAT,
     text.FORMAT,
-    flat.FORMAT,
+    tables.FLAT,
     fhir.FORMAT,
-    omop.CSV,
-    omop.PARQUET,
+    tables.OMOP_CSV,
+    tables.OMOP_PARQUET,
 )
 FORMATS = tuple(format.name for format in _BUILT_IN if format.read is not None)
 """The names of clinspan's own formats that documents are read from."""

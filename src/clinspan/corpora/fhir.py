@@ -17,8 +17,8 @@ from typing import Any
 
 import regex
 
-from clinspan.corpora.flat import section_of
 from clinspan.corpora.format import CorpusFormat, one_file
+from clinspan.corpora.tables import section_of
 from clinspan.document import READ_STATES, Document, Entity, Span
 from clinspan.text.sentences import sentences
 

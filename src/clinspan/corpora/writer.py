@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clinspan import codec
-from clinspan.corpora import catalogue, jsonl, parquet
+from clinspan.corpora import catalogue, jsonl
 from clinspan.corpora.format import CorpusFormat
 from clinspan.document import Document
 from clinspan.errors import OutputError
@@ -146,7 +146,7 @@ class ParquetWriter(_Output):
     def __init__(self, path: str | Path, *, force: bool = False, owner: str | None = None):
         super().__init__(path, force=force, owner=owner)
         try:
-            self._rows = parquet.Rows(self._beside)
+            self._rows = jsonl.Rows(self._beside)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
@@ -257,7 +257,7 @@ def open_writer(path: Path, *, force: bool = False, owner: str | None = None) ->
     format = check_output(path, force=force)
     if format is jsonl.FORMAT:
         return JsonlWriter(path, force=force, owner=owner)
-    if format is parquet.FORMAT:
+    if format is jsonl.PARQUET:
         return ParquetWriter(path, force=force, owner=owner)
     return ConvertedWriter(path, format, force=force, owner=owner)
 

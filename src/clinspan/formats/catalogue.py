@@ -12,7 +12,7 @@ from clinspan.errors import ConfigError, did_you_mean
 from clinspan.formats.base import Format, Mention, Reading
 from clinspan.formats.dice import Dice
 from clinspan.formats.fidelity import align_copy
-from clinspan.formats.json_formats import JsonList, MentionMapping
+from clinspan.formats.json_answer import JsonList, MentionMapping
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import LabelSet
 from clinspan.plugins import added

@@ -1,15 +1,20 @@
-"""What the values of a JSON answer say about mentions, in whatever arrangement a model put them."""
+"""Answers in JSON: a list of objects, and a mapping of mentions to labels.
 
-from collections.abc import Iterator, Sequence
+Their values are read in whatever arrangement a model put them.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import regex
 
-from clinspan.document import Attributes
+from clinspan.document import Attributes, Entity
+from clinspan.errors import ConfigError
 from clinspan.formats import loose_json, prose
-from clinspan.formats.base import AnswerReader, Mention, Reading
+from clinspan.formats.base import AnswerReader, Instructed, Mention, Reading, fragment_texts, in_order
 from clinspan.formats.loose_json import Node
-from clinspan.formats.named import AttributeNames, LabelNames
+from clinspan.formats.named import AttributeNames, LabelNames, asked_of, values_of, written
 from clinspan.labels import LabelSet
 
 _TEXT_KEYS = ("text", "mention", "span", "word", "term", "phrase", "name", "value", "entity")
@@ -123,8 +128,7 @@ class _JsonAnswerReader(AnswerReader):
                 self._mapped(key, value)
             return
         for record in _records(node.pairs):
-            text, kind = _get(record, _TEXT_KEYS), _get(record, _LABEL_KEYS)
-            parts = _get(record, ("parts",))
+            text, kind, parts = (_get(record, keys) for keys in (_TEXT_KEYS, _LABEL_KEYS, ("parts",)))
             if text is kind and text is not None:  # "entity" alone serves either way, but not both
                 text, kind = (None, kind) if parts else (text, None)
             if (text or parts) and (kind or label or self.only):
@@ -144,8 +148,8 @@ class _JsonAnswerReader(AnswerReader):
             return value.text in self.names.exact
         if not value.items or any(item.kind != "string" for item in value.items):
             return False
-        first, *rest = value.items
-        return first.text in self.names.exact and all(self.attributes.find(first.text, item.text) for item in rest)
+        kind, *rest = (item.text for item in value.items)
+        return kind in self.names.exact and all(self.attributes.find(kind, said) for said in rest)
 
     def _mapped(self, key: Node, value: Node | None) -> None:
         """A mention with its label, or with its label and values in an array."""
@@ -203,8 +207,7 @@ class _JsonAnswerReader(AnswerReader):
         pieces = _strings(parts[1]) if parts and parts[1] else ()
         said = text[1] if text else None
         if label is None:
-            written = named.text if named else ""
-            self.leave(start, end, f"{written!r} is not a label that was asked for")
+            self.leave(start, end, f"{named.text if named else ''!r} is not a label that was asked for")
         elif len(pieces) > 1:
             self.mentions.append(Mention(label, " ".join(pieces), parts=pieces))
         elif said is None or (said.kind in ("string", "word") and not (said.whole and said.text)):
@@ -218,13 +221,10 @@ class _JsonAnswerReader(AnswerReader):
 
     def _entry(self, key: Node, value: Node | None, outer: str | None) -> None:
         """A key with its value outside of records: mention to label, label to mentions, or a wrapper."""
-        if key.kind in ("object", "array"):
+        if key.kind in ("object", "array") or value is None:
             self._value(key, outer)
             if value is not None:
                 self._value(value, outer)
-            return
-        if value is None:
-            self._value(key, outer)
             return
         if key.text.strip().casefold() in _OWN_KEYS and key.text not in self.names.exact:
             # What a record calls its parts is neither a mention nor a label, but what it holds may be.
@@ -303,3 +303,98 @@ def _get(pairs: Sequence[Pair], keys: Sequence[str]) -> Pair | None:
 
 def _strings(node: Node) -> tuple[str, ...]:
     return tuple(item.text for item in node.items if item.kind == "string" and item.whole and item.text)
+
+
+class JsonList(Instructed):
+    """Writes and reads JSON lists."""
+
+    name = "json"
+    repeats_text = False
+    template = "json_list"
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
+        """An array of objects with `text`, `label`, and where they have them `parts` and `attributes`."""
+        properties: dict[str, object] = {
+            "text": {"type": "string", "minLength": 1},
+            "label": {"type": "string", "enum": list(labels.names)},
+            "parts": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2},
+        }
+        allowed: dict[str, list[str]] = {}
+        for attributes in asked_of(labels).values():
+            for one in attributes:
+                known = allowed.setdefault(one.name, [])
+                known += [value for value, _ in one.values if value not in known]
+        if allowed:
+            properties["attributes"] = {
+                "type": "object",
+                "properties": {name: {"type": "string", "enum": values} for name, values in allowed.items()},
+                "additionalProperties": False,
+            }
+        item = {"type": "object", "properties": properties, "required": ["text", "label"]}
+        return {"type": "array", "items": {**item, "additionalProperties": False}}
+
+    def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
+        """The array, on one line.
+
+        Raises:
+            ConfigError: when an entity does not stand in the text.
+            LabelError: when an entity's label is not in the set.
+        """
+        asked = asked_of(labels)
+        items: list[dict[str, object]] = []
+        for entity in in_order(text, entities, labels):
+            parts = fragment_texts(entity)
+            item: dict[str, object] = {"text": " ".join(parts) or entity.text, "label": entity.label}
+            if parts:
+                item["parts"] = list(parts)
+            if said := values_of(entity.label, entity.attributes, asked):
+                item["attributes"] = said
+            items.append(item)
+        return json.dumps(items, ensure_ascii=False)
+
+    def parse(self, answer: str, labels: LabelSet) -> Reading:
+        """The mentions in the answer's order."""
+        return read(answer, labels, as_mapping=False)
+
+
+class MentionMapping(Instructed):
+    """Writes and reads mappings."""
+
+    name = "mapping"
+    repeats_text = False
+    template = "mapping"
+
+    def json_schema(self, labels: LabelSet) -> Mapping[str, object] | None:
+        """An object whose values are labels, or arrays of a label and what is asked of its mentions."""
+        label: dict[str, object] = {"type": "string", "enum": list(labels.names)}
+        forms = [form for attributes in asked_of(labels).values() for a in attributes for _, form in a.values]
+        if not forms:
+            return {"type": "object", "additionalProperties": label}
+        item = {"type": "string", "enum": list(dict.fromkeys((*labels.names, *forms)))}
+        ways = [label, {"type": "array", "items": item, "minItems": 2}]
+        return {"type": "object", "additionalProperties": {"anyOf": ways}}
+
+    def render(self, text: str, entities: Sequence[Entity], labels: LabelSet) -> str:
+        """The object, on one line.
+
+        Raises:
+            ConfigError: when an entity is discontinuous or does not stand in the text.
+            LabelError: when an entity's label is not in the set.
+        """
+        asked = asked_of(labels)
+        pairs: list[str] = []
+        for entity in in_order(text, entities, labels):
+            if entity.fragments:
+                raise ConfigError(
+                    f"a mapping cannot show the discontinuous mention {entity.label} {entity.text!r} at "
+                    f"{entity.start}-{entity.end}",
+                    fix="Use the format 'json' or 'dice'.",
+                )
+            said = written(entity.label, entity.attributes, asked)
+            kind = [entity.label, *said] if said else entity.label
+            pairs.append(f"{json.dumps(entity.text, ensure_ascii=False)}: {json.dumps(kind, ensure_ascii=False)}")
+        return "{" + ", ".join(pairs) + "}"
+
+    def parse(self, answer: str, labels: LabelSet) -> Reading:
+        """The mentions in the answer's order."""
+        return read(answer, labels, as_mapping=True)

@@ -9,8 +9,15 @@ from itertools import islice
 from pathlib import Path
 
 from clinspan.classifier.folder import calibrations, load
-from clinspan.classifier.model import Encoded, TokenClassifier, after
-from clinspan.classifier.reading import WindowTags, described_mentions, mentions, values_at
+from clinspan.classifier.model import (
+    Encoded,
+    TokenClassifier,
+    WindowTags,
+    after,
+    described_mentions,
+    mentions,
+    values_at,
+)
 from clinspan.classifier.scheme import Head, head_for
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LLMError

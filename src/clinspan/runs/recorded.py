@@ -13,8 +13,7 @@ from clinspan.errors import BudgetError, LLMError, ModelError, OutputError
 from clinspan.llms.base import LLM, Announcing, Wrapper, asking
 from clinspan.messages import Completion, Request
 from clinspan.runs.answers import NOTHING, Answers, TokenCounts, content_key
-from clinspan.runs.budget import NO_LIMITS, Budget
-from clinspan.runs.ledger import Ledger
+from clinspan.runs.ledger import NO_LIMITS, Budget, Ledger
 
 AHEAD = 1024
 """Known answers that may wait for an unknown one before them: what bounds memory, together with the LLM's own look

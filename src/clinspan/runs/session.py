@@ -11,9 +11,8 @@ from clinspan.files import Closing
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion
 from clinspan.runs.answers import NOTHING, Cache, TokenCounts
-from clinspan.runs.budget import NO_LIMITS, Budget, Limits
 from clinspan.runs.folder import RunFolder
-from clinspan.runs.ledger import reason
+from clinspan.runs.ledger import NO_LIMITS, Budget, Limits, reason
 from clinspan.runs.recorded import Recorded, Tally
 from clinspan.tagging.summary import Summary
 from clinspan.tagging.tagger import Tagger

@@ -15,7 +15,7 @@ from clinspan.errors import InputError, ModelError
 from clinspan.labels import Label
 from clinspan.llms.encoder import LONGEST_DESCRIPTION
 from clinspan.text.windows import WindowSettings, windows
-from clinspan.tuning.corpora import Gold
+from clinspan.tuning.gold import Gold
 
 IGNORED = -100
 """The target of tokens that say nothing: special ones, all but the first of a unit, and those of heads for which the

@@ -18,12 +18,21 @@ from clinspan.classifier.scheme import ASKED, AttributeHead, attribute_heads, he
 from clinspan.errors import InputError, OutputError
 from clinspan.evaluation.score import Score, score
 from clinspan.llms.encoder import DescribedEncoder, EncoderLLM
-from clinspan.tuning import validate
+from clinspan.tuning import epochs
 from clinspan.tuning.base import EncoderBase, fast_in_bfloat16
-from clinspan.tuning.corpora import Gold
 from clinspan.tuning.encoder_rows import HeadLoss, Rows, collate, cut, described_rows, rows
-from clinspan.tuning.output import CHECKPOINT, LIMITS, LOG_FILE, Card, Log, check_same, data_row, put
-from clinspan.tuning.settings import EncoderRunSettings
+from clinspan.tuning.gold import Gold
+from clinspan.tuning.run import (
+    CHECKPOINT,
+    LIMITS,
+    LOG_FILE,
+    Card,
+    EncoderRunSettings,
+    Log,
+    check_same,
+    data_row,
+    put,
+)
 
 RUN_FILE = "run.json"
 _STATE = "trainer_state.json"
@@ -52,7 +61,7 @@ class EncoderRun:
     """A run in its output folder.
 
     Args:
-        corpora: what is learned from, held-out documents already taken out (`corpora.without`).
+        corpora: what is learned from, held-out documents already taken out (`gold.without`).
         held: what is validated on after each pass, each with its own labels; the best pass by mean F1 is kept, the last
             one where there is none.
         name: of the classifier; the output folder's when None.
@@ -237,7 +246,7 @@ class EncoderRun:
         for gold in self.held:
             described = self.settings.described
             llm = DescribedEncoder(self.classifier, gold.labels) if described else EncoderLLM(self.classifier)
-            mine = validate.tag(llm, validate.Held(gold, windows))
+            mine = epochs.tag(llm, epochs.Held(gold, windows))
             found.append(score(gold.documents, mine, labels=gold.labels.names))
         self.classifier.model.train(training)
         return found
@@ -294,7 +303,7 @@ class EncoderRun:
                 ],
             },
             scores=[
-                {"corpus": gold.name, "split": "development", **validate.report(found)}
+                {"corpus": gold.name, "split": "development", **epochs.report(found)}
                 for gold, found in zip(self.held, scores, strict=False)
             ],
             limits=(*LIMITS[:2], _LIMIT, *LIMITS[2:]),

@@ -24,9 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from clinspan.errors import InputError, ModelError, OutputError
-from clinspan.tuning.output import check_same
-from clinspan.tuning.pairs import PairTokens, batches
-from clinspan.tuning.settings import LoraSettings, LossKind, Schedule
+from clinspan.tuning.gold import PairTokens, batches
+from clinspan.tuning.run import LoraSettings, LossKind, Schedule, check_same
 
 
 def join_processes() -> int:

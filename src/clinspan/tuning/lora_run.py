@@ -15,10 +15,10 @@ from clinspan.llms.llama import most_threads
 from clinspan.models import adapters
 from clinspan.models.adapters import ADAPTER_FILE, Adapter
 from clinspan.models.registry import path_of
-from clinspan.tuning import export, validate
+from clinspan.tuning import epochs, export
 from clinspan.tuning.base import Base, load_base
-from clinspan.tuning.corpora import Gold
 from clinspan.tuning.epochs import PROMPT, Epochs, Facts, FactsOf, label_sets
+from clinspan.tuning.gold import Gold, PairTokens
 from clinspan.tuning.lora import (
     Trainer,
     TrainingProgress,
@@ -29,9 +29,7 @@ from clinspan.tuning.lora import (
     process_number,
     save_checkpoint,
 )
-from clinspan.tuning.output import CHECKPOINT, LIMITS, Card, Log, check_output, data_row
-from clinspan.tuning.pairs import PairTokens
-from clinspan.tuning.settings import RunSettings
+from clinspan.tuning.run import CHECKPOINT, LIMITS, Card, Log, RunSettings, check_output, data_row
 
 PEFT_FOLDER = "peft"
 _LIMIT = "It was trained for copy-constrained decoding and the brief prompt; free generation may drift from the text."
@@ -41,7 +39,7 @@ class Run:
     """A run in its output folder; made once, `train` goes on from its checkpoint if told to.
 
     Args:
-        corpora: what is learned from, held-out documents already taken out (`corpora.without`).
+        corpora: what is learned from, held-out documents already taken out (`gold.without`).
         held: what validation scores on; with a GGUF base and TANL only.
         facts: gives the dictionary's facts for a window.
         name: of the adapter; the output folder's when None.
@@ -55,7 +53,7 @@ class Run:
         form: Format,
         output: Path,
         settings: RunSettings,
-        held: validate.Held | None = None,
+        held: epochs.Held | None = None,
         gguf: Path | None = None,
         facts: FactsOf | None = None,
         name: str | None = None,
@@ -168,11 +166,11 @@ class Run:
         )
         return path
 
-    def _validate(self, held: validate.Held, gguf: Path) -> None:
+    def _validate(self, held: epochs.Held, gguf: Path) -> None:
         """Scores the adapter as it is, and keeps it when it is the best so far."""
         path = self._export(self.output / "candidate")
         # The other processes of this run wait meanwhile, so their cores are free.
-        found = validate.strict_score(gguf, path, held, threads=most_threads())
+        found = epochs.strict_score(gguf, path, held, threads=most_threads())
         best = max(self.log.scores, default=-1.0)
         micro, between = found.micro, intervals(found)[0].f1
         at = {"step": self.trainer.progress.step, "passes": round(self.passes, 3)}
@@ -192,8 +190,8 @@ class Run:
             return
         self._validate(self.held, self.gguf)
         # A resumed run may have kept its best adapter before it was stopped.
-        kept = self._kept or validate.strict_score(self.gguf, self.output / ADAPTER_FILE, self.held)
-        self.write_card([{"corpus": self.held.gold.name, "split": "development", **validate.report(kept)}])
+        kept = self._kept or epochs.strict_score(self.gguf, self.output / ADAPTER_FILE, self.held)
+        self.write_card([{"corpus": self.held.gold.name, "split": "development", **epochs.report(kept)}])
 
     def write_card(self, scores: Sequence[dict[str, Any]]) -> None:
         """Writes the card with these scores."""
@@ -231,7 +229,7 @@ def open_run(
     form: Format,
     output: Path,
     settings: RunSettings,
-    held: validate.Held | None = None,
+    held: epochs.Held | None = None,
     start_from: Path | None = None,
     resume: bool = False,
     force: bool = False,

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import poisoned
 import pytest
 
-from clinspan.corpora import parquet
+from clinspan.corpora import jsonl
 from clinspan.document import Document, WindowState
 from clinspan.errors import ClusterError, ConfigError, InputError
 from clinspan.labels import LabelSet
@@ -145,7 +145,7 @@ def test_more_workers_than_processors_are_refused(here):
 
 def test_the_command_writes_the_same_bytes_and_ends_with_the_same_status(tmp_path):
     source, broken = tmp_path / "notes.parquet", tmp_path / "broken.jsonl"
-    parquet.write(notes(70), source)
+    jsonl.write_parquet(notes(70), source)
     broken.write_text('{"id": "a", "text": "Gout."}\n{"id": \n')
     done = {}
     for name, more in {"here": [], "there": ["--engine", "ray", "--ray-workers", "1"]}.items():

@@ -1,18 +1,26 @@
-"""Token and tag a line, an empty line between sentences: CoNLL files in IOB1, IOB2, BIOES or BILOU.
+"""Labels of tokens: CoNLL files in IOB1, IOB2, BIOES or BILOU, and spaCy's DocBin.
 
-The text of a sentence is its tokens with one space between. A sentence is a document.
+A CoNLL file has a token and its tag a line, an empty line between sentences. The text of a sentence is its tokens with
+one space between. A sentence is a document.
+
+A DocBin holds documents as spaCy keeps them on disk for training. Entities are written to it twice: all of them to the
+span group `sc`, which spaCy's span categoriser learns from, and those that do not overlap to `doc.ents`, which its
+entity recogniser learns from. They are read from the group where it has any.
 """
 
+import itertools
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from clinspan.corpora.format import CorpusFormat, Head, Results, one_file
-from clinspan.corpora.text import read_text
-from clinspan.document import Document, Entity, Span
-from clinspan.errors import InputError, OutputError
+from clinspan.corpora.text import read_bytes, read_text
+from clinspan.document import Concept, Document, Entity, Span
+from clinspan.errors import InputError, MissingExtra, OutputError
 
 _TAG = re.compile(r"O|([BIMESLUW])-(\S.*)")
 _WORD = re.compile(r"\S+")
@@ -157,11 +165,118 @@ def flat(document: Document) -> Document:
     return replace(document, entities=tuple(sorted(kept, key=lambda e: e.span)))
 
 
-FORMAT = CorpusFormat(
+BIO = CorpusFormat(
     name="bio",
     read=lambda path, _: read(path),
     write=one_file(lambda documents: write(map(flat, documents))),
     sign=_sign,
     endings=(".bio", ".iob", ".conll"),
     loses="ids, white space, gaps, concepts, attributes; of entities that overlap the longest is written",
+)
+
+
+GROUP = "sc"
+_ID = "clinspan_id"
+_PIECE = re.compile(r"\S+|\s+")
+
+
+def read_docbin(path: str | Path) -> Results:
+    """The documents of a file; a `kb_id` becomes a concept without a source.
+
+    Raises:
+        InputError: when the file cannot be read.
+        MissingExtra: when spaCy is not installed.
+    """
+    tokens, vocab = _spacy()
+    path = Path(path)
+    try:
+        docs = list(tokens.DocBin().from_bytes(read_bytes(path)).get_docs(vocab))
+    except (zlib.error, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"is not a DocBin that can be read: {error}", where=str(path)) from None
+    for number, doc in enumerate(docs, 1):
+        # An empty group says nothing: pipelines make it before there is anything to put in.
+        found = doc.spans.get(GROUP) or doc.ents
+        entities = []
+        for one in found:
+            span = Span(one.start_char, one.end_char)
+            mention = span.of(doc.text)
+            concepts = (Concept(one.kb_id_, mention, ""),) if one.kb_id_ else ()
+            entities.append(Entity(span, one.label_, mention, concepts=concepts))
+        id = str(doc.user_data.get(_ID, f"{path.stem}-{number}"))
+        yield Document(id, doc.text, tuple(entities), place=f"{path}, document {number}")
+
+
+def write_docbin(documents: Iterable[Document], path: str | Path) -> None:
+    """Writes the documents to a new file.
+
+    Tokens are words and what white space is not one space behind a word, cut at the entities' ends, so that every
+    offset can be said. A discontinuous entity is written as its hull; of concepts only the first one's id is kept;
+    scores and metadata are left out.
+
+    Raises:
+        MissingExtra: when spaCy is not installed.
+    """
+    tokens, vocab = _spacy()
+    box = tokens.DocBin(store_user_data=True)
+    for document in documents:
+        words, spaces = _words(document)
+        doc = tokens.Doc(vocab, words=words, spaces=spaces)
+        doc.user_data[_ID] = document.id
+        doc.spans[GROUP] = [_span(doc, entity) for entity in document.entities]
+        doc.set_ents([_span(doc, entity) for entity in flat(document).entities])
+        box.add(doc)
+    Path(path).write_bytes(box.to_bytes())
+
+
+def _span(doc: Any, entity: Entity) -> Any:
+    concept = entity.concepts[0].id if entity.concepts else ""
+    return doc.char_span(entity.start, entity.end, label=entity.label, kb_id=concept)
+
+
+def _words(document: Document) -> tuple[list[str], list[bool]]:
+    """The tokens, and whether a space that is not one itself follows each."""
+    starts = {entity.start for entity in document.entities}
+    ends = {entity.end for entity in document.entities}
+    words: list[str] = []
+    spaces: list[bool] = []
+    for piece in _PIECE.finditer(document.text):
+        at = piece.start()
+        # A space may follow its word unless an entity begins at it or ends with it.
+        if words and document.text[at] == " " and at not in starts and at + 1 not in ends:
+            spaces[-1] = True
+            at += 1
+        edges = [at, *sorted(cut for cut in range(at + 1, piece.end()) if cut in starts or cut in ends), piece.end()]
+        for start, end in itertools.pairwise(edges):
+            if start < end:
+                words.append(document.text[start:end])
+                spaces.append(False)
+    return words, spaces
+
+
+def _spacy() -> tuple[Any, Any]:
+    try:
+        import spacy.tokens
+        import spacy.vocab
+    except ImportError as error:
+        raise MissingExtra("spacy", "spacy", purpose="reading or writing DocBin") from error
+    return spacy.tokens, spacy.vocab.Vocab()
+
+
+def _docbin_sign(head: Head) -> str | None:
+    # A zlib stream of a MessagePack map, whose keys stand in its first bytes.
+    if head.data[:1] != b"\x78":
+        return None
+    try:
+        return "its first bytes" if b"attrs" in zlib.decompressobj().decompress(head.data, 200) else None
+    except zlib.error:
+        return None
+
+
+DOCBIN = CorpusFormat(
+    name="docbin",
+    read=lambda path, _: read_docbin(path),
+    write=write_docbin,
+    sign=_docbin_sign,
+    endings=(".spacy",),
+    loses="gaps, attributes, concepts but the first one's id; `doc.ents` holds only entities that do not overlap",
 )
