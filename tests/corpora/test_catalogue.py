@@ -75,7 +75,7 @@ def test_an_entry_point_that_is_no_format_is_named(package, point, says):
 
 
 def test_a_name_that_is_taken_is_an_error(package):
-    package("clinspan.corpora.tokens:FORMAT")
+    package("clinspan.corpora.tokens:BIO")
     with pytest.raises(ConfigError, match="the format 'bio' is there already"):
         catalogue.formats()
 
