@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from threading import get_ident
 
 import pytest
 
@@ -28,11 +29,24 @@ def test_threads_are_set_without_torch():
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_as_many_threads_read_as_are_asked_for(monkeypatch, threads):
-    parts = []
+def test_no_more_threads_read_than_are_asked_for(monkeypatch, threads):
+    readers = set()
     run = OnnxClassifier._run
-    monkeypatch.setattr(OnnxClassifier, "_run", lambda self, windows: parts.append(len(windows)) or run(self, windows))
+    monkeypatch.setattr(OnnxClassifier, "_run", lambda self, ids: readers.add(get_ident()) or run(self, ids))
     encoder = EncoderLLM.opened(named("literature"), EncoderSettings(threads=threads))
-    requests = [Request((), constraint=CopyConstraint("She has gout.", ("disease",)))] * 6
+    requests = [Request((), constraint=CopyConstraint("She has gout.", ("disease",)))] * 16
     assert all(answer.spans for answer in encoder.complete(requests))
-    assert sorted(parts) == [6 // threads] * threads
+    assert 1 <= len(readers) <= threads
+
+
+def test_an_answer_depends_neither_on_other_windows_nor_on_threads():
+    texts = [
+        "She has gout.",
+        "Colon cancer ran in the family of this man, whose aunt had lupus.",
+        "No fever.",
+    ]
+    requests = [Request((), constraint=CopyConstraint(text, ("disease",), consider=0.001)) for text in texts]
+    one, two = (EncoderLLM.opened(named("literature"), EncoderSettings(threads=threads)) for threads in (1, 2))
+    alone = [next(iter(one.complete([request]))).spans for request in requests]
+    assert [answer.spans for answer in one.complete(requests)] == alone
+    assert [answer.spans for answer in two.complete(requests)] == alone
