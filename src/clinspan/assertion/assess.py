@@ -65,16 +65,17 @@ def assess(
     words = lexicon(language)
     asked = [_attributes(entity, labels) for entity in document.entities]
     numbers = [number for number, attributes in enumerate(asked) if attributes]
-    said = said_of(document.text, [document.entities[number].span for number in numbers], words) if numbers else []
+    research = bool(numbers) and is_prose(document.text, language)
+    spans = [document.entities[number].span for number in numbers]
+    said = said_of(document.text, spans, words, research=research)
     read = reads(document) if reads is not None and numbers else [{}] * len(document.entities)
-    denies = is_prose(document.text, language) if reads is not None and numbers else False
     made = list(document.entities)
     for number, one in zip(numbers, said, strict=True):
         entity = document.entities[number]
         values = _by_rules(entity, asked[number], one, words)
         for attribute in asked[number]:
             seen, sure = read[number].get(attribute.name, ("", None))
-            ruled = denies and sure is not None and "absent" in (seen, values.get(attribute.name))
+            ruled = research and sure is not None and "absent" in (seen, values.get(attribute.name))
             if seen in attribute.value_names and not ruled and _wins(sure, attribute, values):
                 values[attribute.name] = seen
         now = {**entity.attributes, **values, **(entity.attributes if keep else {})}

@@ -118,9 +118,7 @@ def _no(clauses: Clauses, at: int) -> Scope | None:
     """The scope of "no" and its kin: as a subject they take the verb in."""
     word = clauses.word
     if word(at) == "no":
-        if word(at + 1) in (".", "doubt", "matter", "less", "later") or (
-            word(at + 1) == "more" and word(at + 2) == "than"
-        ):
+        if word(at + 1) in _NO_DENIAL or (word(at + 1) == "more" and word(at + 2) == "than"):
             return None
         if word(at + 1) == "longer":
             before = clauses.after_adverbs(at - 1, -1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import regex
 
 from clinspan.assertion.lexicon import Cue, Hit, Lexicon, Token, sentences, tokens
-from clinspan.assertion.prose import is_prose, scopes
+from clinspan.assertion.prose import scopes
 from clinspan.assertion.sections import section_at, sections
 from clinspan.document import Span
 from clinspan.text.sentences import BlockKind, blocks
@@ -63,14 +63,17 @@ class _Place:
     end: int
 
 
-def said_of(text: str, mentions: Sequence[Span], lexicon: Lexicon) -> list[list[Said]]:
-    """For each mention all that is said of it."""
+def said_of(text: str, mentions: Sequence[Span], lexicon: Lexicon, *, research: bool = False) -> list[list[Said]]:
+    """For each mention all that is said of it.
+
+    Args:
+        research: whether the text is research prose (`prose.is_prose`), in which a negation holds its clause.
+    """
     found: list[list[Said]] = [[] for _ in mentions]
     if not mentions:
         return found
     order = sorted(range(len(mentions)), key=lambda number: mentions[number])
     parts = sections(text)
-    research = is_prose(text, lexicon.language)
     carried: tuple[Cue, ...] = ()
     headed = False
     at = 0
