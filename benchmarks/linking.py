@@ -25,8 +25,7 @@ from clinspan.corpora.gold import read as read_gold
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.layout import Index
 from clinspan.dictionary.link import LabelTypes, Linker, LinkSettings
-from clinspan.dictionary.match import Sense
-from clinspan.dictionary.probability import How, counted
+from clinspan.dictionary.match import How, Sense, counted
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
 from clinspan.document import Document, Entity, Span

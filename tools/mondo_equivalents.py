@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clinspan.dictionary.sources.equivalents import MONDO_COLUMNS, stated_code
+from clinspan.dictionary.sources.tabular import MONDO_COLUMNS, stated_code
 
 TABLE = Path(__file__).parents[1] / "src/clinspan/dictionary/sources/mondo_equivalents.tsv"
 HEAD = """\

@@ -12,8 +12,7 @@ from clinspan.evaluation.score import Interval, draws, interval
 from clinspan.examples import notes
 from clinspan.fusion.features import Prior
 from clinspan.fusion.fit import Case, Counted, Fitted, check, f1, fit
-from clinspan.fusion.gain import Gain, Moved, learned
-from clinspan.fusion.heard import Heard, best_apart
+from clinspan.fusion.heard import Gain, Heard, Moved, best_apart, learned
 from clinspan.fusion.model import Asked, FusedModel, Judge
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts

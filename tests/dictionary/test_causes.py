@@ -7,8 +7,7 @@ from tests.dictionary.conftest import Listed, entry
 
 from clinspan.dictionary.build import build
 from clinspan.dictionary.link import Linker
-from clinspan.dictionary.normalise import normal_form, tokenise
-from clinspan.dictionary.rewordings import drug_caused
+from clinspan.dictionary.normalise import drug_caused, normal_form, tokenise
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import Label, LabelSet

@@ -5,7 +5,7 @@ from tests.dictionary.conftest import Listed, entry
 
 from clinspan.dictionary.build import build
 from clinspan.dictionary.link import Linker, LinkSettings
-from clinspan.dictionary.probability import How, LinkReason, probability
+from clinspan.dictionary.match import How, LinkReason, probability
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError

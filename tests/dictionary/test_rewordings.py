@@ -7,7 +7,7 @@ from tests.dictionary.conftest import Listed, entry
 
 from clinspan.dictionary.build import build
 from clinspan.dictionary.link import Linker
-from clinspan.dictionary.rewordings import parts, rewordings
+from clinspan.dictionary.normalise import parts, rewordings
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import Label, LabelSet

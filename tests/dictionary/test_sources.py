@@ -4,11 +4,10 @@ import lzma
 import pytest
 
 from clinspan.dictionary.build import build, resolve
-from clinspan.dictionary.sources.equivalents import mondo_equivalents, stated_code
 from clinspan.dictionary.sources.obo import Obo
 from clinspan.dictionary.sources.packaged import doid_types
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
-from clinspan.dictionary.sources.tabular import OwnList
+from clinspan.dictionary.sources.tabular import OwnList, mondo_equivalents, stated_code
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 

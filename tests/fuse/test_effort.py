@@ -11,7 +11,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.fuse import learn_weights
 from clinspan.fusion.features import ELSEWHERE, NAMES
-from clinspan.fusion.gain import Gain
+from clinspan.fusion.heard import Gain
 from clinspan.fusion.model import FusedModel, Judge, Weights
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits

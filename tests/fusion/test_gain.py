@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.document import Entity, Span
-from clinspan.fusion.gain import Gain, Moved, learned, window_of
-from clinspan.fusion.heard import gathered
+from clinspan.fusion.heard import Gain, Moved, gathered, learned, window_of
 
 EVENLY = tuple(1.0 - number / 100 for number in range(100))
 PROBABILITY = st.floats(0.0, 1.0)

@@ -10,8 +10,7 @@ import pytest
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.fusion.features import ELSEWHERE, NAMES, Prior
-from clinspan.fusion.gain import Gain
-from clinspan.fusion.heard import Heard, gathered
+from clinspan.fusion.heard import Gain, Heard, gathered
 from clinspan.fusion.model import FusedModel, Judge, Weights, for_sources
 from clinspan.fusion.trees import Trees
 from clinspan.labels import Label, LabelSet

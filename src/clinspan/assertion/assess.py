@@ -7,9 +7,9 @@ from typing import Protocol
 from clinspan.assertion.lexicon import CLASSES, Lexicon, lexicon
 from clinspan.assertion.prose import is_prose
 from clinspan.assertion.scope import Said, by_kind, decided, said_of
-from clinspan.assertion.sections import section_at, sections
 from clinspan.document import Document, Entity
 from clinspan.labels import Attribute, LabelSet
+from clinspan.text.sentences import section_at, sections
 
 ASSERTION, TEMPORALITY, SECTION = "assertion", "temporality", "section"
 TOLD = (ASSERTION, TEMPORALITY)

@@ -7,9 +7,8 @@ import regex
 
 from clinspan.assertion.lexicon import Cue, Hit, Lexicon, Token, sentences, tokens
 from clinspan.assertion.prose import scopes
-from clinspan.assertion.sections import section_at, sections
 from clinspan.document import Span
-from clinspan.text.sentences import BlockKind, blocks
+from clinspan.text.sentences import BlockKind, blocks, section_at, sections
 
 _JOINING = frozenset({",", "and", "or", "/", "&", "nor", "with", "a", "an", "the", "any", "his", "her", "also", "then"})
 _JOINING |= {"even", "versus", "vs", "as", "well", "some", "other", "new", "either", "both", "from", "your", "my", "-"}

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clinspan.assertion.sections import Section, section_of, sections
 from clinspan.classifier.folder import load, shipped
 from clinspan.classifier.model import Encoded, TokenClassifier, after
 from clinspan.classifier.scheme import AttributeHead
 from clinspan.document import Document, Span
 from clinspan.errors import InputError
 from clinspan.labels import LabelSet
+from clinspan.text.sentences import Section, section_of, sections
 from clinspan.text.windows import WindowSettings, windows
 
 OPEN, CLOSE = "[unused1]", "[unused2]"

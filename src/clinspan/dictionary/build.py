@@ -16,12 +16,11 @@ import marisa_trie
 from clinspan.dictionary import layout
 from clinspan.dictionary.layout import Entry, Source, SourceInfo, Term, code_of
 from clinspan.dictionary.normalise import name_forms
-from clinspan.dictionary.sources.equivalents import Sssom
 from clinspan.dictionary.sources.obo import Obo, OboGraph
 from clinspan.dictionary.sources.packaged import doid_types, hpo_types, mondo_types, packaged
 from clinspan.dictionary.sources.releases import RXNORM_NAMES, SNOMED_CONCEPTS, Hgnc, Loinc, RxNorm, Snomed
 from clinspan.dictionary.sources.rrf import Rrf, RrfFilter
-from clinspan.dictionary.sources.tabular import OwnList
+from clinspan.dictionary.sources.tabular import OwnList, Sssom
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import DictionaryError
 from clinspan.files import MANIFEST, cache_folder, current_generation, next_generation

@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from clinspan.dictionary.match import SYNONYM, WEIGHT, Sense, TermMatch
-from clinspan.dictionary.normalise import is_acronym, normal_form
-from clinspan.dictionary.probability import How, LinkReason, probability, reason_of
-from clinspan.dictionary.rewordings import drug_caused, gene_names, parts, rewordings
+from clinspan.dictionary.match import SYNONYM, WEIGHT, How, LinkReason, Sense, TermMatch, probability, reason_of
+from clinspan.dictionary.normalise import drug_caused, gene_names, is_acronym, normal_form, parts, rewordings
 from clinspan.dictionary.senses import KINDS, Meaning, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written

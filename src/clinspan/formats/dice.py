@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import regex
 
 from clinspan.document import Attributes, Entity
-from clinspan.formats import prose
+from clinspan.formats import loose
 from clinspan.formats.base import AnswerReader, Instructed, Mention, Reading, fragment_texts, in_order
 from clinspan.formats.named import Asked, AttributeNames, LabelNames, asked_of, written
 from clinspan.labels import LabelSet
@@ -118,7 +118,7 @@ class Dice(Instructed):
             reader.line(line, at)
             at += len(line) + 1
         if not reader.asked:
-            return prose.read(answer, labels, reader.names)
+            return loose.read_lines(answer, labels, reader.names)
         reader.end()
         return reader.reading()
 

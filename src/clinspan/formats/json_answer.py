@@ -11,9 +11,9 @@ import regex
 
 from clinspan.document import Attributes, Entity
 from clinspan.errors import ConfigError
-from clinspan.formats import loose_json, prose
+from clinspan.formats import loose
 from clinspan.formats.base import AnswerReader, Instructed, Mention, Reading, fragment_texts, in_order
-from clinspan.formats.loose_json import Node
+from clinspan.formats.loose import Node
 from clinspan.formats.named import AttributeNames, LabelNames, asked_of, values_of, written
 from clinspan.labels import LabelSet
 
@@ -39,13 +39,13 @@ def read(answer: str, labels: LabelSet, *, as_mapping: bool) -> Reading:
             when `text` and `label` are the keys that count.
     """
     names = LabelNames(labels)
-    nodes, repairs = loose_json.values(answer)
+    nodes, repairs = loose.values(answer)
     reader = _JsonAnswerReader(answer, labels, names, as_mapping=as_mapping)
     reader.repairs += repairs
     for node in nodes:
         reader.top(node)
     if not reader.mentions and not any(map(_is_structured, nodes)):
-        lines = prose.read(answer, labels, names)
+        lines = loose.read_lines(answer, labels, names)
         if lines.mentions or not nodes:
             return lines
     reader.around(nodes)

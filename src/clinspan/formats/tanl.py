@@ -16,7 +16,7 @@ from itertools import pairwise
 import regex
 
 from clinspan.document import Attributes, Entity, Span
-from clinspan.formats import prose
+from clinspan.formats import loose
 from clinspan.formats.base import AnswerReader, Instructed, Mention, Reading, in_order
 from clinspan.formats.named import AttributeNames, LabelNames, asked_of
 from clinspan.formats.tanl_marks import (
@@ -52,7 +52,7 @@ class Tanl(Instructed):
         """The mentions in the order in which their marks open, and the copy without its marks."""
         reader = _TanlReader(answer, LabelNames(labels), AttributeNames(labels))
         reading = reader.read()
-        if not reading.mentions and prose.refuses(answer):
+        if not reading.mentions and loose.refuses(answer):
             return Reading(unread=reading.unread, repairs=reading.repairs, copy=reading.copy, refused=True)
         return reading
 

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from clinspan.document import Entity
 from clinspan.errors import ConfigError
 from clinspan.fusion.features import ELSEWHERE, GROUPS, NAMES, Floats, Prior, by_label, elsewhere, rows
-from clinspan.fusion.gain import Gain
-from clinspan.fusion.heard import Candidate, Heard, Source, best_apart
+from clinspan.fusion.heard import Candidate, Gain, Heard, Source, best_apart
 from clinspan.fusion.trees import Trees
 from clinspan.labels import LabelSet
 

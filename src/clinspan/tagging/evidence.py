@@ -19,13 +19,11 @@ from clinspan.dictionary.link import LabelTypes
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, Entity, MatchKind, Span, WindowState
 from clinspan.formats.catalogue import by_name
-from clinspan.fusion.gain import window_of
-from clinspan.fusion.heard import Heard, Source, gathered
+from clinspan.fusion.heard import Heard, Source, gathered, window_of
 from clinspan.fusion.model import FusedModel, entity_of
 from clinspan.fusion.reasons import reasons
 from clinspan.grounding.align import GroundingSettings
 from clinspan.grounding.guards import outside
-from clinspan.grounding.merge import WindowEntities, merge
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM, ReadsAttributes, asking
 from clinspan.messages import CopyConstraint, Request
@@ -33,7 +31,7 @@ from clinspan.tagging.calibration import Calibration, Thresholds, sort_out
 from clinspan.tagging.knowledge import Knowledge
 from clinspan.tagging.read import Question, read_answer
 from clinspan.tagging.settings import NAMED, profile_name
-from clinspan.text.windows import Window, windows
+from clinspan.text.windows import Window, WindowEntities, merge, windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def with_terms(believed: Sequence[Evidence], terms: Sequence[Evidence]) -> list[
 
 
 def merged(read: Sequence[WindowEvidence]) -> list[Evidence]:
-    """What the overlapping windows of one source say together; see `grounding.merge`."""
+    """What the overlapping windows of one source say together; see `text.windows.merge`."""
     if not read:
         return []
     by_place = {(one.span, one.label): one for window in reversed(read) for one in window.found}
@@ -316,7 +314,7 @@ class Fused:
     explain: bool = False
 
     def doubtful(self, found: Heard, windows: Sequence[Window], share: float) -> frozenset[int]:
-        """The windows, by their index, about which asking an LLM is expected to gain most; see `fusion.gain`.
+        """The windows, by their index, about which asking an LLM is expected to gain most; see `fusion.heard.Gain`.
 
         Args:
             found: before any LLM was asked.

@@ -13,7 +13,6 @@ from types import TracebackType
 
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import ContextOverflow, LLMError
-from clinspan.grounding.merge import WindowEntities, merge
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM, asking
 from clinspan.messages import Completion, Place, Request
@@ -22,7 +21,7 @@ from clinspan.tagging.evidence import WindowEvidence
 from clinspan.tagging.knowledge import Knowledge, Proposed, Proposer
 from clinspan.tagging.read import UNASKED, Outcome, Question, join
 from clinspan.tagging.summary import Stopwatch, Times
-from clinspan.text.windows import Window, WindowSettings, tokens, windows
+from clinspan.text.windows import Window, WindowEntities, WindowSettings, merge, tokens, windows
 
 
 @dataclass(slots=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
-from clinspan.dictionary.sources.equivalents import stated_code
-from clinspan.dictionary.sources.tabular import read_lines
+from clinspan.dictionary.sources.tabular import read_lines, stated_code
 from clinspan.errors import DictionaryError
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')

@@ -18,10 +18,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from clinspan.dictionary.layout import Entry, Small, Source, SourceInfo, Term
-from clinspan.dictionary.sources.equivalents import mondo_equivalents
 from clinspan.dictionary.sources.obo import Obo
 from clinspan.dictionary.sources.releases import Hgnc
-from clinspan.dictionary.sources.tabular import Care, Icd10Pcs
+from clinspan.dictionary.sources.tabular import Care, Icd10Pcs, mondo_equivalents
 from clinspan.errors import DictionaryError, MissingExtra
 
 Types = tuple[str, ...]

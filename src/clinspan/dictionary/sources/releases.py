@@ -6,8 +6,7 @@ from pathlib import Path
 
 from clinspan.dictionary.layout import Entry, Small, SourceInfo, Term
 from clinspan.dictionary.normalise import is_acronym, normal_form
-from clinspan.dictionary.sources.equivalents import stated_code
-from clinspan.dictionary.sources.tabular import read_columns, read_lines
+from clinspan.dictionary.sources.tabular import read_columns, read_lines, stated_code
 from clinspan.errors import DictionaryError
 
 RXNORM_NAMES, RXNORM_TYPES = "RXNCONSO.RRF", "RXNSTY.RRF"

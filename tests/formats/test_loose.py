@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.formats import loose_json
+from clinspan.formats import loose
 
 values = st.recursive(
     st.one_of(st.text(), st.none(), st.booleans(), st.integers()),
@@ -24,7 +24,7 @@ def plain(node):
 
 @given(containers, st.booleans(), st.sampled_from([None, 2]))
 def test_valid_json_is_read_as_the_standard_says(value, ascii_only, indent):
-    nodes, repairs = loose_json.values(json.dumps(value, ensure_ascii=ascii_only, indent=indent))
+    nodes, repairs = loose.values(json.dumps(value, ensure_ascii=ascii_only, indent=indent))
     assert [plain(node) for node in nodes] == [value]
     assert repairs == []
 
@@ -42,7 +42,7 @@ def test_every_string_has_a_reading_with_exact_places(answer):
             check(child, at, node.end)
             at = child.end
 
-    nodes, repairs = loose_json.values(answer)
+    nodes, repairs = loose.values(answer)
     at = 0
     for node in nodes:
         check(node, at, len(answer))
@@ -63,5 +63,5 @@ def test_every_string_has_a_reading_with_exact_places(answer):
     ],
 )
 def test_strings_as_models_write_them(answer, expected):
-    (node,), _ = loose_json.values(answer)
+    (node,), _ = loose.values(answer)
     assert [item.text for item in node.items] == expected

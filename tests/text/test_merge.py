@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.document import Entity, Span
-from clinspan.grounding.merge import WindowEntities, merge
+from clinspan.text.windows import WindowEntities, merge
 
 TEXT = "acute renal failure and chest pain at night"
 

@@ -1,6 +1,6 @@
 """Sections of notes by their headings."""
 
-from clinspan.assertion.sections import section_at, sections
+from clinspan.text.sentences import section_at, sections
 
 
 def test_a_heading_may_have_a_remark_in_brackets():
