@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.dictionary.candidates import lookup_mentions, read_candidates
+from clinspan.dictionary.facts import looked_up, read_candidates
 
 WANTED = ("heart attack", "Alzheimer's disease")
 
@@ -62,6 +62,5 @@ def test_any_answer_can_be_read(answer):
 
 
 def test_candidates_are_looked_up_with_every_normalisation(small):
-    found = lookup_mentions(small, ["Heart Attacks", "lung cancers", "unheard of", "lung cancers"])
-    assert [match.senses[0].concept for match in found.matches] == ["T:1", "T:3"]
-    assert found.unknown == ("unheard of",)
+    found = looked_up(small, ["Heart Attacks", "lung cancers", "unheard of", "lung cancers"])
+    assert [match.senses[0].concept for match in found] == ["T:1", "T:3"]

@@ -1,11 +1,18 @@
-"""Facts: what the dictionary knows of a text's terms, as lines for the prompt, the most useful first (DiRAG)."""
+"""What the dictionary and an LLM tell one another: facts for the prompt, and the candidates that the LLM lists (DiRAG).
 
+Facts are what the dictionary knows of a text's terms, as lines, the most useful first. A list of candidates is read
+whatever it looks like, and looked up.
+"""
+
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from clinspan.dictionary.link import LabelTypes
 from clinspan.dictionary.match import Match, Sense
+from clinspan.dictionary.store import Dictionary
 from clinspan.document import Entity
 from clinspan.labels import LabelSet
 
@@ -128,3 +135,140 @@ def _versions(
             yield start + " ".join(words[:kept]) + " …"
     if mode is FactsMode.BOTH and types:
         yield f"{head}: {types}"
+
+
+_FENCE = re.compile(r"```[\w-]*\n?(.*?)(?:```|\Z)", re.DOTALL)
+_BULLET = re.compile(r"^\s*(?:[-*•–+]|\(?\d{1,3}[.):]|#{1,6})\s+")
+_QUOTED = re.compile(r"""^(?:\*\*|__)?(["'`“‘«])(.*?)(["'`”’»])(?:\*\*|__)?[,;.]?$""")
+_EMPTY = re.compile(
+    r"^[\W_]*(?:none|n/?a|no (?:candidates?|entit(?:y|ies)|mentions?|terms?|diseases?)\b.*|null|empty|\[\s*\]|\{\s*\})"
+    r"[\W_]*$",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.|'(?=\w))*)'|([^,;\[\]"]+))\s*(?:[,;]|$)""")
+_LONGEST = 120
+"""Characters of a candidate; what is longer is talk."""
+_TALK = 7
+"""Words of an item, on average, above which a line is a sentence and no list."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateList:
+    """What an answer lists.
+
+    Attributes:
+        unread: lines that are no list and no candidate; where there are no terms but unread lines, the list failed.
+    """
+
+    terms: tuple[str, ...]
+    unread: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """True when the answer says something, and none of it could be read as a list."""
+        return not self.terms and bool(self.unread)
+
+
+def read_candidates(answer: str) -> CandidateList:
+    """Reads the list that `answer` is or holds: JSON, a Python list, bullets, numbers, lines, commas; fenced or not.
+
+    Never raises; an empty answer, or one that says that there is none, is an empty list.
+    """
+    fenced = _FENCE.search(answer)
+    body = (fenced.group(1) if fenced else answer).strip()
+    if not body or _EMPTY.match(body):
+        return CandidateList(())
+    terms = _from_json(body)
+    if terms is None:
+        terms = _from_brackets(body)
+    if terms is not None:
+        return CandidateList(_once(terms))
+    return _from_lines(body)
+
+
+def looked_up(dictionary: Dictionary, strings: Iterable[str]) -> tuple[Match, ...]:
+    """What the dictionary has of strings, each looked up as one term with every normalisation that there is."""
+    found = (dictionary.match(string) for string in dict.fromkeys(strings) if string)
+    return tuple(match for match in found if match is not None)
+
+
+def _once(terms: Iterable[str]) -> tuple[str, ...]:
+    clean = (" ".join(term.split()) for term in terms)
+    return tuple(dict.fromkeys(term for term in clean if term and len(term) <= _LONGEST))
+
+
+def _from_json(body: str) -> list[str] | None:
+    start = min((at for at in (body.find("["), body.find("{")) if at >= 0), default=-1)
+    if start < 0:
+        return None
+    try:
+        data, _ = json.JSONDecoder().raw_decode(body, start)
+    except (ValueError, RecursionError):
+        return None
+    return list(_strings(data))
+
+
+def _strings(data: object) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, list):
+        for item in data:
+            yield from _strings(item)
+    elif isinstance(data, dict):
+        named = next((data[key] for key in ("text", "mention", "term", "entity", "name") if key in data), None)
+        if named is not None:
+            yield from _strings(named)
+        elif data and all(isinstance(value, str) for value in data.values()):
+            yield from map(str, data)  # a mapping of mention to type
+        else:
+            for value in data.values():
+                yield from _strings(value)
+
+
+def _from_brackets(body: str) -> list[str] | None:
+    """A list in brackets that is no JSON: single quotes, an apostrophe, a lost end."""
+    found = re.search(r"\[(.*?)(?:\]|\Z)", body, re.DOTALL)
+    if not found or "\n-" in body or "\n*" in body:
+        return None
+    items = [next(part for part in item.groups() if part is not None) for item in _ITEM.finditer(found.group(1))]
+    return [re.sub(r"\\(.)", r"\1", item).strip().strip("'\"") for item in items]
+
+
+def _from_lines(body: str) -> CandidateList:
+    lines = [line.strip() for line in body.splitlines() if line.strip()]
+    bulleted = [line for line in lines if _BULLET.match(line)]
+    terms: list[str] = []
+    unread = [line for line in lines if bulleted and not _BULLET.match(line)]
+    for line in bulleted or lines:
+        text = _BULLET.sub("", line).strip()
+        if not bulleted and text.endswith(":"):
+            unread.append(line)
+            continue
+        text = text if bulleted else re.sub(r"^[\w ]{0,40}:\s+", "", text)
+        items = _split(text, bulleted=bool(bulleted))
+        if not bulleted and len(text.split()) > _TALK * len(items):
+            unread.append(line)
+            continue
+        for item in items:
+            (terms if _is_term(item) else unread).append(item)
+    return CandidateList(_once(terms), tuple(unread))
+
+
+def _split(text: str, *, bulleted: bool) -> list[str]:
+    if bulleted:
+        # "- heart attack: a disease" and "- heart attack (disease)" name the candidate first
+        text = re.split(r":\s|\s[-–—]\s", text)[0]
+        items = [text]
+    else:
+        items = re.split(r"\s*[;,|]\s+|\s*[;|]\s*", text)
+    return [_unquoted(item.strip().strip(".").strip()) for item in items if item.strip()]
+
+
+def _unquoted(item: str) -> str:
+    found = _QUOTED.match(item)
+    return found.group(2) if found else item.strip("*_`").strip()
+
+
+def _is_term(item: str) -> bool:
+    words = item.split()
+    return 0 < len(words) <= 12 and any(c.isalnum() for c in item) and not item.endswith(("?", "!", ":"))

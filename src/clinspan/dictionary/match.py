@@ -1,4 +1,4 @@
-"""What a dictionary finds: matches with their ranked senses, likely spellings of a word, and how likely a link is right.
+"""What a dictionary finds: matches with ranked senses, likely spellings of a word, and how likely a link is right.
 
 How likely the first concept of an entity is right was counted on annotated corpora; there is none where nothing was
 counted. `probability.toml` was counted on ids of corpora, `judged.toml` on mentions that were read one by one.

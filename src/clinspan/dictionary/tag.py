@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib import resources
 
+import marisa_trie
 import regex
 
-from clinspan.dictionary.candidates import TermList, label_terms, term_key
 from clinspan.dictionary.link import LabelTypes, Linker, LinkSettings
 from clinspan.dictionary.match import Match, Sense, TermMatch, longest_apart
-from clinspan.dictionary.normalise import is_acronym, normal_form, tokenise
+from clinspan.dictionary.normalise import Tokens, is_acronym, normal_form, tokenise, visible
 from clinspan.dictionary.senses import KINDS, short_forms
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Abbreviation, Written
@@ -35,6 +35,59 @@ _MODIFIER = re.compile(
 _PERSONS = re.compile(r"\b(?:[Vv][ao]n |[Dd]e )?[A-Z][a-zé]{2,}-[A-Z][a-zé]{2,}(?:-[A-Z][a-zé]{2,})*(?![\w-])")
 _NAMED = ("syndrome", "disease")
 _REACH = 80
+
+
+def term_key(term: str) -> str:
+    """What makes two spellings one term: the normal form, with its case for an acronym."""
+    term = visible(term)
+    return "=" + term if is_acronym(term) else normal_form(term)
+
+
+def label_terms(labels: LabelSet) -> dict[str, str]:
+    """The key of each term that labels.toml names, with its label."""
+    return {term_key(term): label.name for label in labels.labels for term in label.terms if term_key(term)}
+
+
+class TermList:
+    """Finds labelled terms in a text.
+
+    Args:
+        terms: by key (see `term_key`), the label.
+    """
+
+    def __init__(self, terms: Mapping[str, str]):
+        self._terms = terms
+        self._cased = {key[1:]: key for key in terms if key.startswith("=")}
+        self._trie = marisa_trie.Trie(key + " " for key in terms if not key.startswith("="))
+
+    def __len__(self) -> int:
+        return len(self._terms)
+
+    def scan(self, text: str, tokens: Tokens) -> Iterator[tuple[int, int, str]]:
+        """(first token, one past the last, key) of each term in `text`."""
+        if len(self._trie):
+            for at, end, prefix in walk(self._trie, tokens.forms):
+                yield at, end, prefix[:-1]
+        if self._cased:
+            plain = text.isascii()
+            for at, (start, end) in enumerate(zip(tokens.starts, tokens.ends, strict=True)):
+                key = self._cased.get(text[start:end] if plain else visible(text[start:end]))
+                if key is not None:
+                    yield at, at + 1, key
+
+    def label(self, key: str) -> str:
+        """The label of a key that `scan` found."""
+        return self._terms[key]
+
+
+def walk(trie: marisa_trie.Trie, forms: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """(first token, one past the last, key) of each key of `trie` that the forms hold."""
+    line = " ".join(forms) + " "
+    place = 0
+    for at, form in enumerate(forms):
+        for prefix in trie.iter_prefixes(line[place : place + 200]):
+            yield at, at + prefix.count(" "), prefix
+        place += len(form) + 1
 
 
 def extend_left(text: str, span: Span, is_term: IsTerm) -> Span:

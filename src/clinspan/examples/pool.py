@@ -14,8 +14,8 @@ from typing import Any
 import marisa_trie
 
 from clinspan import codec
-from clinspan.dictionary.candidates import walk
 from clinspan.dictionary.normalise import normal_form, tokenise
+from clinspan.dictionary.tag import walk
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError, did_you_mean
 from clinspan.examples import store
 from clinspan.examples.embed import LEXICAL, Encoder, open_encoder

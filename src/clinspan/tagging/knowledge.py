@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from clinspan.dictionary import facts, tag
-from clinspan.dictionary.candidates import lookup_mentions, read_candidates
-from clinspan.dictionary.facts import FactsMode
+from clinspan.dictionary.facts import FactsMode, looked_up, read_candidates
 from clinspan.dictionary.link import LabelTypes, Linker, LinkSettings
 from clinspan.dictionary.match import Match
 from clinspan.dictionary.store import Dictionary
@@ -165,4 +164,4 @@ class Proposer:
             fault = f"the list of candidates was not read to its end: cut off after {answer.completion_tokens} tokens"
         elif answer.finish is FinishReason.REFUSAL:
             fault = "the list of candidates was not read: the model declined to answer"
-        return Proposed(lookup_mentions(LabelTypes(self.labels).seen(self.dictionary), listed.terms).matches, fault)
+        return Proposed(looked_up(LabelTypes(self.labels).seen(self.dictionary), listed.terms), fault)
