@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.decoding.draft import DraftSettings, decode
-from clinspan.decoding.grammars import answer_grammar
 from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.formats.tanl import Tanl
@@ -33,6 +32,7 @@ from clinspan.labels import LabelSet
 from clinspan.llms.chat import chat_prompt
 from clinspan.llms.embedded import DEFAULT_MODEL
 from clinspan.llms.llama import Llama
+from clinspan.llms.openai import answer_grammar
 from clinspan.llms.weights import requantised
 from clinspan.messages import CopyConstraint
 from clinspan.models.registry import path_of, sha256_of

@@ -67,7 +67,7 @@ class Server:
     def __init__(self, tagger: Tagger):
         import xllamacpp
 
-        from clinspan.decoding.grammars import answer_grammar
+        from clinspan.llms.openai import answer_grammar
         from clinspan.models.registry import path_of
 
         params = xllamacpp.CommonParams()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.errors import ConfigError, PrivacyError
-from clinspan.llms.address import permitted
+from clinspan.llms.spec import permitted
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llm_server import Answer, reply
 
-from clinspan.decoding.grammars import answer_grammar
 from clinspan.errors import ConfigError, LLMError, MissingExtra, PrivacyError
 from clinspan.llms.base import estimate_tokens
-from clinspan.llms.openai import OpenAILLM, OpenAISettings
+from clinspan.llms.openai import OpenAILLM, OpenAISettings, answer_grammar
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Message, Request
 
 

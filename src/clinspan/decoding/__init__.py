@@ -1,1 +1,1 @@
-"""Decoding that can only copy: grammars for servers, draft-by-copy where logits are at hand."""
+"""Decoding that can only copy, where logits are at hand; and what a copy is made of, for grammars too."""

@@ -5,10 +5,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from clinspan.errors import MissingExtra
-from clinspan.llms.address import Address, client, permitted
 from clinspan.llms.openai import host, sampling
 from clinspan.llms.replies import read_message
 from clinspan.llms.served import ServedLLM, ServerSettings, Vendor, required_key
+from clinspan.llms.spec import Address, client, permitted
 from clinspan.messages import Completion, Request
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 from clinspan.errors import ConfigError, LLMError
 from clinspan.files import Closing
-from clinspan.llms.address import Address, start_loop
 from clinspan.llms.base import Traits, estimate_tokens, in_order
 from clinspan.llms.limits import Gate, LimitSettings, Shut, Ticket, backoff
 from clinspan.llms.replies import AttemptFault, FaultKind, hide, is_overflow, named_parameter, of_status
+from clinspan.llms.spec import Address, start_loop
 from clinspan.messages import Completion, FinishReason, Request
 
 SCHEMAS = frozenset({"response_format", "output_config"})

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from clinspan.errors import LLMError
-from clinspan.files import Closing, cache_folder
+from clinspan.files import Change, Closing, Database, Value, cache_folder
 from clinspan.llms.base import LLM
 from clinspan.messages import Completion, CopyConstraint, FinishReason, Request, dump_spans, load_spans
-from clinspan.runs.database import Change, Database, Value
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (

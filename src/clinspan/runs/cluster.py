@@ -21,7 +21,7 @@ from typing import Any, Protocol, Self
 
 from clinspan.document import Document, Span, WindowReport, WindowState
 from clinspan.errors import ClinspanError, ClusterError, ConfigError, MissingExtra, PrivacyError
-from clinspan.llms.address import is_loopback
+from clinspan.llms.spec import is_loopback
 from clinspan.tagging.stream import Fault
 from clinspan.tagging.summary import Progress, WindowRead
 from clinspan.tagging.tagger import Tagger

@@ -15,10 +15,9 @@ import regex
 
 from clinspan.document import READ_STATES, Document, WindowState
 from clinspan.errors import ConfigError, LLMError, did_you_mean
-from clinspan.files import Closing, read_toml
+from clinspan.files import Change, Closing, Database, read_toml
 from clinspan.messages import Completion, Place
 from clinspan.runs.answers import NOTHING, SCHEMA, Answers, TokenCounts, change_of
-from clinspan.runs.database import Change, Database
 
 _MILLION = 1_000_000
 _KEYS = ("input", "output", "cached_input")

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.decoding.grammars import answer_grammar, quote
 from clinspan.decoding.plan import words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.formats.tanl_marks import render
 from clinspan.llms import llama_api
 from clinspan.llms.llama import Llama
+from clinspan.llms.openai import answer_grammar, quote
 from clinspan.messages import AskedAttribute, Candidate, CopyConstraint
 
 TEXT = st.text(st.sampled_from([*'ab1 .\n\t[|]\\"é漢😀\u0301\u2028-']), max_size=30)
