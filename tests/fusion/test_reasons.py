@@ -17,7 +17,7 @@ from clinspan.labels import Label, LabelSet
 from clinspan.tagging.evidence import Fused
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.tagger import Tagger
-from clinspan.view.report import ReportWriter
+from clinspan.view import ReportWriter
 
 LABELS = LabelSet("s", (Label("problem", "A problem.", semantic_types=("Disease or Syndrome",)),))
 TEXT = "Tophaceous gout and CRP."

@@ -19,7 +19,7 @@ from clinspan.files import whole_file
 from clinspan.runs.answers import TokenCounts
 from clinspan.runs.ledger import Price, price_of
 from clinspan.tagging.summary import Times
-from clinspan.view.report import asset, digest, sound, templates
+from clinspan.view import asset, digest, sound, templates
 
 PER = 1000
 """Documents that costs are given for."""

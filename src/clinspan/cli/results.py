@@ -23,7 +23,7 @@ from clinspan.errors import InputError, OutputError
 from clinspan.files import refuse_existing
 from clinspan.fusion.reasons import DECIDED, in_words
 from clinspan.labels import LabelSet
-from clinspan.view.report import ReportWriter
+from clinspan.view import ReportWriter
 
 _SOME_LEFT_OUT = 3
 

@@ -25,7 +25,7 @@ from clinspan.labels import LabelSet
 from clinspan.runs.session import Session
 from clinspan.tagging.summary import Summary
 from clinspan.tagging.tagger import Tagger
-from clinspan.view.report import ReportWriter
+from clinspan.view import ReportWriter
 
 _WIDEST = 60
 _SHORTER = {"associated-with-someone-else": "somebody else's"}
