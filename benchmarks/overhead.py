@@ -21,7 +21,7 @@ from pathlib import Path
 from clinspan.corpora import catalogue
 from clinspan.document import Document
 from clinspan.labels import LabelSet
-from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.runs.folder import TaggerRecipe
 from clinspan.tagging.summary import Times
 
 LABELS = LabelSet.load("disease")

@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields, replace
 
 from clinspan.document import Document
 from clinspan.labels import LabelSet
-from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.runs.folder import TaggerRecipe
 
 START = 4
 """Requests at once that clinspan begins with at a server, see `llms.limits`."""

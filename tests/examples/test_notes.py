@@ -13,7 +13,7 @@ from clinspan.examples import notes
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion
-from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.runs.folder import TaggerRecipe
 from clinspan.tagging.tagger import Tagger
 
 ROOT = Path(__file__).parents[2]

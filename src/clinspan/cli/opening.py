@@ -23,7 +23,7 @@ from clinspan.examples.selection import Strategy
 from clinspan.examples.store import is_pool
 from clinspan.labels import LabelSet
 from clinspan.runs.cluster import ClusterSettings, RayCluster
-from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.runs.folder import TaggerRecipe
 from clinspan.tagging.summary import Progress
 from clinspan.tagging.tagger import Tagger
 from clinspan.tuning.gold import Gold, drawn, read, without

@@ -20,11 +20,10 @@ from clinspan.corpora import catalogue, inputs
 from clinspan.errors import ConfigError, InputError, OutputError
 from clinspan.llms import spec
 from clinspan.runs.cluster import ClusterSettings
-from clinspan.runs.folder import Description, settings_of
+from clinspan.runs.folder import Description, TaggerRecipe, settings_of
 from clinspan.settings import DEFAULT_LABELS, SETTINGS, TAGGING_SETTINGS, Of, Setting
 from clinspan.tagging import open as parts
 from clinspan.tagging.names import missing_models
-from clinspan.tagging.recipe import TaggerRecipe
 from clinspan.tagging.tagger import Tagger
 
 Inputs = Annotated[

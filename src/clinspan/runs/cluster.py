@@ -98,7 +98,7 @@ def check_answers(address: str) -> None:
 
 
 class Recipe(Protocol):
-    """Goes to the workers as bytes, and makes the tagger there; see `tagging.recipe`."""
+    """Goes to the workers as bytes, and makes the tagger there; see `runs.folder`."""
 
     def make(self) -> Tagger:
         """The tagger."""

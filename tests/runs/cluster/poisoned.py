@@ -5,7 +5,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.runs.folder import TaggerRecipe
 from clinspan.tagging.tagger import Tagger
 
 

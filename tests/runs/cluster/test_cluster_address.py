@@ -10,7 +10,7 @@ from clinspan.cli.main import app
 from clinspan.errors import ClinspanError, ClusterError, ConfigError, MissingExtra, PrivacyError
 from clinspan.labels import LabelSet
 from clinspan.runs.cluster import ClusterSettings, RayCluster, check_answers, check_nodes, permitted
-from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.runs.folder import TaggerRecipe
 
 RECIPE = TaggerRecipe(llm="none", labels=LabelSet.load("disease"), dictionary="none")
 

@@ -15,7 +15,7 @@ from clinspan.document import Document, WindowState
 from clinspan.errors import ClusterError, ConfigError, InputError
 from clinspan.labels import LabelSet
 from clinspan.runs.cluster import ClusterSettings, RayCluster
-from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.runs.folder import TaggerRecipe
 
 ray = pytest.importorskip("ray", reason="needs the extra 'ray', which is not in 'dev', being large")
 

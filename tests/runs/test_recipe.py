@@ -7,7 +7,7 @@ import pytest
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.labels import LabelSet
-from clinspan.tagging.recipe import TaggerRecipe
+from clinspan.runs.folder import TaggerRecipe
 
 NOTE = "He has gout and a sore back."
 
