@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.corpora import bc2gm, catalogue
+from clinspan.corpora import catalogue, literature
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
@@ -23,7 +23,7 @@ def test_places_that_count_no_white_space_and_alternatives_are_read_and_written(
     assert first.metadata == {"alternatives": [[25, 37]]}
     assert first.text[25:37] == "phosphatases"
     assert second == Document("P2", "No gene here.")
-    assert dict(bc2gm.write([first, second], name="train")) == FILES
+    assert dict(literature.write_bc2gm([first, second], name="train")) == FILES
     assert next(catalogue.read(folder / "train.in", labels={"GENE": "gene"})).entities[0].label == "gene"
 
 
@@ -62,9 +62,9 @@ def test_a_folder_of_two_corpora_is_an_error(lay):
 
 def test_what_cannot_be_said_is_refused():
     with pytest.raises(OutputError, match="id with a space"):
-        list(bc2gm.write([Document("a b", "x")]))
+        list(literature.write_bc2gm([Document("a b", "x")]))
     with pytest.raises(OutputError, match="white space alone"):
-        list(bc2gm.write([Document("a", "x y", (Entity(Span(1, 2), "GENE", " "),))]))
+        list(literature.write_bc2gm([Document("a", "x y", (Entity(Span(1, 2), "GENE", " "),))]))
 
 
 @given(

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from clinspan.corpora import cadec, catalogue
+from clinspan.corpora import catalogue, standoff
 from clinspan.document import Concept, Entity, Span
 
 TEXT = "I feel a bit drowsy & have a little blurred vision.\nNo agony."
@@ -37,7 +37,7 @@ def test_text_entities_and_codes_are_read_and_written_as_they_were(lay):
     ]
     assert (third.fragments, third.concepts) == ((Span(7, 8), Span(13, 19)), ())
     assert [c.id for c in fourth.concepts] == ["10000001", "10000002"]
-    written = dict(cadec.write([document]))
+    written = dict(standoff.write_cadec([document]))
     assert {name: sorted(content.splitlines()) for name, content in written.items()} == {
         name: sorted(content.splitlines()) for name, content in FILES.items()
     }
@@ -46,7 +46,7 @@ def test_text_entities_and_codes_are_read_and_written_as_they_were(lay):
 def test_codes_that_changed_are_written_anew(lay):
     (document,) = catalogue.read(lay(FILES))
     entity = Entity(Span(55, 60), "ADR", "agony", concepts=(Concept("76948002", "Severe pain", "SNOMEDCT"),))
-    written = dict(cadec.write([replace(document, entities=(entity,))]))
+    written = dict(standoff.write_cadec([replace(document, entities=(entity,))]))
     assert written["sct/ARTHROTEC.1.ann"] == "TT1\t76948002 | Severe pain | 55 60\tagony\n"
     assert "meddra/ARTHROTEC.1.ann" not in written
 

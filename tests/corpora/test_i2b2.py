@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.corpora import catalogue, i2b2
+from clinspan.corpora import catalogue, standoff
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import OutputError
 
@@ -29,7 +29,7 @@ def test_lines_tokens_and_assertions_are_read(lay, files, id):
 
 def test_what_is_written_is_what_was_read(lay):
     (document,) = catalogue.read(lay(FLAT))
-    written = dict(i2b2.write([document]))
+    written = dict(standoff.write_i2b2([document]))
     assert (written["r1.txt"], written["r1.con"]) == (TEXT, CON)
     assert sorted(written["r1.ast"].splitlines()) == sorted(AST.splitlines())
 
@@ -58,11 +58,11 @@ def test_a_wrong_line_is_named(lay, split, con, ast, says):
 
 def test_an_entity_is_widened_to_tokens_and_white_space_refused():
     entity = Entity(Span(1, 4), "x", "b c")
-    assert dict(i2b2.write([Document("a", "ab cd", (entity,))]))["a.con"] == 'c="ab cd" 1:0 1:1||t="x"\n'
+    assert dict(standoff.write_i2b2([Document("a", "ab cd", (entity,))]))["a.con"] == 'c="ab cd" 1:0 1:1||t="x"\n'
     with pytest.raises(OutputError, match="white space alone"):
-        list(i2b2.write([Document("a", "a b", (Entity(Span(1, 2), "x", " "),))]))
+        list(standoff.write_i2b2([Document("a", "a b", (Entity(Span(1, 2), "x", " "),))]))
     with pytest.raises(OutputError, match="label"):
-        list(i2b2.write([Document("a", "a b", (Entity(Span(0, 1), 'x"', "a"),))]))
+        list(standoff.write_i2b2([Document("a", "a b", (Entity(Span(0, 1), 'x"', "a"),))]))
 
 
 @given(
@@ -70,7 +70,7 @@ def test_an_entity_is_widened_to_tokens_and_white_space_refused():
     picks=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3)), max_size=5),
 )
 def test_places_of_whole_tokens_come_back(tmp_path_factory, text, picks):
-    tokens = [match.span() for match in i2b2.TOKEN.finditer(text)]
+    tokens = [match.span() for match in standoff.TOKEN.finditer(text)]
     spans = [
         Span(tokens[first][0], tokens[min(first + more, len(tokens) - 1)][1])
         for first, more in picks

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.corpora import catalogue, pubtator
+from clinspan.corpora import catalogue, literature
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.errors import InputError, OutputError
 
@@ -20,7 +20,7 @@ def write(tmp_path, content):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_text_annotations_and_relations_are_read(tmp_path, end):
-    first, second = pubtator.read(write(tmp_path, GOOD.replace("\n", end)))
+    first, second = literature.read_pubtator(write(tmp_path, GOOD.replace("\n", end)))
     assert first.text == "Ataxia in mice.\nWe saw ataxia (α-type) and NPC."
     assert [(e.start, e.label, e.text, [(c.id, c.source) for c in e.concepts]) for e in first.entities] == [
         (0, "Modifier", "Ataxia", [("D001259", "MESH")]),
@@ -31,7 +31,7 @@ def test_text_annotations_and_relations_are_read(tmp_path, end):
 
 
 def test_types_are_renamed(tmp_path):
-    first, _ = catalogue.read(write(tmp_path, GOOD), labels=pubtator.NCBI_LABELS)
+    first, _ = catalogue.read(write(tmp_path, GOOD), labels=literature.NCBI_LABELS)
     assert {e.label for e in first.entities} == {"disease"}
 
 
@@ -48,10 +48,10 @@ def test_types_are_renamed(tmp_path):
 )
 def test_a_wrong_annotation_is_named_and_lenient_goes_on_without_it(tmp_path, line, says):
     path = write(tmp_path, GOOD.replace("1\t0\t6\tAtaxia\tModifier\tD001259", line))
-    error, second = pubtator.read(path)
+    error, second = literature.read_pubtator(path)
     assert f"{path}, {says}" in str(error)
     assert second.id == "2"
-    error, first, second = pubtator.read(path, lenient=True)
+    error, first, second = literature.read_pubtator(path, lenient=True)
     assert says in str(error)
     assert [e.text for e in first.entities] == ["NPC"]
 
@@ -64,13 +64,13 @@ def test_a_wrong_annotation_is_named_and_lenient_goes_on_without_it(tmp_path, li
     ],
 )
 def test_a_document_without_its_text_is_an_error(tmp_path, content, says):
-    (error,) = pubtator.read(write(tmp_path, content))
+    (error,) = literature.read_pubtator(write(tmp_path, content))
     assert isinstance(error, InputError)
     assert says in str(error)
 
 
 def test_documents_without_an_empty_line_between_are_told_apart(tmp_path):
-    assert [d.id for d in pubtator.read(write(tmp_path, "1|t|a\n1|a|b\n2|t|c\n2|a|d"))] == ["1", "2"]
+    assert [d.id for d in literature.read_pubtator(write(tmp_path, "1|t|a\n1|a|b\n2|t|c\n2|a|d"))] == ["1", "2"]
 
 
 LINE = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters="|"), min_size=1, max_size=30)
@@ -89,14 +89,16 @@ def test_what_is_written_is_read_back(tmp_path_factory, given_documents):
         entities = tuple(Entity(s, "a b", s.of(text), concepts=concept(s.of(text))) for s in spans)
         documents.append(Document(str(number), text, entities))
     path = tmp_path_factory.mktemp("p") / "x.pubtator"
-    path.write_text("".join(pubtator.write(documents)), encoding="utf-8", newline="")
-    assert list(pubtator.read(path)) == documents
+    path.write_text("".join(literature.write_pubtator(documents)), encoding="utf-8", newline="")
+    assert list(literature.read_pubtator(path)) == documents
 
 
 def test_line_ends_and_tabs_become_spaces_so_that_offsets_stay(tmp_path):
     text = "Title\r\nA\tb\r\nNPC"
     entity = Entity(Span(12, 15), "d", "NPC")
-    (again,) = pubtator.read(write(tmp_path, "".join(pubtator.write([Document("1", text, (entity,))]))))
+    (again,) = literature.read_pubtator(
+        write(tmp_path, "".join(literature.write_pubtator([Document("1", text, (entity,))])))
+    )
     assert again.text == "Title \nA b  NPC"
     assert again.entities[0].span == entity.span
 
@@ -104,12 +106,12 @@ def test_line_ends_and_tabs_become_spaces_so_that_offsets_stay(tmp_path):
 @pytest.mark.parametrize("text", ["One line.", "One line.\n", "One line.\nAnd more."])
 def test_a_text_of_one_line_comes_back_with_no_line_end_more_or_less(tmp_path, text):
     documents = [Document("1", text, (Entity(Span(0, 3), "d", "One"),)), Document("2", "x")]
-    assert list(pubtator.read(write(tmp_path, "".join(pubtator.write(documents))))) == documents
+    assert list(literature.read_pubtator(write(tmp_path, "".join(literature.write_pubtator(documents))))) == documents
 
 
 def test_what_the_format_cannot_say_is_an_error():
     with pytest.raises(OutputError, match=r"cannot say 'a|b'"):
-        list(pubtator.write([Document("a|b", "x")]))
+        list(literature.write_pubtator([Document("a|b", "x")]))
 
 
 @pytest.mark.parametrize(
@@ -129,5 +131,5 @@ def test_counts_of_published_corpora(shared, file, documents, distinct, mentions
     assert (len(read), len({d.id for d in read}), len(wrong)) == (documents, distinct, errors)
     if mentions is not None:
         assert sum(len(d.entities) for d in read) + len(wrong) == mentions
-    again = list(pubtator.read(shared(f"data/{file}"), lenient=True))
+    again = list(literature.read_pubtator(shared(f"data/{file}"), lenient=True))
     assert [d for d in again if isinstance(d, Document)] == read

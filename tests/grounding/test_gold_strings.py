@@ -5,7 +5,7 @@ import random
 import pytest
 
 from clinspan.corpora.catalogue import read
-from clinspan.corpora.pubtator import NCBI_LABELS
+from clinspan.corpora.literature import NCBI_LABELS
 from clinspan.formats.base import Mention
 from clinspan.formats.catalogue import by_name
 from clinspan.grounding.align import ground

@@ -1,1 +1,1 @@
-"""Documents in and out: one file per corpus format."""
+"""Documents in and out: corpus formats, those of one kind in one file."""

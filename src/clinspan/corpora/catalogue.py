@@ -11,16 +11,14 @@ from functools import cache
 from pathlib import Path
 
 from clinspan.corpora import (
-    bc2gm,
     bioc,
     brat,
-    cadec,
     csv,
     fhir,
-    i2b2,
     jsonl,
     label_studio,
-    pubtator,
+    literature,
+    standoff,
     tables,
     text,
     tokens,
@@ -34,13 +32,13 @@ GROUP = "clinspan.corpora"
 """The entry points that name formats of other packages."""
 _BUILT_IN = (
     jsonl.FORMAT,
-    pubtator.FORMAT,
+    literature.PUBTATOR,
     tokens.BIO,
     brat.BRAT,
     brat.N2C2,
-    i2b2.FORMAT,
-    cadec.FORMAT,
-    bc2gm.FORMAT,
+    standoff.I2B2,
+    standoff.CADEC,
+    literature.BC2GM,
     bioc.XML,
     bioc.JSON,
     label_studio.FORMAT,

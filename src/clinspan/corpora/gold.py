@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clinspan.corpora import catalogue
 from clinspan.corpora.format import Results
-from clinspan.corpora.pubtator import NCBI_LABELS
+from clinspan.corpora.literature import NCBI_LABELS
 from clinspan.document import Document, Entity
 from clinspan.errors import InputError
 

@@ -1,7 +1,7 @@
 """What a run is: the recipe of its tagger, and its folder.
 
-A recipe is what a user asked for, from which a tagger is made: here, or in another process that gets it sent. The folder
-has what the run is and depends on, its ledger, and the lock that keeps it to one process.
+A recipe is what a user asked for, from which a tagger is made: here, or in another process that gets it sent. The
+folder has what the run is and depends on, its ledger, and the lock that keeps it to one process.
 """
 
 import hashlib
