@@ -29,7 +29,7 @@ from clinspan.cli.main import main as command
 _ROOT = str(Path(clinspan.__file__).parent) + os.sep
 _NOTE = "Type 2 diabetes mellitus.\nTakes metformin."
 _ANSWER = "[ Type 2 diabetes mellitus | disease ].\nTakes [ metformin | chemical ]."
-_FORMATS = "bc2gm bioc bioc_xml brat cadec csv fhir i2b2 label_studio pubtator tables tokens"
+_FORMATS = "bioc bioc_xml brat csv fhir label_studio literature standoff tables tokens"
 _LEFT_OUT = frozenset({"cli/main", *(f"corpora/{name}" for name in _FORMATS.split())})
 _TAG = ("tag", "--llm", "openai:m", "--labels", "chemical-disease")
 
