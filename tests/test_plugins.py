@@ -5,13 +5,12 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from clinspan import Tagger
+from clinspan import Tagger, formats
 from clinspan.cli.main import app
 from clinspan.corpora import catalogue as corpora
 from clinspan.corpora import inputs
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
-from clinspan.formats import catalogue as formats
 from clinspan.llms import spec
 
 MODULE = '''

@@ -8,8 +8,8 @@ import json
 import sys
 from pathlib import Path
 
+from clinspan import formats
 from clinspan.errors import LLMError
-from clinspan.formats import catalogue
 from clinspan.labels import LabelSet
 from clinspan.llms.embedded import EmbeddedLLM
 from clinspan.messages import Request
@@ -25,8 +25,8 @@ def main(path: str, model: str) -> None:
     records = []
     with EmbeddedLLM(path) as llm:
         for name in ("tanl", "dice", "json", "mapping", "per-type:tanl"):
-            form = catalogue.by_name(name)
-            asked = catalogue.split(form, labels)[0]
+            form = formats.by_name(name)
+            asked = formats.split(form, labels)[0]
             messages = build(NOTE, labels=asked, form=form, examples=asked.examples)
             (answer,) = llm.complete([Request(messages, max_tokens=200)])
             if isinstance(answer, LLMError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from clinspan.document import Entity, Span
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.labels import Label, LabelSet
 
 WORDS: Mapping[str, str] = {

@@ -11,11 +11,11 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+from clinspan import formats
 from clinspan.corpora.catalogue import FORMATS
 from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError
 from clinspan.examples.selection import MentionSource, Order, Strategy
-from clinspan.formats import catalogue
 from clinspan.labels import builtin_names
 from clinspan.llms.spec import kinds, spec_forms
 from clinspan.messages import CandidateMode
@@ -235,7 +235,7 @@ SETTINGS: Mapping[str, Setting] = _table(
                      "`none`; without it the one that comes with clinspan for these labels and sources."),
         Setting("explain", bool, of=Of.PART, default=False,
                 help="Keep what each source said of every candidate, for `clinspan explain` and the report."),
-        Setting("format", str, of=Of.PART, default="tanl", values=catalogue.names,
+        Setting("format", str, of=Of.PART, default="tanl", values=formats.names,
                 help="How the LLM answers (docs: formats)."),
         Setting("style", Literal["full", "brief"], at="prompt.style",
                 help="`full` gives definitions and instructions; `brief` names the labels only, for models tuned "

@@ -13,7 +13,7 @@ from clinspan.examples.build import build
 from clinspan.examples.check import Gate, Rules, label_set
 from clinspan.examples.pool import Pool
 from clinspan.examples.store import NEAR, resemblance, sketch
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.labels import LabelSet
 
 DISEASE = LabelSet.builtin("disease")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.formats import catalogue
-from clinspan.formats.fidelity import drift
+from clinspan import formats
+from clinspan.formats.fidelity import align_copy
 from clinspan.labels import Label, LabelSet
 
 FOLDER = Path(__file__).parent.parent / "answers"
@@ -29,7 +29,7 @@ def test_there_are_enough_real_replies():
 def test_reads(case):
     answer, expected = case["answer"], case["expected"]
     labels = LabelSet("case", tuple(Label(name, "A kind.") for name in case["labels"]))
-    reading = catalogue.by_name(case["format"]).parse(answer, labels)
+    reading = formats.by_name(case["format"]).parse(answer, labels)
     said = [[m.label, m.text, *([list(m.parts)] if m.parts else [])] for m in reading.mentions]
     assert said == expected["mentions"]
     assert [[u.start, u.text, u.reason, u.harmless] for u in reading.unread] == expected["unread"]
@@ -37,14 +37,14 @@ def test_reads(case):
     assert reading.refused == expected.get("refused", False)
     assert all(answer[u.start : u.end] == u.text for u in reading.unread)
     if "drift" in expected:
-        assert drift(reading.copy, case["text"]).kind == expected["drift"]
+        assert align_copy(reading.copy, case["text"]).drift.kind == expected["drift"]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_failure_looks_like_an_empty_answer(case):
     """Where nothing is found, the answer says so, or what was not understood is returned, or the copy gives it away."""
     labels = LabelSet("case", tuple(Label(name, "A kind.") for name in case["labels"]))
-    reading = catalogue.by_name(case["format"]).parse(case["answer"], labels)
+    reading = formats.by_name(case["format"]).parse(case["answer"], labels)
     if reading.mentions or reading.refused or any(not u.harmless for u in reading.unread):
         return
     if case["format"] == "tanl":

@@ -6,46 +6,45 @@ from hypothesis import strategies as st
 from tests.formats.conftest import texts
 
 from clinspan.document import Span
-from clinspan.formats.fidelity import DriftKind, align_copy, drift
+from clinspan.formats.fidelity import DriftKind, align_copy
 
 TEXT = "Two brothers with ataxia-telangiectasia (AT) developed T-cell leukaemia before the age of ten.\nNo fever today."
 
 
 @pytest.mark.parametrize(
-    ("copy", "kind", "commentary"),
+    ("copy", "kind"),
     [
-        (TEXT, "exact", False),
-        (f"Here is the text:\n\n```\n{TEXT}\n```\nI marked two.", "exact", True),
-        (TEXT.replace("\n", " "), "white space", False),
-        (f"Answer: {TEXT.replace(chr(10), '  ')} Note: none.", "white space", True),
-        (TEXT.replace("leukaemia", "leukemia"), "edited", False),
-        (TEXT.replace("T-cell ", ""), "edited", False),
-        (TEXT.replace("Two", "Three"), "edited", False),
-        (TEXT.replace("today.", "tonight."), "edited", False),
-        (f"Sure! {TEXT.replace('leukaemia', 'leukemia')} Hope that helps.", "edited", True),
-        (TEXT[:60], "truncated", False),
-        (TEXT[:58].replace("Two", "2"), "truncated", False),
-        (TEXT[:57], "truncated", False),
-        (TEXT + "\n" + TEXT, "exact", True),
-        ("None", "other", False),
-        ("", "other", False),
-        ("I am sorry, I cannot mark medical notes.", "other", False),
-        ("The text speaks of leukaemia in brothers.", "other", False),
-        (" ".join(reversed(TEXT.split())), "other", False),
+        (TEXT, "exact"),
+        (f"Here is the text:\n\n```\n{TEXT}\n```\nI marked two.", "exact"),
+        (TEXT.replace("\n", " "), "white space"),
+        (f"Answer: {TEXT.replace(chr(10), '  ')} Note: none.", "white space"),
+        (TEXT.replace("leukaemia", "leukemia"), "edited"),
+        (TEXT.replace("T-cell ", ""), "edited"),
+        (TEXT.replace("Two", "Three"), "edited"),
+        (TEXT.replace("today.", "tonight."), "edited"),
+        (f"Sure! {TEXT.replace('leukaemia', 'leukemia')} Hope that helps.", "edited"),
+        (TEXT[:60], "truncated"),
+        (TEXT[:58].replace("Two", "2"), "truncated"),
+        (TEXT[:57], "truncated"),
+        (TEXT + "\n" + TEXT, "exact"),
+        ("None", "other"),
+        ("", "other"),
+        ("I am sorry, I cannot mark medical notes.", "other"),
+        ("The text speaks of leukaemia in brothers.", "other"),
+        (" ".join(reversed(TEXT.split())), "other"),
     ],
 )
-def test_names_the_drift(copy, kind, commentary):
-    found = drift(copy, TEXT)
+def test_names_the_drift(copy, kind):
+    found = align_copy(copy, TEXT).drift
     assert found.kind == kind
-    assert found.commentary is commentary
     assert found.faithful == (kind in ("exact", "white space"))
 
 
 def test_a_cut_copy_says_how_far_it_reaches():
-    assert TEXT[: drift(TEXT[:54].replace("Two", "2"), TEXT).reached].endswith("developed")
+    assert TEXT[: align_copy(TEXT[:54].replace("Two", "2"), TEXT).drift.reached].endswith("developed")
     # "the" stands in what is missing too: the copy's last words must not be laid along it.
     early = TEXT.replace("Two", "2")[: TEXT.index("e age of ten") - 1]
-    found = drift(early, TEXT)
+    found = align_copy(early, TEXT).drift
     assert (found.kind, TEXT[: found.reached][-10:]) == (DriftKind.TRUNCATED, "before the")
 
 
@@ -58,13 +57,13 @@ def test_a_sentence_left_out_is_no_small_edit():
     assert text[found.drift.reached :].lstrip().startswith("There was no history")
     at = copy.rindex("leukaemia")
     assert found.span(Span(at, at + 9)) == Span(at + len(sentence), at + len(sentence) + 9)
-    headless = drift((f"{TEXT} " * 5)[60:], f"{TEXT} " * 5)
+    headless = align_copy((f"{TEXT} " * 5)[60:], f"{TEXT} " * 5).drift
     assert (headless.kind, headless.reached) == (DriftKind.TRUNCATED, 0)
 
 
 def test_counts_changed_tokens():
-    assert drift(TEXT.replace("leukaemia", "leukemia").replace("Two", "Three"), TEXT).changed == 2
-    assert drift(TEXT.replace("AT", "at"), TEXT).changed == 1
+    assert align_copy(TEXT.replace("leukaemia", "leukemia").replace("Two", "Three"), TEXT).drift.changed == 2
+    assert align_copy(TEXT.replace("AT", "at"), TEXT).drift.changed == 1
 
 
 @pytest.mark.parametrize(
@@ -129,5 +128,5 @@ def test_very_long_texts_are_cut_at_tokens_that_stand_once():
 
 
 def test_long_texts_without_such_tokens_are_not_compared_at_all():
-    found = drift("a b " * 30_000, "b a " * 30_000)
+    found = align_copy("a b " * 30_000, "b a " * 30_000).drift
     assert found.kind in (DriftKind.OTHER, DriftKind.EDITED)

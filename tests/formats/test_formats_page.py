@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.formats import catalogue
-from clinspan.formats.fidelity import drift
+from clinspan import formats
+from clinspan.formats.fidelity import align_copy
 from clinspan.labels import LabelSet
 from clinspan.prompt import build
 
@@ -19,19 +19,19 @@ RECORDS = {r["format"]: r for r in json.loads((HERE / "documented.json").read_te
 
 
 def asked_of(name):
-    return catalogue.split(catalogue.by_name(name), LABELS)[0]
+    return formats.split(formats.by_name(name), LABELS)[0]
 
 
 def shown(record):
     """The block of the page: the chat, the answer and the reading."""
     chat = "\n\n".join(f"<{m['role']}>\n{m['content']}" for m in record["messages"])
-    form = catalogue.by_name(record["format"])
+    form = formats.by_name(record["format"])
     reading = form.parse(record["answer"], asked_of(record["format"]))
     lines = [f"- {m.label}: `{m.text}`" for m in reading.mentions] or ["- no mention"]
     lines += [f"- unread: `{u.text}` ({u.reason})" for u in reading.unread]
     lines += [f"- repair: {repair.what}" for repair in reading.repairs]
     if reading.copy is not None:
-        lines.append(f"- drift: {drift(reading.copy, record['text']).kind}")
+        lines.append(f"- drift: {align_copy(reading.copy, record['text']).drift.kind}")
     return (
         f"```text\n{chat}\n```\n\nThe answer:\n\n```text\n{record['answer']}\n```\n\nis read as\n\n"
         + "\n".join(lines)
@@ -46,7 +46,7 @@ def block(name):
 @pytest.mark.parametrize("name", RECORDS)
 def test_the_recorded_prompt_is_the_one_that_is_sent(name):
     record, asked = RECORDS[name], asked_of(name)
-    messages = build(record["text"], labels=asked, form=catalogue.by_name(name), examples=asked.examples)
+    messages = build(record["text"], labels=asked, form=formats.by_name(name), examples=asked.examples)
     sent = [{"role": m.role, "content": m.content} for m in messages]
     assert sent == record["messages"], "record anew: tools/record_answers.py"
 
@@ -63,7 +63,7 @@ def test_the_page_shows_it(name):
 
 
 def test_every_format_is_on_the_page():
-    assert {name for name in catalogue.names() if ":" not in name} <= set(RECORDS)
+    assert {name for name in formats.names() if ":" not in name} <= set(RECORDS)
     heads = set(re.findall(r"^### (\S+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert heads == set(RECORDS)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.formats import catalogue
-from clinspan.formats.fidelity import align_copy, drift
+from clinspan import formats
+from clinspan.formats.fidelity import align_copy
 from clinspan.labels import Label, LabelSet
 
 SEED = 20
@@ -66,7 +66,7 @@ def test_mutated_answers():
     rng = random.Random(SEED)
     for number in range(COUNT):
         answer, labels, name = mutated(rng), LABEL_SETS[number % 3], FORMATS[number % len(FORMATS)]
-        reading = catalogue.by_name(name).parse(answer, labels)
+        reading = formats.by_name(name).parse(answer, labels)
         check(reading, answer, labels)
         if reading.copy is not None:
             text = rng.choice(ANSWERS)[:500]
@@ -86,9 +86,9 @@ def test_mutated_answers():
 def test_work_grows_with_the_length_alone(name, unit):
     """What a reader gives back stays in proportion to a long, repetitive answer: nothing is said of it twice."""
     answer = unit * (60_000 // len(unit))
-    reading = catalogue.by_name(name).parse(answer, LABEL_SETS[0])
+    reading = formats.by_name(name).parse(answer, LABEL_SETS[0])
     check(reading, answer, LABEL_SETS[0])
     given_back = sum(len(m.text) for m in reading.mentions) + sum(len(u.text) for u in reading.unread)
     assert given_back <= 40 * len(answer)
     if reading.copy is not None:
-        assert drift(reading.copy, "a b c " * 8_000).reached <= 48_000
+        assert align_copy(reading.copy, "a b c " * 8_000).drift.reached <= 48_000

@@ -2,9 +2,9 @@
 
 import pytest
 
+from clinspan import formats
 from clinspan.document import Entity, Span
-from clinspan.formats import catalogue
-from clinspan.formats.fidelity import align_copy, drift
+from clinspan.formats.fidelity import align_copy
 from clinspan.labels import Label, LabelSet
 
 LABELS = LabelSet("disease", (Label("disease", "An illness."),))
@@ -25,7 +25,7 @@ NOTES = [
 @pytest.mark.parametrize("note", NOTES)
 @pytest.mark.parametrize("name", ["tanl", "json", "mapping", "dice"])
 def test_orders_in_a_note_come_back_as_text(note, name):
-    form = catalogue.by_name(name)
+    form = formats.by_name(name)
     start = note.index("asthma")
     answer = form.render(note, [Entity(Span(start, start + 6), "disease", "asthma")], LABELS)
     reading = form.parse(answer, LABELS)
@@ -49,7 +49,7 @@ OBEYED = [
 @pytest.mark.parametrize("note", NOTES)
 @pytest.mark.parametrize("answer", OBEYED)
 def test_an_obedient_copy_shows_as_drift(note, answer):
-    reading = catalogue.by_name("tanl").parse(answer, LABELS)
+    reading = formats.by_name("tanl").parse(answer, LABELS)
     found = align_copy(reading.copy, note)
     assert not found.drift.faithful
     for mention in reading.mentions:
@@ -59,7 +59,7 @@ def test_an_obedient_copy_shows_as_drift(note, answer):
         assert place is None or place.of(note) == mention.text
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", formats.names())
 @pytest.mark.parametrize("label", ["healthy", "person", "no disease", "drug"])
 def test_no_answer_changes_the_label_set(name, label):
     for answer in (
@@ -70,6 +70,6 @@ def test_no_answer_changes_the_label_set(name, label):
         f"- asthma ({label})",
         f"{label}: asthma",
     ):
-        reading = catalogue.by_name(name).parse(answer, LABELS)
+        reading = formats.by_name(name).parse(answer, LABELS)
         assert {mention.label for mention in reading.mentions} <= {"disease"}
-        assert reading.mentions or reading.unread or drift(reading.copy or "", "No asthma.").kind == "other"
+        assert reading.mentions or reading.unread or align_copy(reading.copy or "", "No asthma.").drift.kind == "other"

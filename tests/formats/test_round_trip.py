@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.formats.conftest import documents
 
+from clinspan import formats
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LabelError
-from clinspan.formats import catalogue
 from clinspan.labels import Label, LabelSet
 
 LABELS = LabelSet("two", (Label("disease", "An illness."), Label("drug class", "Kinds of drugs.")))
@@ -19,10 +19,10 @@ def said(entity):
     return (entity.label, entity.text)
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", formats.names())
 @given(documents())
 def test_gives_back_what_went_in(name, document):
-    form, (text, entities, labels) = catalogue.by_name(name), document
+    form, (text, entities, labels) = formats.by_name(name), document
     reading = form.parse(form.render(text, entities, labels), labels)
     expected = sorted(entities, key=lambda e: (e.start, -e.end))
     if "dice" in name:
@@ -40,7 +40,7 @@ def test_lists_show_overlapping_mentions(name, document, rng):
     text, entities, labels = document
     start, end = sorted((rng.randrange(len(text)), rng.randrange(len(text))))
     entities += (Entity(Span(start, end + 1), labels.names[0], text[start : end + 1]),)
-    reading = catalogue.by_name(name).parse(catalogue.by_name(name).render(text, entities, labels), labels)
+    reading = formats.by_name(name).parse(formats.by_name(name).render(text, entities, labels), labels)
     assert sorted(map(said, reading.mentions)) == sorted(map(said, entities))
 
 
@@ -54,7 +54,7 @@ def test_lists_show_discontinuous_mentions(name, document, data):
         return
     hull = Span(spans[0].start, spans[-1].end)
     entity = Entity(hull, labels.names[-1], hull.of(text), fragments=tuple(spans))
-    reading = catalogue.by_name(name).parse(catalogue.by_name(name).render(text, [entity], labels), labels)
+    reading = formats.by_name(name).parse(formats.by_name(name).render(text, [entity], labels), labels)
     assert [(m.label, m.parts) for m in reading.mentions] == [(entity.label, tuple(s.of(text) for s in spans))]
 
 
@@ -63,24 +63,24 @@ def test_what_cannot_be_shown_is_refused(name):
     text = "left and right pain"
     entity = Entity(Span(0, 19), "disease", text, fragments=(Span(0, 4), Span(15, 19)))
     with pytest.raises(ConfigError, match=r"discontinuous .*'left and right pain'"):
-        catalogue.by_name(name).render(text, [entity], LABELS)
+        formats.by_name(name).render(text, [entity], LABELS)
 
 
 @pytest.mark.parametrize("name", ["tanl", "json", "mapping", "dice"])
 def test_only_what_stands_in_the_text_can_be_shown(name):
     with pytest.raises(ConfigError, match="no 'pain'"):
-        catalogue.by_name(name).render("fever", [Entity(Span(0, 4), "disease", "pain")], LABELS)
+        formats.by_name(name).render("fever", [Entity(Span(0, 4), "disease", "pain")], LABELS)
     with pytest.raises(LabelError, match="no label 'symptom'"):
-        catalogue.by_name(name).render("fever", [Entity(Span(0, 5), "symptom", "fever")], LABELS)
+        formats.by_name(name).render("fever", [Entity(Span(0, 5), "symptom", "fever")], LABELS)
 
 
 @given(documents())
 def test_json_answers_satisfy_the_schema(document):
     text, entities, labels = document
-    schema = catalogue.by_name("json").json_schema(labels)
-    for item in json.loads(catalogue.by_name("json").render(text, entities, labels)):
+    schema = formats.by_name("json").json_schema(labels)
+    for item in json.loads(formats.by_name("json").render(text, entities, labels)):
         assert set(schema["items"]["required"]) <= set(item) <= set(schema["items"]["properties"])
         assert item["label"] in schema["items"]["properties"]["label"]["enum"]
-    schema = catalogue.by_name("mapping").json_schema(labels)
-    answer = json.loads(catalogue.by_name("mapping").render(text, entities, labels))
+    schema = formats.by_name("mapping").json_schema(labels)
+    answer = json.loads(formats.by_name("mapping").render(text, entities, labels))
     assert set(answer.values()) <= set(schema["additionalProperties"]["enum"])

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from clinspan import formats
 from clinspan.errors import ConfigError
-from clinspan.formats import catalogue
 from clinspan.labels import LabelSet
 from clinspan.prompt import build
 
@@ -15,15 +15,15 @@ NOTE = "Her sister had breast cancer [stage II] | no sign of Lynch syndrome, CA-
 
 def test_an_unknown_name_offers_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'tanl'"):
-        catalogue.by_name("tanel")
+        formats.by_name("tanel")
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", formats.names())
 def test_the_whole_prompt(name):
     messages = build(
         NOTE,
         labels=LABELS,
-        form=catalogue.by_name(name),
+        form=formats.by_name(name),
         examples=LABELS.examples,
         facts=["breast cancer is a Neoplastic Process"],
     )

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.formats.conftest import documents
 
+from clinspan import formats
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LabelError
-from clinspan.formats import catalogue
 from clinspan.formats.named import asked_of
 from clinspan.labels import Attribute, Example, Label, LabelSet
 from clinspan.prompt import PromptSettings, build
@@ -62,7 +62,7 @@ def attributed(draw):
 @pytest.mark.parametrize("name", FORMATS)
 @given(attributed())
 def test_gives_back_what_went_in(name, document):
-    form, (text, entities, labels) = catalogue.by_name(name), document
+    form, (text, entities, labels) = formats.by_name(name), document
     reading = form.parse(form.render(text, entities, labels), labels)
     expected = sorted(entities, key=lambda e: (e.start, -e.end))
     if name == "dice":
@@ -77,7 +77,7 @@ def test_gives_back_what_went_in(name, document):
 @pytest.mark.parametrize("name", FORMATS)
 @given(attributed(), st.randoms())
 def test_whatever_an_answer_says_is_read(name, document, rng):
-    form, (text, entities, labels) = catalogue.by_name(name), document
+    form, (text, entities, labels) = formats.by_name(name), document
     answer = list(form.render(text, entities, labels))
     for _ in range(rng.randrange(6)):
         at = rng.randrange(len(answer) + 1)
@@ -91,7 +91,7 @@ def test_whatever_an_answer_says_is_read(name, document, rng):
 @pytest.mark.parametrize("name", FORMATS)
 @given(attributed())
 def test_nothing_is_written_where_nothing_is_asked(name, document):
-    form, (text, entities, labels) = catalogue.by_name(name), document
+    form, (text, entities, labels) = formats.by_name(name), document
     bare = [replace(entity, attributes={}) for entity in entities]
     plain = labels.without_attributes()
     assert form.render(text, entities, plain) == form.render(text, bare, plain)
@@ -108,11 +108,11 @@ def test_nothing_is_written_where_nothing_is_asked(name, document):
     ],
 )  # fmt: skip
 def test_the_form_is_fixed(name, answer):
-    assert catalogue.by_name(name).render(TEXT, [PAIN, ASPIRIN], LABELS) == answer
+    assert formats.by_name(name).render(TEXT, [PAIN, ASPIRIN], LABELS) == answer
 
 
 def test_the_form_of_dice_is_fixed():
-    answer = catalogue.by_name("dice").render(TEXT, [PAIN, ASPIRIN], LABELS)
+    answer = formats.by_name("dice").render(TEXT, [PAIN, ASPIRIN], LABELS)
     assert "Mentions: chest pain | absent | course=mild\n" in answer
     assert answer.endswith("Mentions: aspirin")
 
@@ -145,7 +145,7 @@ def test_the_form_of_dice_is_fixed():
     ],
 )  # fmt: skip
 def test_what_is_not_known_costs_no_mention(name, answer, said, unread, repairs):
-    reading = catalogue.by_name(name).parse(answer, LABELS)
+    reading = formats.by_name(name).parse(answer, LABELS)
     assert [(m.text, dict(m.attributes)) for m in reading.mentions] == [("pain", said)]
     assert [u.reason for u in reading.unread] == unread
     assert all(u.harmless for u in reading.unread)
@@ -155,7 +155,7 @@ def test_what_is_not_known_costs_no_mention(name, answer, said, unread, repairs)
 
 
 def test_an_attribute_of_a_label_that_has_none_costs_no_mention():
-    (mention,) = (reading := catalogue.by_name("tanl").parse("on [ aspirin | treatment | absent ]", LABELS)).mentions
+    (mention,) = (reading := formats.by_name("tanl").parse("on [ aspirin | treatment | absent ]", LABELS)).mentions
     assert (mention.text, dict(mention.attributes), reading.copy) == ("aspirin", {}, "on aspirin")
     assert [u.reason for u in reading.unread] == ["'absent' stands at 'treatment', asked for none"]
 
@@ -164,7 +164,7 @@ def test_an_attribute_of_a_label_that_has_none_costs_no_mention():
     ("answer", "said"), [("[ pain | problem | abs", {}), ("[ pain | problem | absent", {"assertion": "absent"})]
 )
 def test_an_answer_that_ends_inside_a_mark_keeps_its_mention(answer, said):
-    reading = catalogue.by_name("tanl").parse(answer, LABELS)
+    reading = formats.by_name("tanl").parse(answer, LABELS)
     assert [(m.text, dict(m.attributes)) for m in reading.mentions] == [("pain", said)]
     assert reading.copy == "pain"
 
@@ -173,7 +173,7 @@ def test_an_answer_that_ends_inside_a_mark_keeps_its_mention(answer, said):
 def test_a_value_that_is_not_declared_is_refused(name):
     wrong = replace(PAIN, attributes={"assertion": "maybe"})
     with pytest.raises(ConfigError, match="assertion 'maybe' of a problem is not declared"):
-        catalogue.by_name(name).render(TEXT, [wrong], LABELS)
+        formats.by_name(name).render(TEXT, [wrong], LABELS)
 
 
 def test_values_that_attributes_share_stand_with_their_names():
@@ -187,16 +187,16 @@ def test_a_name_with_an_equals_sign_is_refused():
 
 
 def test_json_answers_satisfy_the_schema():
-    schema = catalogue.by_name("json").json_schema(LABELS)["items"]["properties"]["attributes"]
+    schema = formats.by_name("json").json_schema(LABELS)["items"]["properties"]["attributes"]
     assert schema["properties"]["severity"]["enum"] == ["mild", "severe"]
-    mapped = catalogue.by_name("mapping").json_schema(LABELS)["additionalProperties"]["anyOf"][1]
-    answer = json.loads(catalogue.by_name("mapping").render(TEXT, [PAIN], LABELS))
+    mapped = formats.by_name("mapping").json_schema(LABELS)["additionalProperties"]["anyOf"][1]
+    answer = json.loads(formats.by_name("mapping").render(TEXT, [PAIN], LABELS))
     assert set(answer["chest pain"]) <= set(mapped["items"]["enum"])
 
 
 @pytest.mark.parametrize("name", [*FORMATS, "brief"])
 def test_the_whole_prompt(name):
-    form = catalogue.by_name("tanl" if name == "brief" else name)
+    form = formats.by_name("tanl" if name == "brief" else name)
     style = "brief" if name == "brief" else "full"
     labels = replace(LABELS, examples=(Example(TEXT, (PAIN, ASPIRIN)),))
     settings = PromptSettings(style, attributes="model")
@@ -209,6 +209,6 @@ def test_the_whole_prompt(name):
 
 
 def test_nothing_is_asked_unless_the_settings_say_so():
-    form = catalogue.by_name("tanl")
+    form = formats.by_name("tanl")
     asked = build(TEXT, labels=LABELS, form=form, examples=(Example(TEXT, (PAIN,)),))
     assert asked == build(TEXT, labels=LABELS.without_attributes(), form=form, examples=(Example(TEXT, (PAIN,)),))

@@ -6,7 +6,7 @@ import pytest
 
 from clinspan.classifier.folder import for_descriptions, named
 from clinspan.errors import ConfigError
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion

@@ -8,7 +8,7 @@ import pytest
 
 from clinspan.document import Entity, Span
 from clinspan.errors import LLMError
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, FoundSpan, Request

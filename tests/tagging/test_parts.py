@@ -5,7 +5,7 @@ from importlib import resources
 import pytest
 
 from clinspan.errors import ConfigError
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
 

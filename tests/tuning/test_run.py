@@ -8,7 +8,7 @@ import pytest
 
 from clinspan.errors import ConfigError, InputError, ModelError, OutputError
 from clinspan.evaluation.score import score
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.models import adapters
 from clinspan.tuning.epochs import EpochSettings
 from clinspan.tuning.run import LoraSettings, RunSettings

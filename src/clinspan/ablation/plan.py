@@ -7,11 +7,11 @@ from itertools import product
 from pathlib import Path
 from typing import Literal, cast
 
+from clinspan import formats
 from clinspan.dictionary.facts import FactsMode
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.selection import Order, Strategy
-from clinspan.formats import catalogue
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.runs.folder import digest
 from clinspan.settings import SETTINGS, Setting
 from clinspan.tagging.settings import TagSettings
@@ -62,7 +62,7 @@ def check(name: str, value: object, where: str) -> Value:
             raise ConfigError(error.what, where=where, expected=f"{setting.numbers()}{auto}") from None
     if not isinstance(value, str):
         raise ConfigError(f"{name} is {value!r}", where=where, expected="text in quotes")
-    known = setting.choices or (catalogue.names() if name == "format" else None)
+    known = setting.choices or (formats.names() if name == "format" else None)
     if known is not None and value not in known:
         raise ConfigError(f"{name} is {value!r}", where=where, fix=did_you_mean(value, known))
     return value

@@ -25,7 +25,7 @@ from clinspan.examples.pool import MentionIndex, Pool
 from clinspan.examples.selection import Order, SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
 from clinspan.examples.store import SENTENCE, PoolExample
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.labels import LabelSet
 from clinspan.text.windows import WindowSettings
 

@@ -21,8 +21,8 @@ from clinspan.corpora.gold import read as read_gold
 from clinspan.details import related
 from clinspan.errors import ClinspanError, ConfigError, InputError
 from clinspan.files import refuse_existing, whole_file
+from clinspan.formats import by_name, names
 from clinspan.formats.base import Format, Mention, Reading
-from clinspan.formats.catalogue import by_name, names
 from clinspan.grounding.align import DEFAULT, GroundingSettings
 from clinspan.grounding.align import ground as located
 from clinspan.labels import LabelSet

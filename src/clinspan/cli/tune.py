@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clinspan.cli.opening import Batch, Documents, Examples, Force, HoldOut, KeepEmpty, Labels, Rename, Resume, gather
 from clinspan.errors import ConfigError, MissingExtra
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.tagging import open as parts
 from clinspan.tuning.base import find_base
 from clinspan.tuning.epochs import EpochSettings, Held

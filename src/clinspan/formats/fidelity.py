@@ -45,7 +45,6 @@ class Drift:
         start, end: `copy[start:end]` is that part; what stands outside was added around it.
         reached: the text offset up to which the text is repeated; where a stretch is left out, that is its beginning.
         changed: tokens of the text, up to there, that the copy changed or left out, and tokens it put in between.
-        commentary: True when more than white space stands outside; never of something else than a copy.
     """
 
     kind: DriftKind
@@ -53,7 +52,6 @@ class Drift:
     end: int
     reached: int
     changed: int
-    commentary: bool
 
     @property
     def faithful(self) -> bool:
@@ -113,11 +111,6 @@ class CopyMap:
         return None
 
 
-def drift(copy: str, text: str) -> Drift:
-    """How `copy` differs from `text`."""
-    return align_copy(copy, text).drift
-
-
 def align_copy(copy: str, text: str) -> CopyMap:
     """Lays `copy` along `text`, token by token.
 
@@ -126,18 +119,17 @@ def align_copy(copy: str, text: str) -> CopyMap:
     """
     at = copy.find(text) if text else 0
     if at >= 0:
-        around = (copy[:at] + copy[at + len(text) :]).strip()
-        return CopyMap(copy, text, (), Drift(DriftKind.EXACT, at, at + len(text), len(text), 0, bool(around)))
+        return CopyMap(copy, text, (), Drift(DriftKind.EXACT, at, at + len(text), len(text), 0))
     theirs, own = tokens(copy), tokens(text)
     said = [span.of(copy).casefold() for span in theirs]
     meant = [span.of(text).casefold() for span in own]
     if not own:
-        return CopyMap(copy, text, (), Drift(DriftKind.WHITE_SPACE, 0, 0, len(text), 0, bool(theirs)))
+        return CopyMap(copy, text, (), Drift(DriftKind.WHITE_SPACE, 0, 0, len(text), 0))
     low, high = _core(said, meant)
     pairs = [(low + i, j) for i, j in _align(said[low:high], meant[: _cut_off(said, meant)])]
     equal = [k for k, (i, j) in enumerate(pairs) if said[i] == meant[j]]
     if not equal:
-        return CopyMap(copy, text, (), Drift(DriftKind.OTHER, 0, 0, 0, len(own), False))
+        return CopyMap(copy, text, (), Drift(DriftKind.OTHER, 0, 0, 0, len(own)))
     found = _judge(copy, text, theirs, own, pairs, equal)
     if found.kind is DriftKind.OTHER:
         pairs = [pairs[k] for k in equal]  # in something else than a copy, only equal words mean equal places
@@ -165,18 +157,15 @@ def _judge(
     ended = last[1] == len(own) - 1
     reached = len(text) if ended else own[last[1]].end
     start, end = theirs[first[0]].start, theirs[last[0]].end
-    before, after = copy[:start].strip(), copy[end:].strip()
-    # A word that was cut off in the middle is no comment.
-    around = bool(before) or not text[reached:].lstrip().startswith(after)
     if same < _MOSTLY * max(covered, spent):
-        kind, around = DriftKind.OTHER, False
+        kind = DriftKind.OTHER
     elif left_out is not None:
         kind, reached = DriftKind.TRUNCATED, own[left_out[1]].end if left_out[1] >= 0 else 0
     elif not ended:
         kind = DriftKind.TRUNCATED
     else:
         kind = DriftKind.WHITE_SPACE if changed == 0 else DriftKind.EDITED
-    return Drift(kind, start, end, reached, changed, around)
+    return Drift(kind, start, end, reached, changed)
 
 
 def _skips(one: tuple[int, int], two: tuple[int, int]) -> bool:

@@ -21,7 +21,7 @@ from clinspan.examples import build
 from clinspan.examples.check import Gate, Rules
 from clinspan.examples.pool import Pool
 from clinspan.files import private_folder
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.review.note import SIZE, Measured, Measures, State
 from clinspan.review.store import Store
 

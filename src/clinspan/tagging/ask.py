@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from clinspan import formats
 from clinspan.examples.near import Near
 from clinspan.examples.pool import Pool
-from clinspan.formats import catalogue
 from clinspan.formats.base import Format
 from clinspan.formats.named import asked_of
 from clinspan.labels import Example, LabelSet
@@ -192,7 +192,7 @@ class Asker:
         times.retrieval += lap()
         return tuple(
             Question(self._request(place.of(text), labels, facts, _of(candidates, labels), near, times), labels)
-            for labels in catalogue.split(self.form, self.labels)
+            for labels in formats.split(self.form, self.labels)
         )
 
     def _request(

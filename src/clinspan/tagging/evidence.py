@@ -18,7 +18,7 @@ from clinspan.assertion.assess import Reads, Told
 from clinspan.dictionary.link import LabelTypes
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import READ_STATES, Document, Entity, MatchKind, Span, WindowState
-from clinspan.formats.catalogue import by_name
+from clinspan.formats import by_name
 from clinspan.fusion.heard import Heard, Source, gathered, window_of
 from clinspan.fusion.model import FusedModel, entity_of
 from clinspan.fusion.reasons import reasons

@@ -13,8 +13,8 @@ from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, LabelError, did_you_mean
 from clinspan.examples import notes
 from clinspan.examples.pool import Pool
+from clinspan.formats import by_name
 from clinspan.formats.base import Format
-from clinspan.formats.catalogue import by_name
 from clinspan.fusion import model as fusion
 from clinspan.fusion.heard import Source
 from clinspan.fusion.model import FusedModel
