@@ -20,7 +20,7 @@ from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
 from clinspan.evaluation.match import checksum
 from clinspan.examples.build import temporary
 from clinspan.examples.pool import Pool
-from clinspan.examples.store import is_pool, sentences
+from clinspan.examples.store import PART_OF, is_pool, sentences
 from clinspan.files import read_toml
 from clinspan.labels import LabelSet
 from clinspan.llms.spec import kinds
@@ -340,6 +340,21 @@ class Examples:
 
     pool: Pool
     documents: tuple[Document, ...] = ()
+
+    def marked(self, labels: LabelSet, count: int, *, seed: int) -> list[Document]:
+        """Examples with mentions, drawn by lot, as documents that their own examples are kept away from."""
+        numbers = list(range(len(self.pool)))
+        Random(seed).shuffle(numbers)
+        found: list[Document] = []
+        for number in numbers:
+            example = self.pool[number]
+            entities = tuple(entity for entity in example.entities if entity.label in labels)
+            if entities:
+                id = f"{example.document}:{example.start}"
+                found.append(Document(id, example.text, entities, metadata={PART_OF: example.document}))
+            if len(found) == count:
+                break
+        return found
 
 
 def read_pool(source: Source, labels: LabelSet, problems: list[InputError]) -> Examples:

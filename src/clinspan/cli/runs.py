@@ -16,12 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from clinspan.ablation.folder import AblationFolder, description
-from clinspan.ablation.parts import Asking, Parts
 from clinspan.ablation.plan import Grid, Plan, grid
 from clinspan.ablation.plan_file import read_corpus, read_plan, read_pool
 from clinspan.ablation.report import Report, signature, tables, write_report
 from clinspan.ablation.results import Results
-from clinspan.ablation.run import Ablation
+from clinspan.ablation.run import Ablation, Asking, Parts
 from clinspan.cli import tag
 from clinspan.cli.meter import Meter
 from clinspan.cli.recording import arguments
