@@ -23,8 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from clinspan.decoding import Plan, answer_pieces, compile_plan
 from clinspan.decoding.draft import DraftSettings, decode
-from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.formats.tanl import Tanl
 from clinspan.formats.tanl_marks import render

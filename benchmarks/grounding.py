@@ -22,7 +22,7 @@ from langextract.core.data import Extraction
 from langextract.resolver import Resolver
 
 from clinspan.formats.base import Mention
-from clinspan.grounding.align import ground
+from clinspan.grounding import ground
 from clinspan.text.windows import tokens
 
 ROOT = Path(__file__).parent.parent

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from clinspan.decoding import Ids, Plan, fork
 from clinspan.decoding.draft import Ask, CausalModel, chosen_values, label_log_probabilities, log_sigmoids
-from clinspan.decoding.plan import Ids, Plan, fork
 from clinspan.messages import FoundSpan
 
 

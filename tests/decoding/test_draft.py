@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.decoding.fake import FakeModel
 from tests.decoding.greedy import decode_greedily
 
+from clinspan.decoding import answer_pieces, compile_plan, fork, words
 from clinspan.decoding.draft import DraftSettings, decode, open_log_odds
-from clinspan.decoding.plan import answer_pieces, compile_plan, fork, words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.messages import AskedAttribute, Candidate, CopyConstraint

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.decoding.plan import answer_pieces, spaced, words
+from clinspan.decoding import answer_pieces, spaced, words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.formats.tanl_marks import escape, marks, render, unescape

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clinspan.document import MatchKind, Span
 from clinspan.formats.base import Mention
-from clinspan.grounding.align import GroundingSettings, ground
+from clinspan.grounding import GroundingSettings, ground
 from clinspan.grounding.guards import difference, signature
 from clinspan.grounding.spelling import fold, fold_string
 

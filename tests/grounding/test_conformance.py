@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clinspan.formats.base import Mention
-from clinspan.grounding.align import ground
+from clinspan.grounding import ground
 
 
 def read(path):

@@ -8,7 +8,7 @@ from clinspan.corpora.catalogue import read
 from clinspan.corpora.literature import NCBI_LABELS
 from clinspan.formats import by_name
 from clinspan.formats.base import Mention
-from clinspan.grounding.align import ground
+from clinspan.grounding import ground
 from clinspan.labels import LabelSet
 from clinspan.text.sentences import sentences
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 from tests.decoding.greedy import decode_greedily
 
+from clinspan.decoding import compile_plan
 from clinspan.decoding.draft import Ask, decode
-from clinspan.decoding.plan import compile_plan
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LLMError, MissingExtra, ModelError
 from clinspan.formats.tanl import Tanl

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.decoding.plan import words
+from clinspan.decoding import words
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.formats.tanl_marks import render

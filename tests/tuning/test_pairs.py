@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.decoding.plan import compile_plan
+from clinspan.decoding import compile_plan
 from clinspan.document import Entity, Span
 from clinspan.formats.tanl import Tanl
 from clinspan.labels import Attribute, Label, LabelSet

@@ -23,8 +23,8 @@ from clinspan.errors import ClinspanError, ConfigError, InputError
 from clinspan.files import refuse_existing, whole_file
 from clinspan.formats import by_name, names
 from clinspan.formats.base import Format, Mention, Reading
-from clinspan.grounding.align import DEFAULT, GroundingSettings
-from clinspan.grounding.align import ground as located
+from clinspan.grounding import DEFAULT, GroundingSettings
+from clinspan.grounding import ground as located
 from clinspan.labels import LabelSet
 from clinspan.llms.encoder import EncoderLLM
 from clinspan.settings import DEFAULT_LABELS

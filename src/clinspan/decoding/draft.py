@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from clinspan.decoding.plan import Ids, Plan, compile_plan, fork
+from clinspan.decoding import Ids, Plan, compile_plan, fork
 from clinspan.document import Entity
 from clinspan.errors import ConfigError
 from clinspan.formats.tanl_marks import marks

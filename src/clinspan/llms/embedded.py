@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 
+from clinspan.decoding import Plan, answer_pieces, compile_plan
 from clinspan.decoding.draft import Boundary, DraftSettings, decode, open_log_odds
-from clinspan.decoding.plan import Plan, answer_pieces, compile_plan
 from clinspan.document import Entity
 from clinspan.errors import ConfigError, ContextOverflow, LLMError
 from clinspan.files import Closing

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from clinspan.decoding.plan import Word, candidate_ends, ends_paragraph, window_words
+from clinspan.decoding import Word, candidate_ends, ends_paragraph, window_words
 from clinspan.errors import ConfigError, MissingExtra, did_you_mean
 from clinspan.formats.tanl_marks import BAR, CLOSE, closing, escape, opening
 from clinspan.llms.replies import read_reply

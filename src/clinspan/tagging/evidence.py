@@ -22,7 +22,7 @@ from clinspan.formats import by_name
 from clinspan.fusion.heard import Heard, Source, gathered, window_of
 from clinspan.fusion.model import FusedModel, entity_of
 from clinspan.fusion.reasons import reasons
-from clinspan.grounding.align import GroundingSettings
+from clinspan.grounding import GroundingSettings
 from clinspan.grounding.guards import outside
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM, ReadsAttributes, asking

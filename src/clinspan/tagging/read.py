@@ -7,7 +7,7 @@ from clinspan.document import Entity, WindowState
 from clinspan.errors import BudgetError, LLMError
 from clinspan.formats.base import Format, Reading
 from clinspan.formats.fidelity import DriftKind, align_copy
-from clinspan.grounding.align import GroundingSettings, ground
+from clinspan.grounding import GroundingSettings, ground
 from clinspan.labels import LabelSet
 from clinspan.messages import Completion, FinishReason, FoundSpan, Request
 

@@ -9,7 +9,7 @@ from clinspan.dictionary.facts import FactsMode
 from clinspan.dictionary.link import LinkSettings
 from clinspan.errors import ConfigError, did_you_mean
 from clinspan.examples.selection import SelectSettings
-from clinspan.grounding.align import GroundingSettings
+from clinspan.grounding import GroundingSettings
 from clinspan.llms.base import LLM
 from clinspan.messages import CandidateMode
 from clinspan.prompt import PromptSettings

@@ -20,7 +20,7 @@ import regex
 from clinspan import codec
 from clinspan.corpora.gold import Naming, sound
 from clinspan.corpora.gold import read as read_gold
-from clinspan.decoding.plan import answer_pieces, words
+from clinspan.decoding import answer_pieces, words
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, InputError, LabelError, did_you_mean
 from clinspan.examples.pool import Pool
