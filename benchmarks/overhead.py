@@ -22,7 +22,7 @@ from clinspan.corpora import catalogue
 from clinspan.document import Document
 from clinspan.labels import LabelSet
 from clinspan.runs.folder import TaggerRecipe
-from clinspan.tagging.summary import Times
+from clinspan.tagging.read import Times
 
 LABELS = LabelSet.load("disease")
 STAGES = [stage.name for stage in fields(Times)]

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from clinspan.corpora.tables import to_dataframe
     from clinspan.document import Concept, Document, Entity, MatchKind, Span, WindowReport, WindowState
     from clinspan.labels import Example, Label, LabelSet
+    from clinspan.tagging.read import WindowRead
     from clinspan.tagging.settings import TagSettings
-    from clinspan.tagging.summary import WindowRead
     from clinspan.tagging.tagger import Tagger
 
     __version__: str
@@ -42,7 +42,7 @@ _PLACES = {
     **dict.fromkeys(_DOCUMENT, "clinspan.document"),
     **dict.fromkeys(("Example", "Label", "LabelSet"), "clinspan.labels"),
     "TagSettings": "clinspan.tagging.settings",
-    "WindowRead": "clinspan.tagging.summary",
+    "WindowRead": "clinspan.tagging.read",
     "Tagger": "clinspan.tagging.tagger",
 }
 

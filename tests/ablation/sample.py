@@ -11,7 +11,7 @@ from clinspan.ablation.results import Results
 from clinspan.document import Document, WindowState
 from clinspan.evaluation.match import LabelCounts
 from clinspan.examples.store import PART_OF
-from clinspan.tagging.summary import Times
+from clinspan.tagging.read import Times
 
 Row = tuple[int, int, int]
 """Predicted, right and gold mentions."""

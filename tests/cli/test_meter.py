@@ -11,7 +11,7 @@ from rich.console import Console
 
 from clinspan.cli.meter import Meter
 from clinspan.document import Document, Entity, Span, WindowState
-from clinspan.tagging.summary import WindowRead
+from clinspan.tagging.read import WindowRead
 
 TEXT = "Gout, and then more."
 GOUT = Entity(Span(0, 4), "disease", "Gout")
@@ -48,7 +48,7 @@ def test_quiet_is_quiet() -> None:
 def test_a_terminal_sees_windows_before_the_first_note_is_done() -> None:
     program = (
         "import sys; from rich.console import Console; from clinspan.cli.meter import Meter\n"
-        "from clinspan.document import Span, WindowState; from clinspan.tagging.summary import WindowRead\n"
+        "from clinspan.document import Span, WindowState; from clinspan.tagging.read import WindowRead\n"
         "with Meter(Console(stderr=True)) as meter:\n"
         "    meter.window(WindowRead('long', 6, 900, Span(0, 9), WindowState.OK, (), 50))\n"
         "    sys.stdin.readline()\n"

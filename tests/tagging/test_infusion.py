@@ -17,8 +17,8 @@ from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError, LLMError
 from clinspan.messages import Completion
+from clinspan.tagging.read import Summary
 from clinspan.tagging.settings import TOLD, FactSettings, TagSettings
-from clinspan.tagging.summary import Summary
 from clinspan.tagging.tagger import Tagger
 from clinspan.text.windows import windows
 from clinspan.tuning.epochs import Facts

@@ -28,7 +28,7 @@ from clinspan.tagging.calibration import (
     make,
     sort_out,
 )
-from clinspan.tagging.summary import Summary
+from clinspan.tagging.read import Summary
 from clinspan.tagging.tagger import Tagger
 from clinspan.view import render
 

@@ -5,8 +5,8 @@ import pytest
 from clinspan.document import Document
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion
+from clinspan.tagging.read import Stopwatch
 from clinspan.tagging.settings import TagSettings
-from clinspan.tagging.summary import Stopwatch
 from clinspan.tagging.tagger import Tagger
 from clinspan.text.windows import WindowSettings
 

@@ -17,7 +17,7 @@ from clinspan.evaluation.match import LabelCounts, Rule, checksum, count
 from clinspan.files import Closing, whole_file
 from clinspan.labels import LabelSet
 from clinspan.runs.folder import Description, RunFolder, digest, read_description
-from clinspan.tagging.summary import Times
+from clinspan.tagging.read import Times
 
 RULES = (Rule.STRICT, Rule.RELAXED)
 

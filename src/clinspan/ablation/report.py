@@ -18,7 +18,7 @@ from clinspan.evaluation.score import Interval
 from clinspan.files import whole_file
 from clinspan.runs.answers import TokenCounts
 from clinspan.runs.ledger import Price, price_of
-from clinspan.tagging.summary import Times
+from clinspan.tagging.read import Times
 from clinspan.view import asset, digest, sound, templates
 
 PER = 1000

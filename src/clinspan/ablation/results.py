@@ -16,7 +16,7 @@ from clinspan.document import WindowState
 from clinspan.evaluation.match import Rule
 from clinspan.evaluation.score import Interval, Score, ScoreIntervals, all_intervals, draws, interval, rates
 from clinspan.examples.store import whole
-from clinspan.tagging.summary import Times
+from clinspan.tagging.read import Times
 
 RESAMPLES = 2000
 

@@ -27,7 +27,7 @@ from clinspan.runs.answers import Answers
 from clinspan.runs.ledger import Budget, Ledger
 from clinspan.runs.recorded import Recorded
 from clinspan.tagging import open as parts
-from clinspan.tagging.summary import Progress, Times
+from clinspan.tagging.read import Progress, Times
 from clinspan.tagging.tagger import Tagger
 
 

@@ -34,7 +34,7 @@ from clinspan.classifier.scheme import (
 from clinspan.document import Attributes, Entity, Span
 from clinspan.errors import MissingExtra, ModelError
 from clinspan.messages import CopyConstraint
-from clinspan.models.onnx import OnnxModel
+from clinspan.models import OnnxModel
 
 
 @dataclass(frozen=True, slots=True)

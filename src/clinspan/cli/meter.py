@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from clinspan.document import READ_STATES, Document
-from clinspan.tagging.summary import WindowRead
+from clinspan.tagging.read import WindowRead
 
 EVERY = 30.0
 """Seconds between two lines where there is no terminal to draw on: a log should show life, not drown."""

@@ -24,7 +24,7 @@ from clinspan.examples.store import is_pool
 from clinspan.labels import LabelSet
 from clinspan.runs.cluster import ClusterSettings, RayCluster
 from clinspan.runs.folder import TaggerRecipe
-from clinspan.tagging.summary import Progress
+from clinspan.tagging.read import Progress
 from clinspan.tagging.tagger import Tagger
 from clinspan.tuning.gold import Gold, drawn, read, without
 

@@ -23,7 +23,7 @@ from clinspan.errors import ClinspanError, InputError
 from clinspan.files import refuse_existing
 from clinspan.labels import LabelSet
 from clinspan.runs.session import Session
-from clinspan.tagging.summary import Summary
+from clinspan.tagging.read import Summary
 from clinspan.tagging.tagger import Tagger
 from clinspan.view import ReportWriter
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinspan.errors import ConfigError, InputError, ModelError, did_you_mean
+from clinspan.models import OnnxModel
 from clinspan.models.hub import asked_of_hub, transformers_library
-from clinspan.models.onnx import OnnxModel
 from clinspan.models.registry import path_of, sha256_of
 
 Pooling = Literal["mean", "cls", "pooler"]

@@ -22,8 +22,8 @@ from typing import Any, Protocol, Self
 from clinspan.document import Document, Span, WindowReport, WindowState
 from clinspan.errors import ClinspanError, ClusterError, ConfigError, MissingExtra, PrivacyError
 from clinspan.llms.spec import is_loopback
+from clinspan.tagging.read import Progress, WindowRead
 from clinspan.tagging.stream import Fault
-from clinspan.tagging.summary import Progress, WindowRead
 from clinspan.tagging.tagger import Tagger
 
 _ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")

@@ -14,7 +14,7 @@ from clinspan.runs.answers import NOTHING, Cache, TokenCounts
 from clinspan.runs.folder import RunFolder
 from clinspan.runs.ledger import NO_LIMITS, Budget, Limits, reason
 from clinspan.runs.recorded import Recorded, Tally
-from clinspan.tagging.summary import Summary
+from clinspan.tagging.read import Summary
 from clinspan.tagging.tagger import Tagger
 
 

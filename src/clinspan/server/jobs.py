@@ -14,7 +14,7 @@ from clinspan import codec
 from clinspan.document import READ_STATES, Document
 from clinspan.server.bodies import place_of
 from clinspan.server.settings import ServerSettings
-from clinspan.tagging.summary import WindowRead
+from clinspan.tagging.read import WindowRead
 from clinspan.tagging.tagger import Tagger
 
 log = logging.getLogger("clinspan.server")

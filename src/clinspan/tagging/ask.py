@@ -15,10 +15,9 @@ from clinspan.messages import Candidate, Completion, CopyConstraint, Message, Re
 from clinspan.prompt import build
 from clinspan.tagging.demonstrations import Demonstrations, markup
 from clinspan.tagging.knowledge import Lookup, Proposed
-from clinspan.tagging.read import Question
+from clinspan.tagging.read import Question, Remark, Stopwatch, Times
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.stream import Underway
-from clinspan.tagging.summary import Remark, Stopwatch, Times
 from clinspan.text.windows import CountTokens, Window
 
 

@@ -23,7 +23,7 @@ from clinspan.examples.store import whole
 from clinspan.formats.base import Format
 from clinspan.labels import Example, LabelSet
 from clinspan.prompt import PromptSettings, demonstration
-from clinspan.tagging.summary import Remark
+from clinspan.tagging.read import Remark
 from clinspan.text.windows import CountTokens, Window
 
 _MARKUP = 8

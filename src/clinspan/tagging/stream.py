@@ -19,8 +19,7 @@ from clinspan.messages import Completion, Place, Request
 from clinspan.tagging.demonstrations import Nearby
 from clinspan.tagging.evidence import WindowEvidence
 from clinspan.tagging.knowledge import Knowledge, Proposed, Proposer
-from clinspan.tagging.read import UNASKED, Outcome, Question, join
-from clinspan.tagging.summary import Stopwatch, Times
+from clinspan.tagging.read import UNASKED, Outcome, Question, Stopwatch, Times, join
 from clinspan.text.windows import Window, WindowEntities, WindowSettings, merge, tokens, windows
 
 

@@ -26,8 +26,8 @@ from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.evidence import Decider, Decides, Fused, Listener, reads
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.names import Names
+from clinspan.tagging.read import Progress, Timed
 from clinspan.tagging.settings import TagSettings, over, profile
-from clinspan.tagging.summary import Progress, Timed
 from clinspan.tagging.told import Told
 from clinspan.tagging.way import Doubter, Way
 

@@ -21,8 +21,8 @@ from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.evidence import sources_of
+from clinspan.tagging.read import Remark
 from clinspan.tagging.settings import TagSettings, shown
-from clinspan.tagging.summary import Remark
 from clinspan.tagging.way import Doubter
 
 _COMMON = frozenset(

@@ -23,10 +23,9 @@ from clinspan.tagging.calibration import PROMISE, REVIEW
 from clinspan.tagging.demonstrations import Demonstrations
 from clinspan.tagging.evidence import Decider, Decides, Evidence, WindowEvidence, encoded, heard, state_of
 from clinspan.tagging.knowledge import Lookup, Proposer
-from clinspan.tagging.read import UNASKED, Outcome, Question, read_answer
+from clinspan.tagging.read import UNASKED, Outcome, Progress, Question, Stopwatch, Timed, WindowRead, read_answer
 from clinspan.tagging.settings import TagSettings
 from clinspan.tagging.stream import Steps, Stream, Underway
-from clinspan.tagging.summary import Progress, Stopwatch, Timed, WindowRead
 from clinspan.text.windows import windows
 
 _DISEASE, _CHEMICAL = "disease", "chemical"
