@@ -1,6 +1,7 @@
 """What gold documents teach a tagger: `clinspan calibrate`, and `clinspan fuse` for the weights of its sources."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,8 +13,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from clinspan.calibrate import OPEN_BIASES, Learned, candidates, keep, learn, learn_from
-from clinspan.cli.opening import From, Lenient, Renamed, annotated, opening
+from clinspan.cli.opening import From, Lenient, Renamed, annotated, opening, taking
 from clinspan.corpora import catalogue, inputs
+from clinspan.document import Document
 from clinspan.evaluation.match import Rule, checksum
 from clinspan.evaluation.thresholds import Asked
 from clinspan.files import refuse_existing, whole_file
@@ -30,30 +32,33 @@ CONSIDERED = 0.005
 Right = Literal["strict", "relaxed"]
 
 
-def calibrate(
-    gold: Annotated[Path, typer.Argument(help="Annotated documents that are in no evaluation split.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The TOML file to write.")],
-    labels: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = DEFAULT_LABELS,
-    llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "auto",
-    encoder: Annotated[Path | None, typer.Option(help="As for `clinspan tag`.")] = None,
-    dictionary: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "open",
-    form: Annotated[str, typer.Option("--format", help="As for `clinspan tag`.")] = "tanl",
-    adapter: Annotated[str | None, typer.Option(help="As for `clinspan tag`.")] = None,
-    gold_from: From = None,
-    renamed: Renamed = None,
-    lenient: Lenient = False,
-    limit: Annotated[int | None, typer.Option(min=4, help="Learn from the first N documents alone.")] = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateOptions:
+    """The options of `clinspan calibrate`."""
+
+    gold: Annotated[Path, typer.Argument(help="Annotated documents that are in no evaluation split.")]
+    output: Annotated[Path, typer.Option("-o", "--output", help="The TOML file to write.")]
+    labels: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = DEFAULT_LABELS
+    llm: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "auto"
+    encoder: Annotated[Path | None, typer.Option(help="As for `clinspan tag`.")] = None
+    dictionary: Annotated[str, typer.Option(help="As for `clinspan tag`.")] = "open"
+    form: Annotated[str, typer.Option("--format", help="As for `clinspan tag`.")] = "tanl"
+    adapter: Annotated[str | None, typer.Option(help="As for `clinspan tag`.")] = None
+    gold_from: From = None
+    renamed: Renamed = None
+    lenient: Lenient = False
+    limit: Annotated[int | None, typer.Option(min=4, help="Learn from the first N documents alone.")] = None
     tagged: Annotated[
         Path | None,
         typer.Option(help="What `clinspan tag --calibration none` found in this gold; nothing is then decoded."),
-    ] = None,
+    ] = None
     scores_alone: Annotated[
         bool, typer.Option("--scores-alone", help="Leave the dial alone, which decodes each document once, not thrice.")
-    ] = False,
+    ] = False
     recall: Annotated[
         float | None,
         typer.Option(help="Promise to find at least this share of each label's mentions.", rich_help_panel=_PROMISE),
-    ] = None,
+    ] = None
     precision: Annotated[
         float | None,
         typer.Option(
@@ -61,13 +66,13 @@ def calibrate(
             "between goes to a person.",
             rich_help_panel=_PROMISE,
         ),
-    ] = None,
+    ] = None
     confidence: Annotated[
         float, typer.Option(help="The probability that each promise for each label holds.", rich_help_panel=_PROMISE)
-    ] = 0.9,
+    ] = 0.9
     right: Annotated[
         Right, typer.Option(help="When a mention is right, as for `clinspan evaluate`.", rich_help_panel=_PROMISE)
-    ] = "strict",
+    ] = "strict"
     by: Annotated[
         str,
         typer.Option(
@@ -75,7 +80,7 @@ def calibrate(
             "letters that ids begin with.",
             rich_help_panel=_PROMISE,
         ),
-    ] = "",
+    ] = ""
     consider: Annotated[
         float,
         typer.Option(
@@ -85,9 +90,12 @@ def calibrate(
             "set. With --tagged, what they were tagged with.",
             rich_help_panel=_PROMISE,
         ),
-    ] = CONSIDERED,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
-) -> None:
+    ] = CONSIDERED
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False
+
+
+@taking(CalibrateOptions)
+def calibrate(given: CalibrateOptions) -> None:
     """Learns from gold documents: the recall dial for each label, scores as probabilities, boundary conventions.
 
     The file it writes is given to `clinspan tag --calibration`. It says what it was learned from; use it with the same
@@ -97,52 +105,67 @@ def calibrate(
 
     Example: `clinspan calibrate gold.jsonl -o promise.toml --labels medication --recall .9 --precision .9`
     """
-    refuse_existing(output, force=force)
+    refuse_existing(given.output, force=given.force)
     console = Console(stderr=True, highlight=False)
-    wanted, answers = parts.labels(labels), parts.form(form)
-    documents = annotated([gold], wanted, format=gold_from, renamed=renamed, lenient=lenient, limit=limit)
-    promised = recall is not None or precision is not None
+    wanted, answers = parts.labels(given.labels), parts.form(given.form)
+    documents = annotated(
+        [given.gold],
+        wanted,
+        format=given.gold_from,
+        renamed=given.renamed,
+        lenient=given.lenient,
+        limit=given.limit,
+    )
+    promised = given.recall is not None or given.precision is not None
     # Before the documents are decoded, which takes long.
-    asked = Asked(recall, precision, confidence) if promised else None
+    asked = Asked(given.recall, given.precision, given.confidence) if promised else None
     with opening(quiet=False):
-        named, reader = parts.chosen(llm, encoder, wanted, answers, adapter=adapter)
+        named, reader = parts.chosen(given.llm, given.encoder, wanted, answers, adapter=given.adapter)
         # For what was tagged before the model's name is enough.
-        known = "none" if tagged is not None else dictionary
-        tagger = Tagger.open(named, labels=wanted, format=answers, dictionary=known, adapter=adapter, encoder=reader)
-    found = tuple(inputs.strict(catalogue.read(tagged))) if tagged is not None else None
-    learned = None
+        known = "none" if given.tagged is not None else given.dictionary
+        tagger = Tagger.open(
+            named, labels=wanted, format=answers, dictionary=known, adapter=given.adapter, encoder=reader
+        )
     with tagger, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        if asked is not None:
-            task = bar.add_task("Decoding", total=len(documents))
-            least = consider if recall is not None else None
-            if found is None:
-                found = candidates(tagger, documents, consider=least, done=lambda: bar.advance(task))
-            about: dict[str, Any] = {"labels": wanted.names, "model": tagger.name, "data": gold.name, "consider": least}
-            calibration = keep(make(documents, found, asked, rule=Rule(right), by=by, **about), documents, found)
-        elif found is not None:
-            learned = learn_from(documents, found)
-            calibration = learned.calibration
-        else:
-            biases = () if scores_alone else OPEN_BIASES
-            rounds = len(biases) if biases and tagger.model is not None and tagger.model.constrains else 1
-            task = bar.add_task("Decoding", total=rounds * len(documents))
-            learned = learn(tagger, documents, open_biases=biases, done=lambda: bar.advance(task))
-            calibration = learned.calibration
+        calibration, learned = _learned(given, asked, tagger, documents, bar)
     source = {
         "model": tagger.model.name if tagger.model is not None else "none",
         "labels": wanted.name,
         "format": answers.name,
-        "documents": f"{len(documents)} of {gold.name}, checksum {checksum(documents)}",
+        "documents": f"{len(documents)} of {given.gold.name}, checksum {checksum(documents)}",
         "clinspan": version("clinspan"),
     }
     calibration = replace(calibration, learned_from=source)
-    with whole_file(output) as file:
+    with whole_file(given.output) as file:
         file.write(calibration.to_toml())
     if learned is not None:
         _show(console, learned, calibration)
     if calibration.promise is not None:
         _show_promise(console, calibration.promise)
-    console.print(f"written: {escape(str(output))}", soft_wrap=True)
+    console.print(f"written: {escape(str(given.output))}", soft_wrap=True)
+
+
+def _learned(
+    given: CalibrateOptions, asked: Asked | None, tagger: Tagger, documents: Sequence[Document], bar: Progress
+) -> tuple[Calibration, Learned | None]:
+    """The calibration, and what else was learned where nothing was promised; decodes what was not tagged before."""
+    found = tuple(inputs.strict(catalogue.read(given.tagged))) if given.tagged is not None else None
+    if asked is not None:
+        task = bar.add_task("Decoding", total=len(documents))
+        least = given.consider if given.recall is not None else None
+        if found is None:
+            found = candidates(tagger, documents, consider=least, done=lambda: bar.advance(task))
+        about: dict[str, Any] = {"labels": tagger.labels.names, "model": tagger.name, "data": given.gold.name}
+        promise = make(documents, found, asked, rule=Rule(given.right), by=given.by, consider=least, **about)
+        return keep(promise, documents, found), None
+    if found is not None:
+        learned = learn_from(documents, found)
+        return learned.calibration, learned
+    biases = () if given.scores_alone else OPEN_BIASES
+    rounds = len(biases) if biases and tagger.model is not None and tagger.model.constrains else 1
+    task = bar.add_task("Decoding", total=rounds * len(documents))
+    learned = learn(tagger, documents, open_biases=biases, done=lambda: bar.advance(task))
+    return learned.calibration, learned
 
 
 def _show_promise(console: Console, promise: Promise) -> None:

@@ -269,18 +269,18 @@ def _show_confidence(console: Console, sure: Confidence) -> None:
 SHOWN = (Rule.STRICT, Rule.RELAXED, Rule.TYPE, Rule.BOUNDARY)
 """The rules whose scores over all are always given."""
 _FORMAT_HELP = f"One of {', '.join(catalogue.FORMATS)}; told from the file when not given."
+_Labels = Annotated[list[str] | None, typer.Option("--label", help="Score this label alone; may be repeated.")]
+_Renamed = Annotated[
+    list[str] | None, typer.Option("--map", help="Rename a label on both sides, as FROM=TO; may be repeated.")
+]
 
 
 def evaluate(
     gold: Annotated[Path, typer.Argument(help="The right entities: a file, or a folder of files in one format.")],
     pred: Annotated[Path, typer.Argument(help="A system's entities in the same documents.")],
     rule: Annotated[Rule, typer.Option(help="When an entity is right.")] = Rule.STRICT,
-    labels: Annotated[
-        list[str] | None, typer.Option("--label", help="Score this label alone; may be repeated.")
-    ] = None,
-    renamed: Annotated[
-        list[str] | None, typer.Option("--map", help="Rename a label on both sides, as FROM=TO; may be repeated.")
-    ] = None,
+    labels: _Labels = None,
+    renamed: _Renamed = None,
     gold_from: Annotated[str | None, typer.Option(help=_FORMAT_HELP)] = None,
     pred_from: Annotated[str | None, typer.Option(help=_FORMAT_HELP)] = None,
     versus: Annotated[Path | None, typer.Option(help="A second system's entities, to compare with PRED.")] = None,
@@ -308,12 +308,11 @@ def evaluate(
     pairing = pair(right, mine, labels=labels or None, lenient=lenient)
     scores = tally(pairing, dict.fromkeys((rule, *SHOWN)))
     compared = None
-    comparing = list(pairing.problems)
+    passed["comparison"] = comparing = list(pairing.problems)
     for other in others:
         second = pair(right, other, labels=pairing.labels, lenient=lenient)
         comparing.extend(problem for problem in second.problems if str(problem) not in map(str, comparing))
         compared = difference(tally(second, [rule])[rule], scores[rule], resamples=resamples, seed=seed)
-    passed["comparison"] = comparing
     _check_labels(labels or (), (*right, *mine), lenient, comparing)
     sure = all_intervals(list(scores.values()), resamples=resamples, seed=seed)
     found = Findings(

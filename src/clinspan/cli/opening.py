@@ -1,11 +1,13 @@
 """What commands open before they begin: gold documents, the examples that are named, and where documents are tagged."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
+from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
 
 import typer
 from rich.console import Console
@@ -27,6 +29,32 @@ from clinspan.runs.folder import TaggerRecipe
 from clinspan.tagging.read import Progress
 from clinspan.tagging.tagger import Tagger
 from clinspan.tuning.gold import Gold, drawn, read, without
+
+_Options = TypeVar("_Options")
+
+
+def taking(options: type[_Options]) -> Callable[[Callable[[_Options], None]], Callable[..., None]]:
+    """Gives a command an option for each field of a dataclass, in place of the one argument that it has."""
+    hints = get_type_hints(options, include_extras=True)
+    made = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(options)  # type: ignore[arg-type]
+    ]
+
+    def take(command: Callable[[_Options], None]) -> Callable[..., None]:
+        @wraps(command)
+        def called(**given: Any) -> None:
+            command(options(**given))
+
+        called.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined]
+        return called
+
+    return take
 
 
 def say_left_out(gate: Gate) -> None:

@@ -33,6 +33,16 @@ from clinspan.runs.answers import Cache, cache_path
 from clinspan.runs.folder import RunFolder, read_description
 from clinspan.runs.ledger import Budget, Limits, Price, price_of, read_prices
 
+_Limit = Annotated[
+    int | None, typer.Option(min=1, help="So many documents, drawn by the plan's seed; more can follow later.")
+]
+_Cache = Annotated[
+    bool | None, typer.Option("--cache/--no-cache", help="As for `clinspan tag`: on for servers if nothing is said.")
+]
+_Prices = Annotated[
+    Path | None, typer.Option(envvar="CLINSPAN_PRICES", help="A TOML file of prices per million tokens.")
+]
+
 
 def ablate(
     command: typer.Context,
@@ -40,22 +50,15 @@ def ablate(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A folder for all that is measured, and the report on it.")
     ],
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="So many documents, drawn by the plan's seed; more can follow later.")
-    ] = None,
+    limit: _Limit = None,
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Let documents leave this machine for the plan's addresses.")
     ] = False,
-    cache: Annotated[
-        bool | None,
-        typer.Option("--cache/--no-cache", help="As for `clinspan tag`: on for servers if nothing is said."),
-    ] = None,
+    cache: _Cache = None,
     max_tokens_total: Annotated[
         int | None, typer.Option(min=0, help="Stop before more tokens than this are used.")
     ] = None,
-    prices: Annotated[
-        Path | None, typer.Option(envvar="CLINSPAN_PRICES", help="A TOML file of prices per million tokens.")
-    ] = None,
+    prices: _Prices = None,
     force: Annotated[bool, typer.Option("--force", help="Begin anew where the folder has an ablation.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any, Protocol
@@ -12,9 +13,22 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clinspan.cli.opening import Batch, Documents, Examples, Force, HoldOut, KeepEmpty, Labels, Rename, Resume, gather
+from clinspan.cli.opening import (
+    Batch,
+    Documents,
+    Examples,
+    Force,
+    HoldOut,
+    KeepEmpty,
+    Labels,
+    Rename,
+    Resume,
+    gather,
+    taking,
+)
 from clinspan.errors import ConfigError, MissingExtra
 from clinspan.formats import by_name
+from clinspan.formats.base import Format
 from clinspan.tagging import open as parts
 from clinspan.tuning.base import find_base
 from clinspan.tuning.epochs import EpochSettings, Held
@@ -22,54 +36,58 @@ from clinspan.tuning.gold import drawn
 from clinspan.tuning.run import CHECKPOINTS, EncoderRunSettings, LoraSettings, RunSettings, check_output
 
 
-def tune(
-    examples: Examples,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for adapter, card, log and checkpoint.")],
-    labels: Labels,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneOptions:
+    """The options of `clinspan tune`."""
+
+    examples: Examples
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for adapter, card, log and checkpoint.")]
+    labels: Labels
     base: Annotated[
         str, typer.Option(help="The model: `embedded`, a GGUF file, a Hugging Face folder, or hf:NAME.")
-    ] = "embedded",
-    form: Annotated[str, typer.Option("--format", help="The format of the answers.")] = "tanl",
-    minutes: Annotated[float | None, typer.Option(help="Train for so many minutes, 60 if nothing is said.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Train for so many passes instead.")] = None,
+    ] = "embedded"
+    form: Annotated[str, typer.Option("--format", help="The format of the answers.")] = "tanl"
+    minutes: Annotated[float | None, typer.Option(help="Train for so many minutes, 60 if nothing is said.")] = None
+    epochs: Annotated[float | None, typer.Option(help="Train for so many passes instead.")] = None
     dev: Annotated[
         Path | None, typer.Option(help="Documents to validate on, with the first labels; never trained on.")
-    ] = None,
-    hold_out: HoldOut = None,
-    rename: Rename = None,
-    start_from: Annotated[Path | None, typer.Option(help="Begin with this adapter of the same base.")] = None,
-    resume: Resume = False,
-    force: Force = False,
-    learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 1e-3,
-    schedule: Annotated[str, typer.Option(help="How the rate falls: linear or cosine.")] = "linear",
-    rank: Annotated[int, typer.Option(help="Rank of the adapter's matrices.")] = 16,
-    batch: Batch = 16,
-    loss: Annotated[
-        str | None, typer.Option(help="`choices` (the format tanl) or `answer`, every token of it.")
-    ] = None,
-    keep_empty: KeepEmpty = 0.4,
+    ] = None
+    hold_out: HoldOut = None
+    rename: Rename = None
+    start_from: Annotated[Path | None, typer.Option(help="Begin with this adapter of the same base.")] = None
+    resume: Resume = False
+    force: Force = False
+    learning_rate: Annotated[float, typer.Option(help="At its highest.")] = 1e-3
+    schedule: Annotated[str, typer.Option(help="How the rate falls: linear or cosine.")] = "linear"
+    rank: Annotated[int, typer.Option(help="Rank of the adapter's matrices.")] = 16
+    batch: Batch = 16
+    loss: Annotated[str | None, typer.Option(help="`choices` (the format tanl) or `answer`, every token of it.")] = None
+    keep_empty: KeepEmpty = 0.4
     four_bit: Annotated[
         bool, typer.Option("--four-bit", help="Hold the base in four bits (QLoRA; the extra qlora), not from GGUF.")
-    ] = False,
+    ] = False
     facts: Annotated[
         float, typer.Option(help="Share of the prompts that tell what the dictionary would tag; 0: none do.")
-    ] = 0.0,
+    ] = 0.0
     attributes: Annotated[
         bool, typer.Option("--attributes", help="Learn the attributes that labels declare, as the documents have them.")
-    ] = False,
-    dictionary: Annotated[str, typer.Option(help="Whose proposals those are: `open`, or a folder.")] = "open",
-    documents: Documents = None,
+    ] = False
+    dictionary: Annotated[str, typer.Option(help="Whose proposals those are: `open`, or a folder.")] = "open"
+    documents: Documents = None
     dev_documents: Annotated[
         str | None, typer.Option(help="Validate on so many documents of --dev, or a share, drawn by the seed.")
-    ] = None,
-    validate_every: Annotated[float, typer.Option(help="Minutes between two validations on --dev.")] = 20.0,
+    ] = None
+    validate_every: Annotated[float, typer.Option(help="Minutes between two validations on --dev.")] = 20.0
     validate_at: Annotated[
         list[float] | None,
         typer.Option(help="Validate after so many passes (0.25), not by the clock; repeatable. The end always is."),
-    ] = None,
-    patience: Annotated[int, typer.Option(help="Stop after so many validations without a gain; 0: never.")] = 0,
-    seed: Annotated[int, typer.Option(help="Random seed for the adapter's start and the order of windows.")] = 1,
-) -> None:
+    ] = None
+    patience: Annotated[int, typer.Option(help="Stop after so many validations without a gain; 0: never.")] = 0
+    seed: Annotated[int, typer.Option(help="Random seed for the adapter's start and the order of windows.")] = 1
+
+
+@taking(TuneOptions)
+def tune(given: TuneOptions) -> None:
     """Tunes a small model on gold documents and writes an adapter with its card.
 
     Ctrl-C ends training in good order; `--resume` goes on from there.
@@ -79,50 +97,59 @@ def tune(
     # Of several processes that train one adapter, the first speaks.
     console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
     found = gather(
-        examples,
-        labels,
-        dev=[dev] if dev else [],
-        hold_out=hold_out or [],
-        rename=rename or [],
-        documents=documents or [],
-        seed=seed,
+        given.examples,
+        given.labels,
+        dev=[given.dev] if given.dev else [],
+        hold_out=given.hold_out or [],
+        rename=given.rename or [],
+        documents=given.documents or [],
+        seed=given.seed,
     )
     for line in found.told():
         console.print(line)
     held = found.held[0] if found.held else None
-    if dev_documents is not None:
+    if given.dev_documents is not None:
         if held is None:
             raise ConfigError("--dev-documents says how many of --dev, which is missing", fix="Give --dev too.")
-        held = drawn(held, dev_documents, seed=seed)
-    written = by_name(form)
-    kind = loss or ("choices" if written.name == "tanl" else "answer")
-    settings = RunSettings(
-        lora=LoraSettings(
-            rank=rank, alpha=2 * rank, loss=_one_of("loss", kind, "choices", "answer"), batch=batch, seed=seed
-        ),
-        epochs=EpochSettings(keep_empty=keep_empty, facts=facts, attributes=attributes),
-        learning_rate=learning_rate,
-        minutes=60.0 if minutes is None and epochs is None else minutes,
-        passes=epochs,
-        shape=_one_of("schedule", schedule, "linear", "cosine"),
-        validate_minutes=validate_every,
-        validate_at=tuple(validate_at or ()),
-        patience=patience,
-    )
+        held = drawn(held, given.dev_documents, seed=given.seed)
+    written = by_name(given.form)
+    settings = _settings(given, written)
     run = part("lora_run:open_run")(
-        base,
+        given.base,
         found.corpora,
         form=written,
-        output=output,
+        output=given.output,
         settings=settings,
         held=None if held is None else Held(held),
-        start_from=start_from,
-        resume=resume,
-        force=force,
-        dictionary=parts.dictionary(dictionary) if facts else None,
-        four_bit=four_bit,
+        start_from=given.start_from,
+        resume=given.resume,
+        force=given.force,
+        dictionary=parts.dictionary(given.dictionary) if given.facts else None,
+        four_bit=given.four_bit,
     )
     _train_adapter(run, console)
+
+
+def _settings(given: TuneOptions, form: Format) -> RunSettings:
+    """How the options say that an adapter is trained."""
+    kind = given.loss or ("choices" if form.name == "tanl" else "answer")
+    return RunSettings(
+        lora=LoraSettings(
+            rank=given.rank,
+            alpha=2 * given.rank,
+            loss=_one_of("loss", kind, "choices", "answer"),
+            batch=given.batch,
+            seed=given.seed,
+        ),
+        epochs=EpochSettings(keep_empty=given.keep_empty, facts=given.facts, attributes=given.attributes),
+        learning_rate=given.learning_rate,
+        minutes=60.0 if given.minutes is None and given.epochs is None else given.minutes,
+        passes=given.epochs,
+        shape=_one_of("schedule", given.schedule, "linear", "cosine"),
+        validate_minutes=given.validate_every,
+        validate_at=tuple(given.validate_at or ()),
+        patience=given.patience,
+    )
 
 
 def _train_adapter(run: Any, console: Console) -> None:
@@ -144,42 +171,48 @@ def _one_of(option: str, given: str, *known: str) -> Any:
     return given
 
 
-def tune_encoder(
-    examples: Examples,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for classifier, card, log and checkpoint.")],
-    labels: Labels,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderOptions:
+    """The options of `clinspan tune-encoder`."""
+
+    examples: Examples
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for classifier, card, log and checkpoint.")]
+    labels: Labels
     base: Annotated[
         str, typer.Option(help="The encoder: one of `clinspan models list`, a Hugging Face folder, or hf:NAME.")
-    ] = "all-minilm-l6-v2-torch",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the documents.")] = 10,
+    ] = "all-minilm-l6-v2-torch"
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the documents.")] = 10
     dev: Annotated[
         list[Path] | None,
         typer.Option(help="Documents to validate on, with the labels of the --examples in its place; repeatable."),
-    ] = None,
-    hold_out: HoldOut = None,
-    rename: Rename = None,
-    resume: Resume = False,
-    force: Force = False,
-    learning_rate: Annotated[float, typer.Option(help="At its highest; less for larger encoders.")] = 2e-4,
-    batch: Batch = 16,
-    keep_empty: KeepEmpty = 1.0,
+    ] = None
+    hold_out: HoldOut = None
+    rename: Rename = None
+    resume: Resume = False
+    force: Force = False
+    learning_rate: Annotated[float, typer.Option(help="At its highest; less for larger encoders.")] = 2e-4
+    batch: Batch = 16
+    keep_empty: KeepEmpty = 1.0
     sentences: Annotated[
         int, typer.Option(min=1, help="A window has at most so many sentences, the number drawn for each document.")
-    ] = 1,
+    ] = 1
     described: Annotated[
         bool, typer.Option("--described", help="Teach it to find what a definition says; for --base open-labels.")
-    ] = False,
+    ] = False
     keep_words: Annotated[
         bool, typer.Option("--keep-words", help="Leave the base's word vectors as they are: a step is quicker.")
-    ] = False,
-    documents: Documents = None,
-    patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0,
-    checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0,
+    ] = False
+    documents: Documents = None
+    patience: Annotated[int, typer.Option(help="Stop after so many passes without a gain; 0: never.")] = 0
+    checkpoint_minutes: Annotated[float, typer.Option(help="Between two checkpoints.")] = 5.0
     seed: Annotated[
         int,
         typer.Option(help="Random seed for starting weights, dropout, the order of windows and the documents drawn."),
-    ] = 1,
-) -> None:
+    ] = 1
+
+
+@taking(EncoderOptions)
+def tune_encoder(given: EncoderOptions) -> None:
     """Tunes an encoder on gold documents to classify tokens, and writes it with its card.
 
     `clinspan tag --llm none --encoder FOLDER` tags with it. Ctrl-C ends training in good order; `--resume` goes on from
@@ -189,32 +222,39 @@ def tune_encoder(
     """
     console = Console(stderr=True)
     settings = EncoderRunSettings(
-        learning_rate=learning_rate,
-        passes=epochs,
-        batch=batch,
-        keep_empty=keep_empty,
-        sentences=sentences,
-        described=described,
-        keep_words=keep_words,
-        patience=patience,
-        checkpoint_minutes=checkpoint_minutes,
-        seed=seed,
+        learning_rate=given.learning_rate,
+        passes=given.epochs,
+        batch=given.batch,
+        keep_empty=given.keep_empty,
+        sentences=given.sentences,
+        described=given.described,
+        keep_words=given.keep_words,
+        patience=given.patience,
+        checkpoint_minutes=given.checkpoint_minutes,
+        seed=given.seed,
     )
     found = gather(
-        examples,
-        labels,
-        dev=dev or [],
-        hold_out=hold_out or [],
-        rename=rename or [],
-        documents=documents or [],
-        seed=seed,
+        given.examples,
+        given.labels,
+        dev=given.dev or [],
+        hold_out=given.hold_out or [],
+        rename=given.rename or [],
+        documents=given.documents or [],
+        seed=given.seed,
     )
     for line in found.told():
         console.print(line)
-    check_output(output, checkpoints=CHECKPOINTS, resume=resume, force=force)
+    check_output(given.output, checkpoints=CHECKPOINTS, resume=given.resume, force=given.force)
     encoder = part("encoder_run:EncoderRun")
     _train_encoder(
-        encoder(find_base(base), found.corpora, output=output, settings=settings, held=found.held, resume=resume),
+        encoder(
+            find_base(given.base),
+            found.corpora,
+            output=given.output,
+            settings=settings,
+            held=found.held,
+            resume=given.resume,
+        ),
         console,
     )
 
