@@ -20,6 +20,7 @@ from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, FoundSpan, Request
 from clinspan.models import adapters
+from clinspan.tagging import open as parts
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.tagger import Tagger
 
@@ -205,6 +206,15 @@ def test_that_for_diseases_knows_the_adapter_beside_it():
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     # A model over another adapter would leave the LLM out of the decision without a word.
     assert model.sources["llm"].endswith(f"+adapter:{digest[:12]}")
+
+
+def test_beside_an_llm_an_encoder_reads_once_as_the_fused_model_over_both_heard_it():
+    pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
+    labels = parts.labels("disease")
+    form = parts.form("tanl")
+    alone, beside = (parts.encoder("literature", labels, form, alone=alone) for alone in (True, False))
+    assert alone.name == shipped("disease")["encoder"] == shipped("chemical-disease")["encoder"]
+    assert beside.name == shipped("disease.llm")["encoder"] != alone.name
 
 
 def test_abstracts_are_decided_with_the_counts_of_the_documents_that_the_encoder_learned_from():

@@ -56,6 +56,11 @@ class ClassifierCard:
         """Whether it says attributes of mentions that are marked in the text, and finds none."""
         return bool(self.card.get("marked", False))
 
+    @property
+    def twice(self) -> bool:
+        """Whether it reads each window twice, whole and sentence by sentence."""
+        return bool(self.card.get("twice", False))
+
 
 def read_card(folder: Path) -> ClassifierCard:
     """The card in `folder`.

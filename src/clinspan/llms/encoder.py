@@ -4,9 +4,11 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from clinspan.classifier.folder import calibrations, load
 from clinspan.classifier.model import (
@@ -26,6 +28,7 @@ from clinspan.formats.tanl_marks import render
 from clinspan.labels import Label, LabelSet
 from clinspan.llms.base import Traits
 from clinspan.messages import Completion, CopyConstraint, FoundSpan, Request
+from clinspan.text.windows import WindowSettings, windows
 
 _AHEAD = 4
 _TOGETHER = 64
@@ -80,12 +83,18 @@ class EncoderLLM:
 
     @classmethod
     def opened(
-        cls, folder: str | Path, settings: EncoderSettings = EncoderSettings(), *, labels: LabelSet | None = None
+        cls,
+        folder: str | Path,
+        settings: EncoderSettings = EncoderSettings(),
+        *,
+        labels: LabelSet | None = None,
+        once: bool = False,
     ) -> "EncoderLLM":
         """The encoder in a folder that `clinspan tune-encoder` made.
 
         Args:
             labels: what will be asked for; one that reads descriptions takes them from here.
+            once: whether it reads each window once, though its card says twice.
 
         Raises:
             ConfigError: when it reads descriptions, and there are none.
@@ -100,6 +109,9 @@ class EncoderLLM:
         profile = "read" if card.card.get("settings", {}).get("sentences", 1) > 1 else "tuned"
         traits = Traits("encoder", profile, calibrations(Path(folder)), threads=settings.threads)
         name = f"encoder:{card.name}:{card.sha256[:12]}"
+        if not card.described and card.twice and not once:
+            # Scores mean something else than in one reading, so what was fitted on those is not for these.
+            return TwiceEncoder(classifier, settings, name=f"{name}:twice", traits=traits)
         if not card.described:
             return cls(classifier, settings, name=name, traits=traits)
         if labels is None:
@@ -179,7 +191,7 @@ class EncoderLLM:
             readings = iter(self._read([asked[number] for number in batch]))
             for number in batch:
                 one = asked[number]
-                found = self._mentions([next(readings) for _ in one.windows], one.constraint)
+                found = self._mentions([next(readings) for _ in one.windows], one)
                 answers[number] = Completion(
                     render(one.constraint.text, found if one.constraint.consider is None else _apart(found)),
                     spans=tuple(FoundSpan(e.span, e.label, e.score, e.attributes, e.attribute_scores) for e in found),
@@ -203,10 +215,49 @@ class EncoderLLM:
         head = head_for(self.classifier.heads, constraint.labels)
         return _Asked(constraint, head, [self.classifier.encode(constraint.text)])
 
-    def _mentions(self, readings: Sequence[WindowTags], constraint: CopyConstraint) -> list[Entity]:
+    def _mentions(self, readings: Sequence[WindowTags], asked: "_Asked") -> list[Entity]:
         (reading,) = readings
-        head = head_for(self.classifier.heads, constraint.labels)
-        return mentions(reading, head, constraint, self.classifier.attributes)
+        return mentions(reading, asked.head, asked.constraint, self.classifier.attributes)
+
+
+_SENTENCE = WindowSettings(max_tokens=1_000_000, max_sentences=1, overlap_sentences=0)
+"""A sentence with the headings before it, however long."""
+
+
+class TwiceEncoder(EncoderLLM):
+    """An encoder that reads a window twice, whole and sentence by sentence; see `agreed`."""
+
+    def _asked(self, constraint: CopyConstraint) -> "_Asked":
+        whole = super()._asked(constraint)
+        parts = [window.span for window in windows(constraint.text, _SENTENCE)]
+        if len(parts) < 2:
+            return whole
+        read = [self.classifier.encode(span.of(constraint.text)) for span in parts]
+        return replace(whole, windows=[*whole.windows, *read], parts=parts)
+
+    def _mentions(self, readings: Sequence[WindowTags], asked: "_Asked") -> list[Entity]:
+        whole, *alone = readings
+        return super()._mentions([agreed(whole, list(zip(asked.parts, alone, strict=True)))], asked)
+
+
+def agreed(whole: WindowTags, parts: Sequence[tuple[Span, WindowTags]]) -> WindowTags:
+    """What two readings of a window say together: for each unit the mean of the tags' probabilities.
+
+    A unit that the parts do not have, or cut otherwise, keeps what the whole says of it, and so do attributes.
+
+    Args:
+        parts: of the window, each with its place in it and its reading.
+    """
+    alone = {
+        unit.span.shift(span.start): row
+        for span, reading in parts
+        for unit, row in zip(reading.units, reading.tags, strict=True)
+    }
+    rows = [
+        np.logaddexp(row, alone[unit.span]) - np.log(2) if unit.span in alone else row
+        for unit, row in zip(whole.units, whole.tags, strict=True)
+    ]
+    return WindowTags(whole.units, np.array(rows), whole.values)
 
 
 class DescribedEncoder(EncoderLLM):
@@ -251,8 +302,8 @@ class DescribedEncoder(EncoderLLM):
         told = [after(self._told[name], window) for name in constraint.labels]
         return _Asked(constraint, self.classifier.heads[0], told)
 
-    def _mentions(self, readings: Sequence[WindowTags], constraint: CopyConstraint) -> list[Entity]:
-        return described_mentions(readings, constraint)
+    def _mentions(self, readings: Sequence[WindowTags], asked: "_Asked") -> list[Entity]:
+        return described_mentions(readings, asked.constraint)
 
 
 def _apart(found: Sequence[Entity]) -> list[Entity]:
@@ -266,11 +317,16 @@ def _apart(found: Sequence[Entity]) -> list[Entity]:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What an encoder reads to answer one request."""
+    """What an encoder reads to answer one request.
+
+    Attributes:
+        parts: where the windows after the first stand in the text, where the first is the text.
+    """
 
     constraint: CopyConstraint
     head: Head
     windows: list[Encoded]
+    parts: Sequence[Span] = ()
 
     @property
     def longest(self) -> int:

@@ -110,7 +110,8 @@ def encoder(
     if not isinstance(given, str | Path):
         return given
     settings = {key: value for key, value in options.items() if value is not None}
-    opened = EncoderLLM.opened(named(given), EncoderSettings(**settings), labels=labels)
+    # Beside an LLM it reads once: what was fitted over both knows its scores so.
+    opened = EncoderLLM.opened(named(given), EncoderSettings(**settings), labels=labels, once=not alone)
     opened.check(labels.names, form if alone else by_name("tanl"))
     return opened
 

@@ -76,7 +76,7 @@ def reads_beside(labels: LabelSet) -> EncoderLLM | None:
         return None
     for folder, card in shipped():
         if any(set(head.labels) == {_DISEASE, _CHEMICAL} for head in card.heads):
-            return EncoderLLM.opened(folder)
+            return EncoderLLM.opened(folder, once=True)
     return None
 
 
