@@ -64,6 +64,7 @@ HELD = (
 _LONGEST_TOLD, _LONGEST_PASSAGE = 120, 192
 _CODES = ("X", "label", "L2", "T7", "class A")
 _IGNORED = -100
+_OWN = ("set:", "single:", "notes")
 
 Row = tuple[list[int], list[int]]
 
@@ -75,6 +76,8 @@ class Recipe:
     rows: int = 110_000
     minutes: float = 90.0
     """It ends after so many at the latest; the learning rate falls by whichever of the two comes first."""
+    open_corpora: float = 1.0
+    """How often rows are drawn from the open corpora, beside how often by default; their rows are long."""
     batch: int = 32
     learning_rate: float = 5e-4
     weight_decay: float = 0.01
@@ -97,6 +100,10 @@ def main() -> int:
     mean.add_argument("parts", type=Path, nargs="+")
     commands.choices["train"].add_argument("--rows", type=int, default=Recipe.rows)
     commands.choices["train"].add_argument("--minutes", type=float, default=Recipe.minutes)
+    commands.choices["train"].add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
+    commands.choices["train"].add_argument(
+        "--open-corpora", type=float, default=1.0, help="how often they are drawn from, beside how often by default"
+    )
     commands.choices["train"].add_argument("--base", default=DEFAULT_ENCODER, help="as for clinspan tune-encoder")
     commands.choices["score"].add_argument("--names", action="store_true", help="tell names alone, no definitions")
     commands.choices["score"].add_argument("--test", action="store_true", help="the test parts of the held-out corpora")
@@ -106,7 +113,8 @@ def main() -> int:
     if asked.command == "mean":
         averaged(asked.folder, asked.parts)
     elif asked.command == "train":
-        train(asked.folder, asked.corpora, asked.base, Recipe(rows=asked.rows, minutes=asked.minutes))
+        pace = {"minutes": asked.minutes, "learning_rate": asked.learning_rate, "open_corpora": asked.open_corpora}
+        train(asked.folder, asked.corpora, asked.base, Recipe(rows=asked.rows, **pace))
     else:
         for line in scored(asked.folder, asked.corpora, names=asked.names, test=asked.test):
             print(line, flush=True)
@@ -220,7 +228,10 @@ def train(output: Path, corpora: Path, where: str, recipe: Recipe) -> None:
     """Trains the encoder and writes its folder, as `clinspan export-encoder` takes it."""
     base = find_base(where)
     random = Random(recipe.seed)
-    groups = everything(corpora, seed=7, held=HELD)
+    groups = [
+        group if group.name.startswith(_OWN) else group.drawn(recipe.open_corpora)
+        for group in everything(corpora, seed=7, held=HELD)
+    ]
     classifier = base.classifier((Head((ASKED,)),), seed=recipe.seed)
     steps = recipe.rows // recipe.batch
     pace = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay}

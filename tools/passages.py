@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
@@ -76,6 +77,12 @@ class Group:
             for label in passage.places:
                 if label in self.wordings:
                     self.holding.setdefault(label, []).append(number)
+
+    def drawn(self, often: float) -> "Group":
+        """The same passages, with rows drawn from them so many times as often."""
+        made = copy(self)
+        made.weight *= often
+        return made
 
     @property
     def labels(self) -> list[str]:
