@@ -102,7 +102,10 @@ def main() -> int:
     commands.choices["train"].add_argument("--minutes", type=float, default=Recipe.minutes)
     commands.choices["train"].add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     commands.choices["train"].add_argument(
-        "--open-corpora", type=float, default=1.0, help="how often they are drawn from, beside how often by default"
+        "--open-corpora",
+        type=float,
+        default=Recipe.open_corpora,
+        help="how often they are drawn from, beside how often by default",
     )
     commands.choices["train"].add_argument("--base", default=DEFAULT_ENCODER, help="as for clinspan tune-encoder")
     commands.choices["score"].add_argument("--names", action="store_true", help="tell names alone, no definitions")
