@@ -92,6 +92,14 @@ def _prints(node: ast.AST) -> bool:
     return False
 
 
+@pytest.mark.parametrize(
+    "path", [*PAGES, ROOT / "CONTRIBUTING.md", *sorted(SOURCE.rglob("*.py"))], ids=lambda path: path.stem
+)
+def test_nobody_is_told_to_install_clinspan_from_an_index_that_does_not_have_it(path: Path) -> None:
+    told = re.findall(r"^.*pip install [^`\n]*\bclinspan(?:[\['\" ]|$).*", path.read_text(encoding="utf-8"), flags=re.M)
+    assert [line for line in told if "--no-index" not in line] == []
+
+
 def blocks(*languages: str) -> list[Any]:
     """The code blocks of all pages but the generated one; of a console only what is typed there."""
     found = []

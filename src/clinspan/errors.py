@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from clinspan.extras import how_to_install
+
 
 class ClinspanError(Exception):
     """Base of every error clinspan raises on purpose.
@@ -64,7 +66,7 @@ class MissingExtra(ClinspanError):
             missing = f"the package {(package if isinstance(package, str) else package[0])!r}, which is not installed"
         super().__init__(
             f"{purpose} needs {missing}",
-            fix=f"Install it with: pip install 'clinspan[{extra}]'",
+            fix=how_to_install(extra),
         )
         self.package = package
         self.extra = extra

@@ -73,10 +73,10 @@ def test_extras_and_what_they_lack(cache, monkeypatch):
         "rich>=1; extra == 'ray'",
         "no-such; extra == 'ray'",
     ]
-    monkeypatch.setattr(machine, "requires", lambda name: requirements)
+    monkeypatch.setattr("clinspan.extras.requires", lambda name: requirements)
     _, lines = run()
     assert lines["extra server"] == ("✓", f"pytest {pytest.__version__}")
-    assert lines["extra ray"] == ("·", "lacks no-such (pip install 'clinspan[ray]')")
+    assert lines["extra ray"] == ("·", "lacks no-such (in your checkout: pip install '.[ray]')")
     assert lines["clinspan"][1].startswith("0.")
 
 
@@ -122,4 +122,4 @@ def test_a_model_that_cannot_be_loaded(cache, monkeypatch):
         monkeypatch.setattr(module, "entries", lambda: {name: model})
     status, lines = run()
     assert (status, lines[name][0]) == (1, "✗")
-    assert "junk.gguf" in lines[name][1] or "clinspan[embedded]" in lines[name][1]
+    assert "junk.gguf" in lines[name][1] or ".[embedded]" in lines[name][1]

@@ -13,4 +13,4 @@ def test_the_extra_of_the_missing_package_is_named(monkeypatch) -> None:
     monkeypatch.delitem(sys.modules, "clinspan.server.mcp", raising=False)
     done = CliRunner().invoke(app, ["mcp"])
     assert isinstance(done.exception, MissingExtra)
-    assert "pip install 'clinspan[mcp]'" in str(done.exception)
+    assert "pip install '.[mcp]'" in str(done.exception)

@@ -63,5 +63,5 @@ def test_a_file_that_is_no_docbin_is_an_error(spacy, tmp_path, content):
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "spacy", None)
     monkeypatch.setitem(__import__("sys").modules, "spacy.tokens", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[spacy\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[spacy\]'"):
         list(tokens.read_docbin(tmp_path / "x.spacy"))

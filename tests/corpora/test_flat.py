@@ -79,7 +79,7 @@ def test_a_package_that_is_not_there_is_named(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(tables.importlib, "import_module", missing)
-    with pytest.raises(Exception, match=r"'polars', which is not installed.*clinspan\[polars\]"):
+    with pytest.raises(Exception, match=r"'polars', which is not installed.*'\.\[polars\]'"):
         tables.to_dataframe(NOTES, package="polars")
     with pytest.raises(Exception, match="'pandas', which is not installed"):
         tables.to_dataframe(NOTES)

@@ -64,5 +64,5 @@ def test_a_file_that_is_no_parquet_is_an_error(arrow, tmp_path, content):
 
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[parquet\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[parquet\]'"):
         list(jsonl.read_parquet(tmp_path / "x.parquet"))

@@ -91,7 +91,7 @@ def test_a_damaged_pickle_is_named(tmp_path, data):
 @pytest.mark.parametrize("source", [mondo, mesh_diseases, drugs, icd10cm])
 def test_a_missing_package_names_the_extra(monkeypatch, source):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[vocabularies\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[vocabularies\]'"):
         source()
 
 

@@ -182,12 +182,12 @@ def test_a_folder_that_is_none_is_an_error(tmp_path):
 def test_missing_packages_are_named(tmp_path, monkeypatch):
     (state(tmp_path, "mean") / "model.onnx").touch()
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[encoders\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[encoders\]'"):
         open_encoder(str(tmp_path))
     (tmp_path / "model.onnx").unlink()
     (tmp_path / "model.safetensors").touch()
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[train\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[train\]'"):
         open_encoder(str(tmp_path))
 
 

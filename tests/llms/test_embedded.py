@@ -230,7 +230,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
 
 def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setattr(llama_api.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[embedded\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[embedded\]'"):
         llama_api.load.__wrapped__()
 
 

@@ -55,5 +55,5 @@ def test_what_is_no_model(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="context"):
         HuggingFaceSettings(context=3)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[train\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[train\]'"):
         TransformersLLM(tmp_path, name="hf:x")

@@ -321,7 +321,7 @@ def test_a_gateway_in_the_environment_is_not_passed_by(server, monkeypatch):
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[openai\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[openai\]'"):
         OpenAILLM("tiny", OpenAISettings(base_url="http://127.0.0.1/v1"))
 
 

@@ -163,7 +163,7 @@ def test_anthropic_needs_the_users_word_and_a_key():
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "anthropic", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[anthropic\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[anthropic\]'"):
         AnthropicLLM("claude", ServerSettings(base_url="http://127.0.0.1"))
 
 

@@ -135,5 +135,5 @@ def test_what_names_no_model(name):
 
 def test_without_the_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[hub\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[hub\]'"):
         locate(HubModel.parse("owner/tiny"))

@@ -279,7 +279,7 @@ def test_a_hub_repository_at_a_revision(hub):
 
 def test_a_hub_without_its_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtra, match=r"clinspan\[hub\]"):
+    with pytest.raises(MissingExtra, match=r"'\.\[hub\]'"):
         pull(tiny(HUB))
 
 

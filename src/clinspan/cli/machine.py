@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -23,6 +23,7 @@ from rich.table import Column, Table
 from clinspan.dictionary.build import default_path
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ClinspanError, ConfigError, LLMError
+from clinspan.extras import extras, install_command
 from clinspan.files import CACHE_VARIABLE, cache_folder
 from clinspan.llms.base import LLM
 from clinspan.llms.spec import KINDS, load
@@ -207,18 +208,13 @@ def doctor(
 
 def _installed() -> Iterator[Finding]:
     yield Finding("clinspan", f"{version('clinspan')}, Python {platform.python_version()} on {platform.platform()}")
-    extras: dict[str, list[str]] = {}
-    for requirement in requires("clinspan") or ():
-        named = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
-        package = re.match(r"[\w.-]+", requirement)
-        if named and package and named[1] != "dev":
-            extras.setdefault(named[1], []).append(package[0])
-    for extra, packages in extras.items():
-        found = {package: _version(package) for package in packages}
+    for extra, requirements in extras().items():
+        packages = (re.match(r"[\w.-]+", requirement) for requirement in requirements)
+        found = {package[0]: _version(package[0]) for package in packages if package}
         here = ", ".join(f"{package} {number}" for package, number in found.items() if number)
         lacking = [package for package, number in found.items() if not number]
         if lacking:
-            yield Finding(f"extra {extra}", f"lacks {', '.join(lacking)} (pip install 'clinspan[{extra}]')")
+            yield Finding(f"extra {extra}", f"lacks {', '.join(lacking)} (in your checkout: {install_command(extra)})")
         else:
             yield Finding(f"extra {extra}", here, good=True)
 

@@ -52,7 +52,7 @@ def test_an_address_where_nothing_answers_is_said_at_once():
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtra, match="clinspan\\[ray\\]") as missing:
+    with pytest.raises(MissingExtra, match="'\\.\\[ray\\]'") as missing:
         RayCluster(RECIPE, ClusterSettings())
     assert missing.value.extra == "ray"
 

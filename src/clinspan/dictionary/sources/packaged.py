@@ -170,7 +170,9 @@ class _Packaged(Small):
 def _newest(folder: Path, pattern: str) -> Path:
     files = sorted(folder.glob(pattern))
     if not files:
-        raise DictionaryError(f"has no {pattern}", where=str(folder), fix="Install clinspan[vocabularies] again.")
+        raise DictionaryError(
+            f"has no {pattern}", where=str(folder), fix=f"Install the packages of the extra {EXTRA!r} again."
+        )
     return files[-1]
 
 
