@@ -1,7 +1,11 @@
 import pytest
+from typer.testing import CliRunner
 
+from clinspan import codec
+from clinspan.cli.main import app
 from clinspan.corpora import csv
-from clinspan.document import Document
+from clinspan.corpora.tables import write_flat
+from clinspan.document import Document, Entity, Span
 from clinspan.errors import InputError
 
 
@@ -67,3 +71,29 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, content, says):
 def test_a_missing_id_column_offers_the_nearest(tmp_path):
     with pytest.raises(InputError, match=r"no column 'nr'.*Known: number, text"):
         list(csv.read(write(tmp_path, "number,text\n1,x\n"), id_column="nr"))
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("tag entities.csv --labels medication --dictionary none", 3),
+        ("report entities.csv -o page.html", 2),
+        ("evaluate entities.csv entities.jsonl", 2),
+        ("evaluate entities.jsonl entities.csv", 2),
+        ("review import entities.csv -o reviews.sqlite", 2),
+    ],
+)
+def test_a_table_of_entities_is_not_read_as_notes(tmp_path, monkeypatch, command, status):
+    monkeypatch.chdir(tmp_path)
+    document = Document("n", "He has gout.", (Entity(Span(7, 11), "disease", "gout"),))
+    write_flat([document], "entities.csv")
+    (tmp_path / "entities.jsonl").write_text(codec.dump(document) + "\n")
+    result = CliRunner().invoke(app, command.split())
+    error = result.exception
+    said = str(error) if isinstance(error, InputError) else result.stderr
+    assert (error.exit_status if isinstance(error, InputError) else result.exit_code) == status
+    assert (
+        "entities.csv: is an export of clinspan with a row for each entity; notes cannot be read from it. "
+        "Give the JSON lines: clinspan tag ... -o entities.jsonl"
+    ) in said
+    assert not (tmp_path / "page.html").exists()

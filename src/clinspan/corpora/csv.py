@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clinspan.corpora.format import TEXTS, CorpusFormat, Head, Results
+from clinspan.corpora.tables import FLAT_COLUMNS
 from clinspan.corpora.text import cannot_read, check_text, decode, nul_remark
 from clinspan.document import Document
 from clinspan.errors import InputError, did_you_mean
 
 _DELIMITERS = (",", ";", "\t")
+_OF_EXPORT = FLAT_COLUMNS[: FLAT_COLUMNS.index("label") + 1]
+"""The first columns of the table of entities that clinspan writes, whose `text` is no note."""
 _LARGEST_FIELD = min(sys.maxsize, 2**31 - 1)
 
 
@@ -34,7 +37,7 @@ def read(
         encoding: any that Python knows and in which a line end is the byte 10.
 
     Raises:
-        InputError: when the file cannot be read, or lacks a column.
+        InputError: when the file cannot be read, lacks a column, or is a table of entities that clinspan wrote.
     """
     path = Path(path)
     # The limit is the csv module's own, for the whole process; its default of 128 KB is less than a long note.
@@ -91,6 +94,12 @@ def _documents(lines: _Lines, path: Path, text_column: str, id_column: str | Non
     if fault := lines.take_fault():
         raise fault
     delimiter, names = _header(header, text_column, where=str(path))
+    if tuple(names[: len(_OF_EXPORT)]) == _OF_EXPORT:
+        raise InputError(
+            "is an export of clinspan with a row for each entity; notes cannot be read from it",
+            where=str(path),
+            fix=f"Give the JSON lines: clinspan tag ... -o {path.with_suffix('.jsonl')}",
+        )
     if id_column is None and "id" in names:
         id_column = "id"
     elif id_column is not None and id_column not in names:
