@@ -1,12 +1,18 @@
-"""Entities on the terminal."""
+"""What a run shows on the terminal: entities, and what came of it all."""
 
 import io
+import runpy
+import sys
+from types import ModuleType
 
+import pytest
 from rich.console import Console
 
-from clinspan.cli.run import Screen
+from clinspan.cli import main
+from clinspan.cli.run import RunFiles, Screen, run
 from clinspan.document import Concept, Document, Entity, Span
 from clinspan.labels import LabelSet
+from clinspan.tagging.tagger import Tagger
 
 TEXT = "No chest pain. Aspirin 81 mg.\nA [very] long\nname."
 LABELS = LabelSet.builtin("problem-treatment-test")
@@ -42,3 +48,56 @@ def test_brackets_and_line_breaks_of_a_note_are_shown_as_text():
 
 def test_a_note_without_entities_says_so():
     assert shown() == ["note-1: no entities"]
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    with Tagger.open("none", labels="medication", dictionary=None) as opened:
+        yield opened
+
+
+def stopped_after(count):
+    def tag_many(documents, *, progress=None):
+        for _ in range(count):
+            yield next(documents)
+        raise KeyboardInterrupt
+
+    return tag_many
+
+
+@pytest.mark.parametrize(
+    ("count", "output", "says"),
+    [
+        (0, "out.jsonl", "stopped before the first note was finished; nothing was written\n"),
+        (0, None, "stopped before the first note was finished; nothing was written\n"),
+        (1, "out.jsonl", "stopped; what was done is written\n"),
+        (1, None, "stopped\n"),
+    ],
+)
+def test_a_run_that_is_stopped_says_what_it_has_left(tagger, tmp_path, capsys, count, output, says):
+    files = RunFiles(tmp_path / output if output else None, None, force=False)
+    assert run(tagger, [Document("a", TEXT), Document("b", TEXT)], files, tag_many=stopped_after(count)) == main.STOPPED
+    assert capsys.readouterr().err.endswith(says)
+    assert [path.name for path in tmp_path.iterdir()] == ([output] if count and output else [])
+
+
+def test_a_program_that_is_stopped_while_it_loads_says_so(monkeypatch, capsys):
+    def load(entry, name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.Entry, "load", load)
+    monkeypatch.setattr(sys, "argv", ["clinspan", "convert", "a", "b"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert (ended.value.code, capsys.readouterr().err) == (main.STOPPED, "stopped\n")
+
+
+def test_a_program_that_is_stopped_before_its_menu_is_there_says_so(monkeypatch, capsys):
+    class Interrupted(ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "clinspan.cli.main", Interrupted("clinspan.cli.main"))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("clinspan", run_name="__main__")
+    assert (ended.value.code, capsys.readouterr().err) == (main.STOPPED, "stopped\n")

@@ -22,6 +22,8 @@ SETTINGS: Mapping[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 """What all commands have in common, as typer takes it."""
+STOPPED = 130
+"""The exit status after Ctrl-C or SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,14 @@ def menu(entries: Mapping[str, Entry]) -> type[TyperGroup]:
         def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (as click calls it)
             """The names, in the menu's order."""
             return list(entries)
+
+        def invoke(self, ctx: Any) -> Any:
+            """Runs the command; says that it was stopped, which typer would not."""
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                typer.echo("stopped", err=True)
+                raise typer.Exit(STOPPED) from None
 
         def format_help(self, ctx: Any, formatter: Any) -> None:
             """Shows the options and each entry's first sentence."""
@@ -155,4 +165,4 @@ def main() -> None:
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
-        sys.exit(130)
+        sys.exit(STOPPED)

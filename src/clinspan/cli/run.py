@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from clinspan.cli.main import STOPPED
 from clinspan.cli.meter import Meter
 from clinspan.cli.opening import TagMany
 from clinspan.corpora import catalogue
@@ -81,7 +82,6 @@ class Screen:
 
 
 BUDGET_SPENT = 4
-STOPPED = 130
 _TOLD = 50
 """Windows that were not read, as the run names them one by one."""
 
@@ -281,6 +281,13 @@ def _show(
     if summary.documents and files.leaves_out:
         console.print(f"left out of {escape(str(files.output))}: {escape(files.leaves_out)}", soft_wrap=True)
     if stopped:
-        console.print("[bold yellow]stopped[/]; what was done is written")
+        console.print(f"[bold yellow]stopped[/]{_kept(summary, files)}")
     for hint in session.hints(summary, stopped=stopped):
         console.print(escape(hint), soft_wrap=True)
+
+
+def _kept(summary: Summary, files: RunFiles) -> str:
+    """What a run that was stopped has left."""
+    if not summary.documents:
+        return " before the first note was finished; nothing was written"
+    return "; what was done is written" if files.output or files.report else ""

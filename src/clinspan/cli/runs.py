@@ -24,7 +24,8 @@ from clinspan.ablation.run import Ablation, Asking, Parts
 from clinspan.cli import tag
 from clinspan.cli.meter import Meter
 from clinspan.cli.recording import arguments
-from clinspan.cli.run import BUDGET_SPENT, STOPPED
+from clinspan.cli.main import STOPPED
+from clinspan.cli.run import BUDGET_SPENT
 from clinspan.document import READ_STATES
 from clinspan.errors import InputError
 from clinspan.evaluation.match import Rule
