@@ -153,7 +153,7 @@ def run(line: str, address: str) -> None:
 
 
 def needs_the_model(page: Path) -> bool:
-    return any(re.search("labels disease|clinspan doctor", block.body) for block in runnable(page))
+    return any(re.search("labels disease", block.body) for block in runnable(page))
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: str(page.relative_to(DOCS)))

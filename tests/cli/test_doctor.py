@@ -2,10 +2,12 @@
 
 import hashlib
 import socket
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
+from clinspan.classifier.folder import shipped
 from clinspan.cli import machine
 from clinspan.cli.main import app
 from clinspan.dictionary.build import build
@@ -39,10 +41,20 @@ def run(*arguments):
     return result.exit_code, lines
 
 
-def test_on_a_fresh_machine(cache):
+LARGER = "smollm2-135m-instruct, for --llm embedded"
+
+
+def test_on_a_fresh_machine_what_is_used_by_default_works(cache):
     status, lines = run()
-    assert status == 1
-    assert lines["smollm2-135m-instruct"] == ("✗", "not pulled (clinspan models pull smollm2-135m-instruct)")
+    assert status == 0
+    assert [name for name, (mark, _) in lines.items() if mark == "✗"] == []
+    assert {card.name for _, card in shipped()} <= set(lines)
+    mark, said = lines["clinical-notes"]
+    assert mark == "✓"
+    assert said.startswith("decides for medication, problem-treatment-test; opened")
+    assert "chronic kidney disease (problem)" in said
+    assert lines["literature"] == ("✓", "decides for chemical-disease, disease, gene; hash right")
+    assert lines[LARGER] == ("·", "not pulled (clinspan models pull smollm2-135m-instruct)")
     assert lines["all-minilm-l6-v2"] == ("·", "not pulled (clinspan models pull all-minilm-l6-v2)")
     assert lines["open"][0] == "·"
     assert "not built yet" in lines["open"][1]
@@ -58,9 +70,9 @@ def test_a_damaged_model(cache):
     model.folder.mkdir(parents=True)
     with (model.folder / model.files[0].name).open("wb") as sparse:
         sparse.truncate(model.files[0].bytes)
-    status, lines = run()
-    assert status == 1
-    assert lines["smollm2-135m-instruct"] == (
+    status, lines = run("--no-trial")
+    assert status == 0
+    assert lines[LARGER] == (
         "✗",
         "damaged; fetch it again with: clinspan models pull smollm2-135m-instruct",
     )
@@ -80,16 +92,33 @@ def test_extras_and_what_they_lack(cache, monkeypatch):
     assert lines["clinspan"][1].startswith("0.")
 
 
+@pytest.mark.parametrize("trial", [[], ["--no-trial"]])
+def test_without_what_runs_the_encoders_the_defaults_do_not_work(cache, monkeypatch, trial):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    status, lines = run(*trial)
+    assert (status, lines["clinical-notes"][0]) == (1, "✗")
+    assert "onnxruntime" in lines["clinical-notes"][1]
+
+
+def test_a_damaged_encoder(cache, monkeypatch, tmp_path):
+    _, card = shipped()[0]
+    (tmp_path / card.file).write_bytes(b"cut")
+    monkeypatch.setattr(machine, "shipped", lambda: ((tmp_path, card),))
+    status, lines = run("--no-trial")
+    assert (status, lines[card.name][0]) == (1, "✗")
+    assert "checksum" in lines[card.name][1]
+
+
 @pytest.mark.model
 def test_the_embedded_model_is_tried(smollm2):
     status, lines = run()
-    mark, said = lines["smollm2-135m-instruct"]
+    mark, said = lines[LARGER]
     assert (status, mark) == (0, "✓")
     answer = said.rpartition(" s: ")[2]
     copy = answer.replace("[ ", "").replace(" | disease ]", "")
     assert copy == machine.SENTENCE
     _, lines = run("--no-trial")
-    assert lines["smollm2-135m-instruct"][1].startswith("here, hash right")
+    assert lines[LARGER][1].startswith("here, hash right")
 
 
 def test_the_dictionary_is_tried(cache, monkeypatch):
@@ -121,5 +150,5 @@ def test_a_model_that_cannot_be_loaded(cache, monkeypatch):
     for module in (machine, registry):
         monkeypatch.setattr(module, "entries", lambda: {name: model})
     status, lines = run()
-    assert (status, lines[name][0]) == (1, "✗")
-    assert "junk.gguf" in lines[name][1] or ".[embedded]" in lines[name][1]
+    assert (status, lines[LARGER][0]) == (0, "✗")
+    assert "junk.gguf" in lines[LARGER][1] or ".[embedded]" in lines[LARGER][1]

@@ -141,7 +141,7 @@ def load(folder: Path, *, threads: int | None = None) -> tuple[ClassifierCard, T
 
             torch.set_num_threads(threads)
         return loaded
-    _check(folder, card)
+    check(folder, card)
     tokenizer, context = folder / TOKENIZER_FILE, card.card["context"]
     given = {"words": words(folder, card), "context": context, "threads": threads}
     return card, OnnxClassifier(folder / card.file, tokenizer, card.heads, card.attributes, **given)
@@ -181,7 +181,7 @@ def load_torch(folder: Path) -> tuple[ClassifierCard, TorchClassifier]:
             where=str(folder),
             fix="Name the folder that it was exported from.",
         )
-    _check(folder, card)
+    check(folder, card)
     try:
         import torch
         import transformers
@@ -201,7 +201,12 @@ def load_torch(folder: Path) -> tuple[ClassifierCard, TorchClassifier]:
     return card, TorchClassifier(model.eval(), tokenizer, card.heads, card.attributes)
 
 
-def _check(folder: Path, card: ClassifierCard) -> None:
+def check(folder: Path, card: ClassifierCard) -> None:
+    """Makes sure that the weights in `folder` are those that its card describes.
+
+    Raises:
+        ModelError: when they are missing or damaged.
+    """
     weights = folder / card.file
     if not weights.is_file():
         raise ModelError("the classifier's weights are missing", where=str(weights))

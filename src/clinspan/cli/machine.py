@@ -20,18 +20,22 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Column, Table
 
+from clinspan.classifier.folder import ClassifierCard, check, for_labels, shipped
 from clinspan.dictionary.build import default_path
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ClinspanError, ConfigError, LLMError
 from clinspan.extras import extras, install_command
 from clinspan.files import CACHE_VARIABLE, cache_folder
+from clinspan.labels import LabelSet, builtin_names
 from clinspan.llms.base import LLM
 from clinspan.llms.spec import KINDS, load
 from clinspan.messages import CopyConstraint, Message, Request
 from clinspan.models import hub
 from clinspan.models.pull import pull
 from clinspan.models.registry import Model, entries, find
-from clinspan.tagging.names import absent
+from clinspan.settings import DEFAULT_LABELS
+from clinspan.tagging.names import absent, check_packages
+from clinspan.tagging.tagger import Tagger
 
 models_app = typer.Typer(help="List and fetch the models that run on this machine.", no_args_is_help=True)
 
@@ -162,8 +166,7 @@ def _agreed(models: Sequence[Model]) -> bool:
 
 
 EMBEDDED = KINDS["embedded"].default
-"""The model without which clinspan has no LLM of its own."""
-
+"""The model that `--llm embedded` means; nothing needs it by default."""
 SENTENCE = "The patient has type 2 diabetes mellitus and chronic kidney disease."
 
 
@@ -177,33 +180,35 @@ class Finding:
 
 
 def doctor(
-    trial: Annotated[bool, typer.Option(help="Try each model and dictionary on one sentence.")] = True,
+    trial: Annotated[bool, typer.Option(help="Try encoder, model and dictionary on one sentence.")] = True,
 ) -> None:
-    """Says what is installed and found, and tries each model and dictionary on one sentence. Uses no network.
+    """Says what is installed and found, and tries encoder, model and dictionary on one sentence. Uses no network.
 
-    The exit status is 0 when the embedded model works, and 1 when it does not.
+    The exit status is 0 when what is used by default works, the encoders that come with clinspan and the dictionary,
+    and 1 when it does not.
 
     Example: `clinspan doctor`
     """
     console = Console(highlight=False, soft_wrap=True)
-    embedded_works = False
+    works, needed = True, ("Encoders", "Dictionaries")
     sections = {
         "Installed": _installed(),
         "Cache": _cache(),
-        "Models": (_model(model, trial) for model in entries().values()),
+        "Encoders": _encoders(trial),
         "Dictionaries": _dictionaries(trial),
+        "Models (optional)": (_model(model, trial) for model in entries().values()),
     }
     for title, findings in sections.items():
         console.print(f"[bold]{title}[/]")
         for finding in findings:
             mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]·[/]"}[finding.good]
             console.print(f"  {mark} {escape(finding.what)}: {escape(finding.detail)}")
-            embedded_works |= finding.what == EMBEDDED and finding.good is True
-    if not embedded_works:
-        console.print("\n[bold red]The embedded model does not work[/]; see the lines marked ✗ above.")
-        console.print("Labels that an encoder decides, such as problem-treatment-test, do not need it.")
+            works &= title not in needed or finding.good is not False
+    if not works:
+        where = " and ".join(needed)
+        console.print(f"\n[bold red]What is used by default does not work[/]: see the lines marked ✗ under {where}.")
         raise typer.Exit(1)
-    console.print("\n[bold green]The embedded model works.[/]")
+    console.print("\n[bold green]What is used by default works.[/]")
 
 
 def _installed() -> Iterator[Finding]:
@@ -237,16 +242,48 @@ def _cache() -> Iterator[Finding]:
     yield Finding("free disk", f"{free / 1e9:.1f} GB", good=free > 2e8)
 
 
+def _encoders(trial: bool) -> Iterator[Finding]:
+    """Those that come with clinspan; the one that decides where no labels are named is tried."""
+    usual = for_labels(LabelSet.builtin(DEFAULT_LABELS).names)
+    for folder, card in shipped():
+        try:
+            check(folder, card)
+            if folder == usual:
+                check_packages("none", folder, None)
+            said = _try_encoder(folder) if trial and folder == usual else "hash right"
+            yield Finding(card.name, f"{_task(folder, card)}; {said}", good=True)
+        except ClinspanError as error:
+            yield Finding(card.name, str(error), good=False)
+
+
+def _task(folder: Path, card: ClassifierCard) -> str:
+    if card.described:
+        return "finds labels of your own by their definitions"
+    if card.marked:
+        return "says whether a problem is present, absent or somebody else's"
+    decided = [name for name in builtin_names() if for_labels(LabelSet.builtin(name).names) == folder]
+    return f"decides for {', '.join(decided)}"
+
+
+def _try_encoder(folder: Path) -> str:
+    start = time.perf_counter()
+    with Tagger.open("none", labels=DEFAULT_LABELS, encoder=folder, dictionary=None) as tagger:
+        found = tagger.tag(SENTENCE).entities
+    seconds = time.perf_counter() - start
+    named = ", ".join(f"{entity.text} ({entity.label})" for entity in found)
+    return f"opened, and read a sentence, in {seconds:.1f} s: {named}"
+
+
 def _model(model: Model, trial: bool) -> Finding:
-    needed = model.name == EMBEDDED
     command = f"clinspan models pull {model.name}"
+    what = f"{model.name}, for --llm embedded" if model.name == EMBEDDED else model.name
     if model.missing():
-        return Finding(model.name, f"not pulled ({command})", good=False if needed else None)
+        return Finding(what, f"not pulled ({command})")
     if model.damaged():
-        return Finding(model.name, f"damaged; fetch it again with: {command}", good=False)
-    if not needed or not trial:
-        return Finding(model.name, f"here, hash right: {model.folder}", good=True)
-    return _tried(model.name, _try_embedded)
+        return Finding(what, f"damaged; fetch it again with: {command}", good=False)
+    if model.name != EMBEDDED or not trial:
+        return Finding(what, f"here, hash right: {model.folder}", good=True)
+    return _tried(what, _try_embedded)
 
 
 def _try_embedded() -> str:

@@ -22,9 +22,9 @@ from clinspan.ablation.report import Report, signature, tables, write_report
 from clinspan.ablation.results import Results
 from clinspan.ablation.run import Ablation, Asking, Parts
 from clinspan.cli import tag
+from clinspan.cli.main import STOPPED
 from clinspan.cli.meter import Meter
 from clinspan.cli.recording import arguments
-from clinspan.cli.main import STOPPED
 from clinspan.cli.run import BUDGET_SPENT
 from clinspan.document import READ_STATES
 from clinspan.errors import InputError
