@@ -46,6 +46,19 @@ def test_a_file_is_as_the_tool_writes_it(path: Path):
     assert results.dumped(json.loads(text)) == text
 
 
+HISTORY = re.compile(
+    r"version before|the one before|before this one|(?:of|was|had|were)[^.;]* before[.;,]|as it read once|settled since"
+    r"|since then|[Bb]efore each|it had \.|before \([0-9a-f]{7}\)|earlier$",
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_table_has_three_notes_at_most_and_tells_of_today(path: Path):
+    table = results.read(path)
+    assert len(table.notes) <= 3
+    assert [text for text in (table.about, *table.notes) if HISTORY.search(text)] == []
+
+
 def table(path: Path) -> Path:
     data = {
         "section": "S",

@@ -40,7 +40,7 @@ TOP = """\
 *Strict* F1 counts an entity as right if its label, start and end are right, *relaxed* F1 if its label is right and it
 overlaps. In brackets stand 95 % intervals, by bootstrap over documents. *Notes* are clinspan's own (`notes/`), written
 and marked with a language model, so figures on them say how well the guide is followed. *MTSamples* are sentences of
-notes by other writers. Test parts are scored once, with everything chosen before.
+notes by other writers. Test parts are scored once, with everything chosen before. Words: [glossary](glossary.md).
 
 Under each table its commands are folded, with date, commit and machine of the runs. Where a commit *first stated* a
 figure, the run itself left no record. In commands `GOLD` is the folder that `python tools/notes.py build GOLD` writes,
