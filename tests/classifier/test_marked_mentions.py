@@ -37,7 +37,7 @@ class Letters(TokenClassifier):
     def token_id(self, token):
         return {OPEN: 1, CLOSE: 2}[token]
 
-    def encode(self, text):
+    def _encoded(self, text):
         spans = tokens(text)
         offsets = [(0, 0), *((span.start, span.end) for span in spans), (0, 0)]
         return [3, *self.tokens(text), 4], units(text, offsets)
@@ -69,6 +69,13 @@ def test_each_mention_is_read_at_its_own_marker(asserter):
     said = asserter(document("He has gout, no fever and no cough.", "gout", "fever", "cough"))
     assert [one["assertion"][0] for one in said] == ["present", "absent", "absent"]
     assert said[1]["assertion"][1] == pytest.approx(np.e / (np.e + 2))
+
+
+def test_those_that_nobody_asks_about_are_not_read(asserter):
+    given = document("He has gout, no fever and no cough.", "gout", "fever", "cough")
+    said = asserter(given, [2])
+    assert [dict(one) for one in said[:2]] == [{}, {}]
+    assert said[2] == asserter(given)[2]
 
 
 def test_mentions_in_one_another_have_markers_of_their_own(asserter):

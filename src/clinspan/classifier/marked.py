@@ -87,13 +87,19 @@ class Asserter:
         """Whether a label has an attribute that it says."""
         return any(self._heads.values())
 
-    def __call__(self, document: Document) -> Sequence[Mapping[str, tuple[str, float]]]:
+    def __call__(
+        self, document: Document, among: Sequence[int] | None = None
+    ) -> Sequence[Mapping[str, tuple[str, float]]]:
         """For each entity of the document the attributes of its label, each with its probability; see `Reads`.
 
         An entity that overlaps no token gets none.
+
+        Args:
+            among: the numbers of those that are read; the others get none.
         """
         said: list[dict[str, tuple[str, float]]] = [{} for _ in document.entities]
-        asked = [number for number, entity in enumerate(document.entities) if self._heads.get(entity.label)]
+        chosen = range(len(document.entities)) if among is None else among
+        asked = [number for number in chosen if self._heads.get(document.entities[number].label)]
         spans = [document.entities[number].span for number in asked]
         shown = sorted(self.windows(document.text, spans), key=lambda one: len(one.ids))
         for at in range(0, len(shown), _TOGETHER):

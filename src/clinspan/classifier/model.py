@@ -35,6 +35,7 @@ from clinspan.document import Attributes, Entity, Span
 from clinspan.errors import MissingExtra, ModelError
 from clinspan.messages import CopyConstraint
 from clinspan.models import OnnxModel
+from clinspan.text.placeholders import without_placeholders
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +226,13 @@ class TokenClassifier(ABC):
             ModelError: when the vocabulary lacks it.
         """
 
-    @abstractmethod
     def encode(self, text: str) -> Encoded:
-        """The ids of a window, whole, and its units."""
+        """The ids of a window, whole, and its units; placeholders of removed names are blanks to it."""
+        return self._encoded(without_placeholders(text))
+
+    @abstractmethod
+    def _encoded(self, text: str) -> Encoded:
+        """The ids of a text and its units."""
 
     @abstractmethod
     def outputs(self, windows: Sequence[list[int]]) -> Sequence[NDArray[np.float32]]:
@@ -281,8 +286,7 @@ class TorchClassifier(TokenClassifier):
         """See `TokenClassifier`."""
         return _known(token, self.tokenizer.get_vocab().get(token))
 
-    def encode(self, text: str) -> Encoded:
-        """See `TokenClassifier`."""
+    def _encoded(self, text: str) -> Encoded:
         encoded = self.tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
         return list(encoded["input_ids"]), units(text, encoded["offset_mapping"])
 
@@ -351,8 +355,7 @@ class OnnxClassifier(TokenClassifier):
         """See `TokenClassifier`."""
         return _known(token, self._tokenizer.token_to_id(token))
 
-    def encode(self, text: str) -> Encoded:
-        """See `TokenClassifier`."""
+    def _encoded(self, text: str) -> Encoded:
         encoded = self._tokenizer.encode(text)
         return list(encoded.ids), units(text, encoded.offsets)
 

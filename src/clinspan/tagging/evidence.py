@@ -23,7 +23,6 @@ from clinspan.fusion.heard import Heard, Source, gathered, window_of
 from clinspan.fusion.model import FusedModel, entity_of
 from clinspan.fusion.reasons import reasons
 from clinspan.grounding import GroundingSettings
-from clinspan.grounding.guards import outside
 from clinspan.labels import LabelSet
 from clinspan.llms.base import LLM, ReadsAttributes, asking
 from clinspan.messages import CopyConstraint, Request
@@ -31,6 +30,7 @@ from clinspan.tagging.calibration import Calibration, Thresholds, sort_out
 from clinspan.tagging.knowledge import Knowledge
 from clinspan.tagging.read import Question, read_answer
 from clinspan.tagging.settings import NAMED, profile_name
+from clinspan.text.placeholders import outside
 from clinspan.text.windows import Window, WindowEntities, merge, windows
 
 

@@ -19,6 +19,7 @@ import regex
 import sentencex
 
 from clinspan.document import Span
+from clinspan.text.placeholders import as_words
 
 
 class BlockKind(StrEnum):
@@ -175,7 +176,8 @@ _CAPITAL_NEXT = regex.compile(r"[\"'“‘(\[]*\p{Lu}")
 
 def sentences(text: str) -> tuple[Sentence, ...]:
     """The sentences of `text` in order; every code point that is not white space lies in exactly one. Linear time."""
-    return tuple(_sentences(text))
+    # What was removed may have had stops and line ends in it, which end nothing.
+    return tuple(_sentences(as_words(text)))
 
 
 def _sentences(text: str) -> Iterator[Sentence]:
