@@ -201,3 +201,14 @@ def test_it_is_kept_only_by_what_it_was_made_of():
         kept.with_(encoder=None).check()
     with pytest.raises(ConfigError, match="dials or boundary rules"):
         Calibration(dials={"disease": Dial(0.5)}, promise=promise)
+
+
+def test_a_calibration_of_another_model_is_refused():
+    named = tagger()
+    of_it = Calibration(learned_from={"model": named.model.name})
+    named.with_(calibration=of_it).check()
+    named.with_(calibration=Calibration()).check()
+    with pytest.raises(ConfigError, match="learned with 'encoder:other', and this run tags with"):
+        named.with_(calibration=Calibration(learned_from={"model": "encoder:other"})).check()
+    with pytest.raises(ConfigError, match="this run tags with 'none'"):
+        named.with_(calibration=of_it, encoder=None).check()

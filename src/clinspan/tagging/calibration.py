@@ -313,6 +313,20 @@ class Calibration:
                 "a promise cannot be combined with dials or boundary rules, which change what is reported"
             )
 
+    def check(self, model: str) -> None:
+        """Makes sure that it was learned from the scores of what will be asked.
+
+        Raises:
+            ConfigError: when it says that it was learned from another model: the scores of two mean different things.
+        """
+        learned = self.learned_from.get("model", model)
+        if learned != model:
+            raise ConfigError(
+                f"the calibration was learned with {learned!r}, and this run tags with {model!r}",
+                where="--calibration",
+                fix="Learn it anew (clinspan calibrate), or tag with the model that it names.",
+            )
+
     def apply(self, entity: Entity, text: str) -> Entity | None:
         """The entity with its score as a probability and its boundaries corrected; None when the dial drops it."""
         dial = self.dials.get(entity.label)

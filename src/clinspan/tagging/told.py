@@ -110,6 +110,8 @@ class Told:
             )
         if self.calibration.promise is not None:
             self.calibration.promise.check(self.name, self.labels.names)
+        else:
+            self.calibration.check(self.model.name if self.model is not None else "none")
 
     def check_labels(self) -> None:
         """Finds the labels that nothing here can find, before a document is read.
