@@ -104,11 +104,74 @@ def test_a_problem_of_a_relative_is_family_history_and_of_others_is_withheld():
     }
     assert told == {
         ("hypothetical entities", 1),
-        ("problems of people who are not named as relatives", 1),
+        ("problems of people who are not surely relatives", 1),
         ("label 'gene', which has no resource", 1),
         ("details of drugs without a drug in their sentence", 1),
     }
     assert sorted(fhir.withheld(NOTES)) == sorted(f"{reason}: {count}" for reason, count in told)
+
+
+def told(text, *words, assertion="associated-with-someone-else"):
+    """What the bundle says of problems: the relative's code, the status of the patient's own, or None."""
+    said = {"assertion": assertion} if assertion else {}
+    spans = [Span(text.rindex(one), text.rindex(one) + len(one)) for one in words]
+    found = tuple(Entity(span, "problem", span.of(text), attributes=said) for span in spans)
+    _, made = resources(Document("x", text, found))
+    family = {name: one.get("relationship") or one["verificationStatus"] for name, one in made.items()}
+    return [code(family[one]) if one in family else None for one in words]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("FAMILY HISTORY: Negative for breast cancer.", ["breast cancer"]),
+        ("No family history of colon cancer.", ["colon cancer"]),
+        ("Family history is negative for diabetes, stroke or gout.", ["diabetes", "stroke", "gout"]),
+        ("FAMILY HISTORY: Mother denies diabetes. Sister without asthma.", ["diabetes", "asthma"]),
+        ("Her brother has no diabetes.", ["diabetes"]),
+        ("None of his siblings have diabetes.", ["diabetes"]),
+        ("FAMILY HISTORY:\nStroke: none\nGout (-)\n", ["Stroke", "Gout"]),
+        ("Possible colon cancer in maternal grandfather.", ["colon cancer"]),
+        ("Mother may have had a stroke.", ["stroke"]),
+        ("Father: ? gout", ["gout"]),
+        ("His wife's father had gout.", ["gout"]),
+        ("The father of his wife had gout.", ["gout"]),
+        ("Son's teacher has flu.", ["flu"]),
+        ("John's mother and her mother-in-law had gout.", ["gout"]),
+        ("FAMILY HISTORY: Roommate has influenza.", ["influenza"]),
+    ],
+)
+def test_no_relative_gets_a_problem_that_is_denied_doubted_or_not_surely_theirs(text, words):
+    assert told(text, *words) == [None] * len(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "relatives"),
+    [
+        (
+            "FAMILY HISTORY: Significant for diabetes in mother, gout in father, and stroke in his sister.",
+            {"diabetes": "MTH", "gout": "FTH", "stroke": "SIS"},
+        ),
+        ("FAMILY HISTORY: Denies stroke in mother, but gout in father.", {"stroke": None, "gout": "FTH"}),
+        ("FAMILY HISTORY: Gout and stroke in both parents.", {"Gout": "PRN", "stroke": "PRN"}),
+        ("FAMILY HISTORY:\nStroke - mother, gout - aunt\n", {"Stroke": "MTH", "gout": "AUNT"}),
+        ("Mother had gout; father: stroke (at 50).", {"gout": "MTH", "stroke": "FTH"}),
+        ("Father had gout, diabetes in mother.", {"gout": None, "diabetes": "MTH"}),
+        ("FAMILY HISTORY: Gout. Mother well.", {"Gout": "FAMMEMB"}),
+        ("He has an extensive family history of gout.", {"gout": "FAMMEMB"}),
+        ("The patient's mother had gout, and Mr. Smith's uncle lupus.", {"gout": "MTH", "lupus": "UNCLE"}),
+        ("Her mother's history of gout.", {"gout": "MTH"}),
+    ],
+)
+def test_a_relative_is_the_one_that_the_clause_names(text, relatives):
+    assert dict(zip(relatives, told(text, *relatives), strict=True)) == relatives
+
+
+def test_a_denial_of_a_relative_refutes_nothing_of_the_patient():
+    assert told("No family history of gout.", "gout", assertion="absent") == [None]
+    assert told("Her sister does not have gout.", "gout", assertion="absent") == [None]
+    assert told("Mother denies fever in the child.", "fever", assertion="absent") == ["refuted"]
+    assert told("He has no gout.", "gout", assertion="absent") == ["refuted"]
 
 
 def test_a_drug_has_its_details_as_dosage():

@@ -1,6 +1,6 @@
 """FHIR R4: one bundle of all documents, in which an entity is a resource of what it is about. It is only written.
 
-The tables of labels, code systems and relatives are in `fhir.toml`. Where an entity stands and what else is known of it
+The tables of labels and code systems are in `fhir.toml`. Where an entity stands and what else is known of it
 is an extension of its resource; see docs/how-to/results.md.
 """
 
@@ -8,7 +8,6 @@ import base64
 import json
 import tomllib
 import uuid
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -18,9 +17,9 @@ from typing import Any
 import regex
 
 from clinspan.corpora.format import CorpusFormat, one_file
+from clinspan.corpora.kin import SOMEONE_ELSE, Kin
 from clinspan.corpora.tables import section_of
-from clinspan.document import READ_STATES, Document, Entity, Span
-from clinspan.text.sentences import sentences
+from clinspan.document import READ_STATES, Document, Entity
 
 Resource = dict[str, Any]
 
@@ -31,7 +30,6 @@ _KINDS = {label: kind for kind, labels in _TABLES["resources"].items() for label
 _DETAILS: tuple[str, ...] = tuple(_TABLES["details"]["labels"])
 _DRUG_TYPES = frozenset(_TABLES["drugs"]["types"])
 _REPORTS = frozenset(_TABLES["reports"]["words"])
-_RELATIVES: Mapping[str, str] = _TABLES["relatives"]
 _HL7 = "http://terminology.hl7.org/CodeSystem/"
 _ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _PATIENT_KEYS = ("patient", "patient_id", "subject_id", "person_id")
@@ -71,6 +69,7 @@ class _Note:
         self.withheld: Counter[str] = Counter()
         self._number = number
         self._url = self._uuid("document")
+        self._kin = Kin(document)
         self._owners = self._owned()
 
     def entries(self) -> Iterator[Resource]:
@@ -132,7 +131,7 @@ class _Note:
             if owner is None:
                 before = [place for place in drugs if place[0] <= entity.start]
                 near = max(before, default=None)
-                same = near is not None and self._sentence(near[0]) == self._sentence(entity.start)
+                same = near is not None and self._kin.sentence(near[0]) == self._kin.sentence(entity.start)
                 owner = near[1] if near is not None and same else None
             if owner is None:
                 self.withheld["details of drugs without a drug in their sentence"] += 1
@@ -148,14 +147,6 @@ class _Note:
         if label == "treatment":
             return "treatment"
         return "drug" if _KINDS.get(label) == "MedicationStatement" else "other"
-
-    @cached_property
-    def _sentences(self) -> list[Span]:
-        return [sentence.span for sentence in sentences(self.document.text)]
-
-    def _sentence(self, place: int) -> Span:
-        number = bisect_right(self._sentences, place, key=lambda span: span.start) - 1
-        return self._sentences[max(0, number)]
 
     def _resource(self, number: int, entity: Entity) -> Resource | None:
         """The resource of an entity; None where it has no place, which is counted."""
@@ -175,8 +166,13 @@ class _Note:
             kind = "MedicationStatement"
         if kind == "Observation" and {word.lower() for word in _WORD.findall(entity.text)} & _REPORTS:
             kind = "DiagnosticReport"
-        if entity.attribute("assertion") == "associated-with-someone-else":
-            return self._family(entity) if kind == "Condition" else self._withhold("other people's drugs and tests")
+        said = entity.attribute("assertion")
+        if kind == "Condition" and said == SOMEONE_ELSE:
+            return self._family(number, entity)
+        if kind == "Condition" and said == "absent" and self._kin.denies_of_relative(number):
+            return self._withhold("problems of relatives that are denied")
+        if said == SOMEONE_ELSE:
+            return self._withhold("other people's drugs and tests")
         base: Resource = {"resourceType": kind, "extension": [self._mention(entity)]}
         if kind == "Condition":
             return base | self._condition(entity)
@@ -224,16 +220,18 @@ class _Note:
         """Whether the sentence weighs it against another possible problem ("pneumonia versus edema")."""
         for other in self.document.entities:
             possible = other.attribute("assertion") == "possible" and not other.span.overlaps(entity.span)
-            if possible and self._sentence(other.start) == self._sentence(entity.start):
+            if possible and self._kin.sentence(other.start) == self._kin.sentence(entity.start):
                 first, second = sorted((other.span, entity.span))
                 if _EITHER.search(self.document.text, first.end, second.start):
                     return True
         return False
 
-    def _family(self, entity: Entity) -> Resource | None:
-        code = self._relative(entity)
+    def _family(self, number: int, entity: Entity) -> Resource | None:
+        if fault := self._kin.fault(number):
+            return self._withhold(f"problems of relatives that are {fault}")
+        code = self._kin.relative(number)
         if code is None:
-            return self._withhold("problems of people who are not named as relatives")
+            return self._withhold("problems of people who are not surely relatives")
         relationship = {"coding": [{"system": f"{_HL7}v3-RoleCode", "code": code}]}
         return {
             "resourceType": "FamilyMemberHistory",
@@ -243,17 +241,6 @@ class _Note:
             "relationship": relationship,
             "condition": [{"code": _concept(entity)}],
         }
-
-    def _relative(self, entity: Entity) -> str | None:
-        """The relative named nearest before the entity in its sentence, else first after it."""
-        sentence = self._sentence(entity.start)
-        text = self.document.text
-        before = [word.lower() for word in _WORD.findall(text[sentence.start : entity.start])]
-        after = [word.lower() for word in _WORD.findall(text[entity.end : sentence.end])]
-        named = next((word for word in (*reversed(before), *after) if word in _RELATIVES), None)
-        if named is None:
-            return "FAMMEMB" if section_of(self.document, entity) == "family_history" else None
-        return _RELATIVES[named]
 
     def _medication(self, entity: Entity, details: Iterable[Entity]) -> Resource:
         past = entity.attribute("temporality") == "past"
