@@ -13,6 +13,8 @@ from clinspan.errors import InputError
 
 _OWN_KEYS = frozenset({"id", "text", "entities", "windows", "metadata"})
 
+_LINE = 'a whole JSON object on each line, such as {"text": "She has gout."}'
+
 
 def load(text: str, *, where: str, lines: bool = False) -> Any:
     """A JSON value. `lines` adds the line to the place of a fault, for a value that is a file.
@@ -25,7 +27,7 @@ def load(text: str, *, where: str, lines: bool = False) -> Any:
         value = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         line = f"{where}, line {error.lineno}" if lines else where
-        raise InputError(f"is not JSON: {error.msg} at column {error.colno}", where=line) from None
+        raise InputError(f"is not JSON: {error.msg.removesuffix(' at')} at column {error.colno}", where=line) from None
     except RecursionError:
         raise InputError("is not JSON that can be read: it is nested too deeply", where=where) from None
     except ValueError as error:
@@ -57,7 +59,12 @@ def parse(line: str, *, where: str, default_id: str | None = None) -> Document:
     Raises:
         InputError: naming the place and the fault.
     """
-    return document_of(load(line.rstrip(), where=where), where=where, default_id=default_id)
+    try:
+        data = load(line.rstrip(), where=where)
+    except InputError as error:
+        fix = "Mend the line, or delete it."
+        raise InputError(error.what, where=where, expected=error.expected or _LINE, fix=fix) from None
+    return document_of(data, where=where, default_id=default_id)
 
 
 def document_of(data: object, *, where: str, default_id: str | None = None) -> Document:

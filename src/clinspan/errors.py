@@ -130,4 +130,4 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """The nearest of `choices` to `name` as a sentence, else the list of them all."""
     known = sorted(choices)
     near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}"
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, databases that are the user's alone, and where cache and data are kept."""
 
+import errno
 import json
 import os
 import secrets
@@ -225,14 +226,15 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """Why an output cannot be written."""
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
         return OutputError(f"there is no folder {path.parent}", where=str(path), fix=f"Make it: mkdir -p {path.parent}")
     return OutputError(f"cannot be written: {error.strerror}", where=str(path), fix=what_to_do(error))
 
 
 def what_to_do(error: OSError) -> str | None:
     """What the user can do about a fault in writing, where that is known."""
-    return "Choose a folder that you may write to." if isinstance(error, PermissionError) else None
+    forbidden = isinstance(error, PermissionError | FileNotFoundError) or error.errno == errno.EROFS
+    return "Choose a folder that you may write to." if forbidden else None
 
 
 Value = str | bytes | int | float | None

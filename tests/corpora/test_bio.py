@@ -67,7 +67,7 @@ def test_an_entity_inside_a_word_cuts_it(tmp_path):
 
 def test_a_format_that_cannot_be_told_must_be_named(tmp_path):
     (tmp_path / "a.txt").write_text("A note.")
-    with pytest.raises(InputError, match="Name it: one of jsonl"):
+    with pytest.raises(InputError, match="Name it with --from: jsonl"):
         list(catalogue.read(tmp_path / "a.txt"))
     assert [d.text for d in catalogue.read(tmp_path / "a.txt", format="text")] == ["A note."]
     with pytest.raises(ConfigError, match="Did you mean 'pubtator'"):

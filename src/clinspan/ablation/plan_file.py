@@ -317,7 +317,7 @@ def gold(source: Source, labels: LabelSet, problems: list[InputError]) -> Iterat
         LabelError: when a label is neither in the set nor to be ignored.
     """
     naming = Naming(labels.names, source.names, source.ignored)
-    found = read_gold([source.path], naming, format=source.format, lenient=source.lenient)
+    found = read_gold([source.path], naming, format=source.format, lenient=source.lenient, option="from")
     fix = "Or leave it out with `lenient = true`."
     for document in sound(found, problems if source.lenient else None, fix=fix):
         if entity := naming.outside(document):

@@ -80,6 +80,8 @@ def read_card(folder: Path) -> ClassifierCard:
         attributes = attribute_heads(told, known[-1].end if known else 0)
         weights = card["weights"]
         return ClassifierCard(card["name"], known, attributes, weights["file"], weights["sha256"], card)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"there is no encoder in {folder}", fix=_names()) from None
     except OSError as error:
         raise InputError(
             f"the classifier's card cannot be read: {error.strerror}",
@@ -88,6 +90,12 @@ def read_card(folder: Path) -> ClassifierCard:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"is not a classifier's card: {error!r}", where=str(path)) from error
+
+
+def _names() -> str:
+    """What a user can name who wants an encoder to find entities."""
+    known = [card.name for _, card in shipped() if not card.marked]
+    return f"Name {', '.join(known)}, or a folder made by clinspan tune-encoder."
 
 
 def shipped() -> tuple[tuple[Path, ClassifierCard], ...]:

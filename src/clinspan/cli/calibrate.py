@@ -149,7 +149,7 @@ def _learned(
     given: CalibrateOptions, asked: Asked | None, tagger: Tagger, documents: Sequence[Document], bar: Progress
 ) -> tuple[Calibration, Learned | None]:
     """The calibration, and what else was learned where nothing was promised; decodes what was not tagged before."""
-    found = tuple(inputs.strict(catalogue.read(given.tagged))) if given.tagged is not None else None
+    found = tuple(inputs.strict(catalogue.read(given.tagged, option=""))) if given.tagged is not None else None
     if asked is not None:
         task = bar.add_task("Decoding", total=len(documents))
         least = given.consider if given.recall is not None else None

@@ -300,9 +300,9 @@ def evaluate(
     """
     names = renamings(renamed or ())
     passed: dict[str, list[ClinspanError]] = {"gold": [], "prediction": [], "other prediction": []}
-    sides = {"gold": (gold, gold_from), "prediction": (pred, pred_from)}
+    sides = {"gold": (gold, gold_from, "--gold-from"), "prediction": (pred, pred_from, "--pred-from")}
     if versus is not None:
-        sides["other prediction"] = (versus, pred_from)
+        sides["other prediction"] = (versus, pred_from, "--pred-from")
     read = [_documents(*where, names, lenient, passed[side]) for side, where in sides.items()]
     right, mine, *others = alike(read, wanted=labels or ())
     pairing = pair(right, mine, labels=labels or None, lenient=lenient)
@@ -389,10 +389,10 @@ def say_recognised(path: Path, sign: Sign) -> None:
 
 
 def _documents(
-    path: Path, format: str | None, names: Mapping[str, str], lenient: bool, passed: list[ClinspanError]
+    path: Path, format: str | None, option: str, names: Mapping[str, str], lenient: bool, passed: list[ClinspanError]
 ) -> list[Document]:
     problems: list[InputError] = []
-    read = read_gold([path], Naming(renamed=names), format=format, lenient=lenient, told=say_recognised)
+    read = read_gold([path], Naming(renamed=names), format=format, lenient=lenient, told=say_recognised, option=option)
     documents = list(sound(read, problems if lenient else None, fix="Or go on with --lenient."))
     passed.extend(problems)
     return documents

@@ -1,10 +1,12 @@
 """The menu of commands, each imported when it is used; and how errors become messages and exit statuses."""
 
+import shlex
 import signal
 import sys
 from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any
 
@@ -75,6 +77,12 @@ def menu(entries: Mapping[str, Entry]) -> type[TyperGroup]:
         def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (as click calls it)
             """The names, in the menu's order."""
             return list(entries)
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            """Finds the command; a file where one is expected is more likely to be tagged."""
+            if args and args[0] not in self.commands and Path(args[0]).exists():
+                ctx.fail(f"{args[0]!r} is no command. Did you mean: {ctx.command_path} tag {shlex.join(args)}")
+            return super().resolve_command(ctx, args)
 
         def invoke(self, ctx: Any) -> Any:
             """Runs the command; says that it was stopped, which typer would not."""

@@ -281,7 +281,7 @@ def gold_of(asked: SimpleNamespace, labels: LabelSet) -> tuple[Document, ...]:
     if path is None or pool_of(path) is not None:
         return ()
     gate = Gate(Rules(skip_wrong=asked.skip_wrong))
-    found = tuple(gate.admit(read_gold([path], Naming(labels.names, renamings(asked.map or ())))))
+    found = tuple(gate.admit(read_gold([path], Naming(labels.names, renamings(asked.map or ())), option="")))
     if not asked.quiet:
         say_left_out(gate)
     return found

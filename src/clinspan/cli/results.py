@@ -26,6 +26,8 @@ from clinspan.labels import LabelSet
 from clinspan.view import ReportWriter
 
 _SOME_LEFT_OUT = 3
+_TOLD = 20
+"""Ids of documents that an error lists."""
 
 
 def convert(
@@ -267,9 +269,10 @@ def explain(
     Example: `clinspan explain entities.jsonl note-3 --entity "chest pain"`
     """
     console = Console(highlight=False, soft_wrap=True)
-    documents = [one for one in inputs.strict(catalogue.read(result)) if document in (None, one.id)]
+    known = list(inputs.strict(catalogue.read(result, option="")))
+    documents = [one for one in known if document in (None, one.id)]
     if not documents:
-        raise InputError(f"there is no document {document!r}", where=str(result))
+        raise InputError(f"there is no document {document!r}", where=str(result), fix=_ids(known))
     shown = 0
     for one in documents:
         rows = [row for row in _rows(one, result) if (row["reported"] or rejected) and _is_meant(row, one, entity)]
@@ -281,6 +284,12 @@ def explain(
         shown += len(rows)
     if not shown:
         console.print("nothing was considered" if entity is None else f"nothing that was considered is {entity!r}")
+
+
+def _ids(documents: Sequence[Document]) -> str:
+    """Names the documents of a file, or the first of them."""
+    more = f", and {len(documents) - _TOLD} more" if len(documents) > _TOLD else ""
+    return f"It has {', '.join(one.id for one in documents[:_TOLD])}{more}."
 
 
 def _rows(document: Document, where: Path) -> list[dict[str, Any]]:

@@ -27,9 +27,11 @@ from clinspan.tagging.names import missing_models
 from clinspan.tagging.tagger import Tagger
 
 Inputs = Annotated[
-    list[str],
-    typer.Argument(metavar="INPUT...", help="Files, folders, JSONL, CSV, Parquet, or `-` for standard input."),
+    list[str] | None,
+    typer.Argument(metavar="INPUT", help="One or more files, folders, JSONL, CSV, Parquet, or `-` for standard input."),
 ]
+
+_NOTHING = "Name a file or folder: clinspan tag note.txt. To try samples: clinspan demo"
 
 
 def declared(settings: Iterable[Setting]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -77,7 +79,7 @@ def _completing(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str
 
 
 @declared(SETTINGS.values())
-def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
+def tag(command: typer.Context, paths: Inputs = None, **given: Any) -> None:
     """Finds the entities in notes, verifies each against the text, and writes them.
 
     Exit status: 0 when every part of every note was read, 3 when something was not (the summary names it),
@@ -94,6 +96,8 @@ def tag(command: typer.Context, paths: Inputs, **given: Any) -> None:
 
     Example: `clinspan tag notes.parquet -o entities.parquet --llm none --engine ray --ray-workers 4`
     """
+    if not paths:
+        raise InputError("nothing to tag is named", fix=_NOTHING)
     asked = SimpleNamespace(**given)
     keep = Keep.asked(asked)
     if asked.output is None and keep.folder is not None:
@@ -208,7 +212,8 @@ def demo(
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot be made: {error.strerror}", where=str(output)) from error
+        fix = "Name a folder that you may write to: clinspan demo -o FOLDER"
+        raise OutputError(f"cannot be made: {error.strerror}", where=str(output), fix=fix) from error
     files.check()
     wanted = parts.labels(labels)
     decides, _ = parts.chosen(llm, None, wanted, parts.form("tanl"))

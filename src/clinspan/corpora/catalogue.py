@@ -55,6 +55,7 @@ FORMATS = tuple(format.name for format in _BUILT_IN if format.read is not None)
 """The names of clinspan's own formats that documents are read from."""
 WRITABLE = tuple(format.name for format in _BUILT_IN if format.write is not None)
 """Those that documents can be written in."""
+_SPREADSHEETS = frozenset({".xlsx", ".xls", ".ods"})
 _ANNOTATIONS = 20
 """How many annotation files of a folder are looked at for which of several formats they are in."""
 
@@ -111,7 +112,7 @@ def writable(name: str) -> CorpusFormat:
     known = by_name(name)
     if known.write is None:
         can = [format.name for format in formats().values() if format.write is not None]
-        raise ConfigError(f"{name!r} is not a format that can be written", fix=f"Known: {', '.join(can)}")
+        raise ConfigError(f"{name!r} is not a format that can be written", fix=f"Known: {', '.join(can)}.")
     return known
 
 
@@ -123,12 +124,18 @@ def readable(name: str) -> CorpusFormat:
     """
     known = by_name(name)
     if known.read is None:
-        raise ConfigError(f"{name!r} is only written", fix=f"Known: {', '.join(each.name for each in _read_formats())}")
+        raise ConfigError(
+            f"{name!r} is only written", fix=f"Known: {', '.join(each.name for each in _read_formats())}."
+        )
     return known
 
 
 def _read_formats() -> list[CorpusFormat]:
     return [format for format in formats().values() if format.read is not None]
+
+
+def _read_names() -> str:
+    return ", ".join(format.name for format in _read_formats())
 
 
 def by_ending(ending: str) -> str | None:
@@ -158,6 +165,7 @@ def written_as(path: Path) -> CorpusFormat:
             f"no format is told from the name {path.name!r}",
             where=str(path),
             expected=f"an ending that says one: {', '.join(endings)}",
+            fix="For a spreadsheet use .csv." if path.suffix.lower() in _SPREADSHEETS else None,
         )
     return max(found, key=lambda one: one[0])[1]
 
@@ -169,6 +177,7 @@ def read(
     labels: Mapping[str, str] | None = None,
     lenient: bool = False,
     told: Told | None = None,
+    option: str = "--from",
 ) -> Results:
     """The documents of a corpus: a file, or a folder whose files are all read.
 
@@ -180,24 +189,25 @@ def read(
             tells one annotation from another.
         told: called with the path and the format where one was recognised that the ending does not say; of a folder's
             files with the first in each format.
+        option: of the command that names the format, for errors; empty where there is none.
 
     Raises:
         ConfigError: when there is no such format.
         InputError: when a file cannot be read at all, or its format is not known.
     """
     path = Path(path)
-    known = readable(format) if format is not None else _recognised(path, told)
+    known = readable(format) if format is not None else _recognised(path, told, option)
     if path.is_dir() and (known is None or not known.folder):
         first = once(told)
         for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
             name = known.name if known is not None else None
-            yield from read(file, format=name, labels=labels, lenient=lenient, told=first)
+            yield from read(file, format=name, labels=labels, lenient=lenient, told=first, option=option)
         return
     if known is None or known.read is None:
         raise InputError(
             "is not in a format that clinspan recognises",
             where=str(path),
-            fix=f"Name it: one of {', '.join(formats())}.",
+            fix=f"{f'Name it with {option}' if option else 'Known'}: {_read_names()}.",
         )
     yield from _relabelled(known.read(path, lenient), labels or {})
 
@@ -211,8 +221,8 @@ def _relabelled(results: Results, labels: Mapping[str, str]) -> Results:
             yield result
 
 
-def _recognised(path: Path, told: Told | None) -> CorpusFormat | None:
-    sign = recognise(path)
+def _recognised(path: Path, told: Told | None, option: str) -> CorpusFormat | None:
+    sign = recognise(path, option=option)
     if sign is None:
         if path.is_dir() and not any(p.is_file() and not p.name.startswith(".") for p in path.iterdir()):
             raise InputError(
@@ -255,28 +265,31 @@ def write(documents: Iterable[Document], path: str | Path, *, format: str) -> No
         raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
 
 
-def recognise(path: Path, *, text_column: str = "text") -> Sign | None:
+def recognise(path: Path, *, text_column: str = "text", option: str = "--from") -> Sign | None:
     """The format of a file or folder; None where nothing tells.
 
     Args:
         path: the file or folder.
         text_column: the column that makes a table of texts.
+        option: see `read`.
 
     Raises:
         InputError: when it cannot be opened, or may be in several formats, which are named.
     """
     if path.is_dir():
-        return _only(_folder_signs(path), path)
+        return _only(_folder_signs(path), path, option)
     beside = []
     for format in _read_formats() if path.suffix.lower() == ".txt" else ():
         file = path.with_suffix(format.beside) if format.beside else None
         if file is not None and file.is_file():
             name = format.variant([file], path.parent) if format.variant else format.name
             beside.append(Sign(name, f"{file.name} lies beside it"))
-    return _only(beside, path) if beside else of_content(path, text_column=text_column)
+    if beside:
+        return _only(beside, path, option)
+    return of_content(path, text_column=text_column, option=option)
 
 
-def of_content(path: Path, *, text_column: str = "text") -> Sign | None:
+def of_content(path: Path, *, text_column: str = "text", option: str = "--from") -> Sign | None:
     """The format of one file, whatever lies beside it; None where nothing tells.
 
     Raises:
@@ -286,7 +299,7 @@ def of_content(path: Path, *, text_column: str = "text") -> Sign | None:
     named = next((each.name for each in _read_formats() if path.suffix.lower() in each.endings), None)
     if len(found) != 1 and named and (not found or named in {sign.format for sign in found}):
         return Sign(named, "its ending")
-    return _only(found, path)
+    return _only(found, path, option)
 
 
 def signs(head: Head) -> list[Sign]:
@@ -295,12 +308,12 @@ def signs(head: Head) -> list[Sign]:
     return [Sign(name, why) for name, why in found if why is not None]
 
 
-def _only(found: list[Sign], path: Path) -> Sign | None:
+def _only(found: list[Sign], path: Path, option: str) -> Sign | None:
     if len(found) > 1:
         raise InputError(
             f"may be in several formats: {', '.join(map(str, found))}",
             where=str(path),
-            fix=f"Name the right one: --from {found[0].format}, for example.",
+            fix=f"Name the right one: {option} {found[0].format}, for example." if option else None,
         )
     return found[0] if found else None
 

@@ -64,6 +64,7 @@ def read(
     format: str | None = None,
     lenient: bool = False,
     told: catalogue.Told | None = None,
+    option: str = "--from",
 ) -> Results:
     """The documents of all corpora, one at a time, with labels as `naming` calls them.
 
@@ -73,13 +74,14 @@ def read(
         format: of all of them; None: as each of them tells.
         lenient: gives documents without their wrong annotations, after the errors that name them.
         told: is told of each file's format as it is recognised.
+        option: of the command that names the format, for errors; empty where there is none.
 
     Raises:
         ConfigError: when there is no such format.
         InputError: when a file cannot be read at all.
     """
     for path in paths:
-        for result in catalogue.read(path, format=format, lenient=lenient, told=told):
+        for result in catalogue.read(path, format=format, lenient=lenient, told=told, option=option):
             yield naming.named(result) if isinstance(result, Document) else result
 
 

@@ -152,7 +152,10 @@ def check_text(data: bytes, *, where: str, encoding: str = "utf-8") -> None:
     for mark, name in _WIDE:
         if data.startswith(mark):
             raise InputError(
-                f"is {name} (its byte-order mark says so)", where=where, expected="UTF-8", fix=_convert(name)
+                f"is {name} (its byte-order mark says so)",
+                where=where,
+                expected="UTF-8",
+                fix=_convert(name),
             )
 
 
@@ -163,12 +166,12 @@ def wrong_encoding(data: bytes, at: int, *, where: str, encoding: str, offset: i
     if data.find(b"\0", 0, at) >= 0 or byte < 0x80:
         return InputError(what + ", and it holds NULs: it is binary", where=where, expected="text in UTF-8")
     context = data[max(0, at - 12) : at + 12].decode("cp1252", errors="replace")
-    fix = f"As Windows-1252 it would read {context!r}; if that is right: {_convert('WINDOWS-1252')}"
+    fix = f"As Windows-1252 it would read {context!r}. If that looks right, {_convert('WINDOWS-1252', add='add')}"
     return InputError(what, where=where, expected="UTF-8", fix=fix)
 
 
-def _convert(name: str) -> str:
-    return f"Convert it: iconv -f {name} -t UTF-8 FILE, or name the encoding: --encoding {name.lower()}"
+def _convert(name: str, *, add: str = "Add") -> str:
+    return f"{add} --encoding {name.lower()}, or convert the file: iconv -f {name} -t UTF-8 FILE > NEW"
 
 
 def read(path: str | Path, *, id: str | None = None, encoding: str = "utf-8") -> Document:

@@ -199,7 +199,10 @@ class ConvertedWriter(_Output):
         self._format = format
         super().__init__(path, force=force, owner=owner)
         self._kept = self._beside.with_suffix(".jsonl")
-        self._lines = JsonlWriter(self._kept, force=True, owner=owner)
+        try:
+            self._lines = JsonlWriter(self._kept, force=True, owner=owner)
+        except OutputError as error:
+            raise OutputError(error.what, where=str(self.path), fix=error.fix) from None
 
     def _check(self) -> None:
         check_place(self.path, self._format, force=self.force)

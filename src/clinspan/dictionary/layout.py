@@ -247,6 +247,7 @@ class Texts:
 
 
 _REBUILD = "Build it again with: clinspan dictionary build"
+_NAMES = "Name open, none, or a folder made by: clinspan dictionary build SOURCE -o FOLDER"
 
 
 class Index:
@@ -337,7 +338,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise DictionaryError("there is no dictionary here", where=str(path), fix=_REBUILD) from None
+        raise DictionaryError("there is no dictionary here", where=str(path), fix=_NAMES) from None
     except (OSError, ValueError) as error:
         raise DictionaryError(f"cannot be read: {error}", where=str(file), fix=_REBUILD) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

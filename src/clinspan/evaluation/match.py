@@ -191,6 +191,9 @@ class Pairing:
     problems: tuple[ClinspanError, ...] = ()
 
 
+_OTHER_TEXT = "Tag the texts of the gold. With --lenient nothing counts as found in such a document."
+
+
 def pair(
     gold: Iterable[Document],
     predicted: Iterable[Document],
@@ -252,21 +255,19 @@ def _compare(gold: dict[str, Document], predicted: dict[str, Document], report: 
         if mine is None:
             report(InputError("is missing from the prediction", where=_where(document)))
         elif mine.text != document.text:
-            at = next(
-                (i for i, (a, b) in enumerate(zip(document.text, mine.text, strict=False)) if a != b),
-                min(len(document.text), len(mine.text)),
-            )
             gold_place = f" (gold: {document.place})" if document.place else ""
-            report(
-                InputError(
-                    f"gold and prediction have different texts from character {at} on: "
-                    f"{document.text[at : at + 20]!r} and {mine.text[at : at + 20]!r}{gold_place}",
-                    where=_where(mine),
-                )
-            )
+            what = f"gold and prediction have different texts {_difference(document.text, mine.text)}{gold_place}"
+            report(InputError(what, where=_where(mine), fix=_OTHER_TEXT))
     for id, mine in predicted.items():
         if id not in gold:
             report(InputError("is not among the gold documents", where=_where(mine)))
+
+
+def _difference(text: str, other: str) -> str:
+    """Where two texts part."""
+    at = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other)))
+    alone = ", white space at the end alone" if text.rstrip() == other.rstrip() else ""
+    return f"from character {at} on: {text[at : at + 20]!r} and {other[at : at + 20]!r}{alone}"
 
 
 def _labels(gold: dict[str, Document], predicted: dict[str, Document], report: _Report) -> tuple[str, ...]:

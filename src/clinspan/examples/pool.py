@@ -146,7 +146,7 @@ class Pool:
             raise ConfigError(
                 f"the pool has no retriever {name!r}",
                 where=str(self._folder),
-                fix=f"{did_you_mean(name, known)}. Or build the pool anew with --encoder.",
+                fix=f"{did_you_mean(name, known)} Or build the pool anew with --encoder.",
             )
         vectors = self._opened_vectors()
         encoder = encoder or open_encoder(about.source, pooling=about.pooling)

@@ -79,6 +79,8 @@ KINDS: Mapping[str, LLMKind] = {
     "replay": LLMKind("clinspan.llms.replay:ReplayLLM", "clinspan.llms.replay:ReplaySettings", frozenset(), "FILE"),
 }
 """Those of clinspan itself."""
+_SERVERS = {"ollama": ("Ollama", 11434), "vllm": ("vLLM", 8000)}
+"""Servers that speak OpenAI's protocol, and the ports where they listen, by names that users give them."""
 
 
 @cache
@@ -128,9 +130,9 @@ def load(spec: str, **options: object) -> LLM | None:
         return None
     known = kinds()
     if name not in known:
-        near = did_you_mean(name, ["none", *known])
-        fix = "An encoder is not an LLM: use --llm none --encoder FOLDER." if name == "encoder" else near
-        raise ConfigError(f"{spec!r} names no LLM", expected=", ".join(spec_forms(known)), fix=fix)
+        raise ConfigError(
+            f"{spec!r} names no LLM", expected=", ".join(spec_forms(known)), fix=_meant(name, argument, known)
+        )
     kind = known[name]
     argument = argument or kind.default or ""
     if not argument:
@@ -138,6 +140,16 @@ def load(spec: str, **options: object) -> LLM | None:
     _refuse(spec, given, kind.options)
     settings = resolve_name(kind.settings)(**given)
     return cast(LLM, resolve_name(kind.llm)(argument, settings))
+
+
+def _meant(name: str, argument: str, known: Mapping[str, LLMKind]) -> str:
+    """What a user may have meant by a name that is no kind of LLM."""
+    if name == "encoder":
+        return "An encoder is not an LLM: use --llm none --encoder FOLDER."
+    if name in _SERVERS:
+        server, port = _SERVERS[name]
+        return f"{server} is reached as --llm openai:{argument or 'MODEL'} --base-url http://localhost:{port}/v1"
+    return did_you_mean(name, ["none", *known])
 
 
 def _refuse(spec: str, given: Mapping[str, object], known: frozenset[str]) -> None:

@@ -362,7 +362,8 @@ class Calibration:
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+            fix = "Make one with: clinspan calibrate GOLD -o FILE, or leave --calibration out."
+            raise ConfigError(f"cannot be read: {error.strerror}", where=str(path), fix=fix) from error
         except UnicodeDecodeError as error:
             raise _no_calibration(error, str(path)) from error
         return cls.parse(text, where=str(path))

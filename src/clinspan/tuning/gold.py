@@ -75,9 +75,8 @@ def read(path: Path, labels: LabelSet, *, names: Mapping[str, str] | None = None
     naming = Naming(labels.names, names or {})
     if pool is not None and strict:
         _check_labels(pool, labels, naming)
-    results = (
-        (naming.named(document) for document in rejoined(pool)) if pool else read_gold([path], naming, lenient=True)
-    )
+    of_files = read_gold([path], naming, lenient=True, option="")
+    results = (naming.named(document) for document in rejoined(pool)) if pool else of_files
     documents: list[Document] = []
     faults: list[InputError] = []
     for found in sound(results, faults, fix=""):

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from clinspan.document import READ_STATES, Document, MatchKind
 from clinspan.errors import OutputError
-from clinspan.files import whole_file
+from clinspan.files import cannot_write, whole_file
 from clinspan.fusion.reasons import DECIDED, in_words
 from clinspan.labels import LabelSet
 from clinspan.tagging.calibration import REVIEW
@@ -324,4 +324,5 @@ def render(
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"the report cannot be written: {error.strerror}", where=str(path))
+    what = f"the report cannot be written: {error.strerror}"
+    return OutputError(what, where=str(path), fix=cannot_write(path, error).fix)
