@@ -188,6 +188,39 @@ def test_a_drug_has_its_details_as_dosage():
     assert coding == {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "1191", "display": "aspirin"}
 
 
+@pytest.mark.parametrize(
+    ("text", "statuses"),
+    [
+        ("Stopped warfarin and aspirin, continued metformin.", "warfarin stopped, aspirin stopped, metformin unknown"),
+        ("Warfarin was stopped; he takes apixaban.", "Warfarin stopped, apixaban unknown"),
+        ("He is no longer on warfarin. Metformin on hold.", "warfarin stopped, Metformin on-hold"),
+        ("He did not stop warfarin. Bleeding stopped with heparin.", "warfarin unknown, heparin unknown"),
+        ("Allergic to penicillin. Takes aspirin.", "penicillin None, aspirin unknown"),
+        ("ALLERGIES:\nPenicillin\n\nMEDICATIONS:\nCetirizine for allergies\n", "Penicillin None, Cetirizine unknown"),
+        ("Discontinue lisinopril. Metformin held, restarted at discharge.", "lisinopril None, Metformin None"),
+        ("Warfarin and aspirin were discontinued.", "Warfarin None, aspirin stopped"),
+        ("He has no fever but his mother takes lisinopril.", "lisinopril None"),
+        ("FAMILY HISTORY: Father on warfarin.", "warfarin None"),
+        ("His wife is also on warfarin. She took her sister's aspirin.", "warfarin None, aspirin None"),
+        ("Mother reports that the child takes amoxicillin.", "amoxicillin unknown"),
+        ("His mother gave him aspirin. Per his wife, he took heparin.", "aspirin unknown, heparin unknown"),
+    ],
+)
+def test_a_drug_is_the_patients_and_taken_only_where_the_text_does_not_say_otherwise(text, statuses):
+    said = dict(one.split() for one in statuses.split(", "))
+    spans = [Span(text.index(one), text.index(one) + len(one)) for one in said]
+    document = Document("x", text, tuple(Entity(span, "drug", span.of(text)) for span in spans))
+    _, made = resources(document)
+    assert {one: str(made[one]["status"] if one in made else None) for one in said} == said
+    assert sum(int(one.rpartition(" ")[2]) for one in fhir.withheld([document])) == len(said) - len(made)
+
+
+def test_a_mammogram_of_a_relative_is_withheld():
+    text = "His mother had a mammogram."
+    found = Entity(Span(17, 26), "test", "mammogram")
+    assert fhir.withheld([Document("x", text, (found,))]) == ["other people's drugs and tests: 1"]
+
+
 def test_a_detail_that_names_its_drug_belongs_to_that_one():
     text = "Aspirin and heparin 5 units, 81 mg."
     found = (

@@ -17,6 +17,7 @@ from typing import Any
 import regex
 
 from clinspan.corpora.format import CorpusFormat, one_file
+from clinspan.corpora.intake import intakes
 from clinspan.corpora.kin import SOMEONE_ELSE, Kin
 from clinspan.corpora.tables import section_of
 from clinspan.document import READ_STATES, Document, Entity
@@ -37,6 +38,10 @@ _WORD = regex.compile(r"\p{L}[\p{L}-]*")
 _UNSAID = regex.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _EITHER = regex.compile(r"\b(?:vs\.?|versus|or)\b", regex.IGNORECASE)
 _VERIFIED = {"present": "confirmed", "conditional": "confirmed", "absent": "refuted", "possible": "provisional"}
+_NOT_TAKEN = {
+    "allergy": "drugs that the text names as allergies",
+    "unclear": "drugs of which the text does not say clearly whether they are taken",
+}
 _TAKEN = {"present": "active", "absent": "not-taken"}
 
 
@@ -171,14 +176,21 @@ class _Note:
             return self._family(number, entity)
         if kind == "Condition" and said == "absent" and self._kin.denies_of_relative(number):
             return self._withhold("problems of relatives that are denied")
-        if said == SOMEONE_ELSE:
+        if said == SOMEONE_ELSE or (said is None and kind != "Condition" and self._kin.is_someone_else(number)):
             return self._withhold("other people's drugs and tests")
+        intake = self._intakes[number] if kind == "MedicationStatement" else None
+        if intake in _NOT_TAKEN:
+            return self._withhold(_NOT_TAKEN[intake])
         base: Resource = {"resourceType": kind, "extension": [self._mention(entity)]}
         if kind == "Condition":
             return base | self._condition(entity)
         if kind == "MedicationStatement":
-            return base | self._medication(entity, self._owners.get(number, ()))
+            return base | self._medication(entity, self._owners.get(number, ()), intake)
         return base | self._act(kind, entity)
+
+    @cached_property
+    def _intakes(self) -> list[str | None]:
+        return intakes(self.document.text, [entity.span for entity in self.document.entities])
 
     def _withhold(self, reason: str) -> Resource | None:
         self.withheld[reason] += 1
@@ -242,9 +254,10 @@ class _Note:
             "condition": [{"code": _concept(entity)}],
         }
 
-    def _medication(self, entity: Entity, details: Iterable[Entity]) -> Resource:
+    def _medication(self, entity: Entity, details: Iterable[Entity], intake: str | None) -> Resource:
         past = entity.attribute("temporality") == "past"
-        status = "completed" if past else _TAKEN.get(entity.attribute("assertion") or "", "unknown")
+        taken = _TAKEN.get(entity.attribute("assertion") or "", "unknown")
+        status = "not-taken" if taken == "not-taken" else intake or ("completed" if past else taken)
         made: Resource = {
             "status": status,
             "medicationCodeableConcept": _concept(entity),

@@ -56,8 +56,15 @@ class Kin:
         return section_of(self._document, entity) or (part.name if part is not None else None)
 
     def is_someone_else(self, number: int) -> bool:
-        """Whether the text says that an entity is another person's."""
-        return decided(self._said[number], CLASSES) == SOMEONE_ELSE
+        """Whether the text says that an entity is another person's: "his mother takes lisinopril"."""
+        if decided(self._said[number], CLASSES) == SOMEONE_ELSE:
+            return True
+        before, _ = self._around(number)
+        for at in range(len(before) - 1, 0, -1):
+            if before[at] in _WORDS["taking"] and before[at - 1] not in _WORDS["taking"] | _WORDS["still"]:
+                # Of children notes speak as of patients.
+                return _is_person(before[at - 1]) and before[at - 1] not in _WORDS["patients"]
+        return False
 
     def denies_of_relative(self, number: int) -> bool:
         """Whether the denial of a problem is about a relative, and so says nothing of the patient."""
