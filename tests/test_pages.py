@@ -28,6 +28,7 @@ DOCS = ROOT / "docs"
 GENERATED = DOCS / "reference" / "cli.md"
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page != GENERATED]
 HOW_TO = [*sorted((DOCS / "how-to").glob("*.md")), DOCS / "tutorial.md"]
+EXPLAINED = [DOCS / f"{name}.md" for name in ("architecture", "formats", "grounding", "reliability", "scaling")]
 BLOCK = re.compile(
     r"^(?:(?P<above>[^\n]+)\n)?(?:\n)?^(?P<indent> *)```(?P<language>\w+)\n(?P<body>.*?)^ *```$", flags=re.M | re.S
 )
@@ -186,7 +187,7 @@ def test_what_is_not_run_says_why(page: Path) -> None:
     assert loose == [], "commands belong into a block of `console` or `bash`"
 
 
-@pytest.mark.parametrize("page", sorted((DOCS / "how-to").glob("*.md")), ids=lambda page: page.name)
-def test_a_how_to_begins_with_what_you_will_have_at_its_end(page: Path) -> None:
+@pytest.mark.parametrize("page", [*HOW_TO, *EXPLAINED], ids=lambda page: page.name)
+def test_a_page_begins_with_what_you_will_have_or_know_at_its_end(page: Path) -> None:
     first = page.read_text(encoding="utf-8").split("\n\n")[1]
     assert first.startswith("At the end of this page ")
