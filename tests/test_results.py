@@ -47,8 +47,8 @@ def test_a_file_is_as_the_tool_writes_it(path: Path):
 
 
 HISTORY = re.compile(
-    r"version before|the one before|before this one|(?:of|was|had|were)[^.;]* before[.;,]|as it read once|settled since"
-    r"|since then|[Bb]efore each|it had \.|before \([0-9a-f]{7}\)|earlier$",
+    r"(?:version|one|encoder|asserter|model|marks) (?:of )?before|before this one|read once, the default|settled since"
+    r"|[Ss]ince then|[Bb]efore each|[Bb]efore it learned|it had \.|before \([0-9a-f]{7}\)",
 )
 
 
