@@ -1,7 +1,7 @@
 from tests.dictionary.conftest import Listed, entry
 
 from clinspan.dictionary.build import build
-from clinspan.dictionary.link import Coverage, Linker
+from clinspan.dictionary.link import Linker
 from clinspan.dictionary.store import Dictionary
 from clinspan.dictionary.written import Written
 from clinspan.document import Document, Entity, Span
@@ -61,9 +61,3 @@ def test_a_finding_with_an_equivalent_of_the_label_is_of_the_label(tmp_path):
     build([Listed([kidney], "M"), Listed([finding], "H"), Listed([other], "I")], tmp_path)
     (entity,) = Linker(Dictionary.open(tmp_path), LABELS).link(document("A nephropathy.", "nephropathy")).entities
     assert [concept.id for concept in entity.concepts] == ["H:1", "I:1"]
-
-
-def test_coverage_says_what_share_the_dictionary_knew_and_how_old_it_is():
-    coverage = Coverage(1, 2, "2026-01-31T10:00:00+00:00")
-    assert str(coverage) == "the dictionary, built 2026-01-31, knows 1 of 2 entities (50%)"
-    assert Coverage(0, 0, "").share == 0.0

@@ -110,7 +110,7 @@ def test_nobody_listens():
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
         with OpenAILLM("tiny", OpenAISettings(base_url=url, retries=0)) as llm:
             said = str(only(llm))
-    assert "the request failed: All connection attempts failed. See that the server runs there." in said
+    assert "nothing answers at that address. Is the server running?" in said
 
 
 def test_a_server_that_does_not_answer_in_time(server):

@@ -18,7 +18,6 @@ from clinspan.cli.meter import Meter
 from clinspan.cli.opening import TagMany
 from clinspan.corpora import catalogue
 from clinspan.corpora.writer import Writer, check_output, open_writer
-from clinspan.dictionary.link import Coverage
 from clinspan.document import OF, READ_STATES, Document, Entity
 from clinspan.errors import ClinspanError, InputError
 from clinspan.files import refuse_existing
@@ -165,7 +164,7 @@ def run(
             writer = files.writer(tagger)
             stack.enter_context(writer)
             report = stack.enter_context(_report(tagger, files.report, settings)) if files.report else None
-            meter = stack.enter_context(Meter(console, total=total, spent=session.brief))
+            meter = stack.enter_context(Meter(console, total=total, spent=session.brief if _asks(tagger) else str))
             for document in (tag_many or tagger.tag_many)(_readable(inputs, summary), progress=meter.window):
                 writer.write(document)
                 if report is not None:
@@ -242,36 +241,9 @@ def _show(
     table.add_column(no_wrap=True)
     # The model's name ends in its adapter, which a narrow terminal must not cut off.
     table.add_column(overflow="fold")
-    asked = "read by the encoder" if tagger.model is not None and tagger.llm is None else "LLM calls"
-    rows = {
-        "model": tagger.model.name if tagger.model else "none: the dictionary decides alone",
-        "documents": f"{summary.documents} ({summary.words:,} words)",
-        "windows": ", ".join(f"{count} {state.value}" for state, count in sorted(summary.states.items())) or "none",
-        asked: f"{summary.asked} of {summary.states.total()} windows",
-        "entities": ", ".join(f"{count} {label}" for label, count in summary.labels.most_common()) or "none",
-        "known to the dictionary": f"{summary.linked} of {summary.entities} entities",
-        "speed": f"{seconds:.1f} s, {summary.words / seconds * 60 if seconds else 0:,.0f} words a minute",
-    }
-    if tagger.dictionary is None:
-        del rows["known to the dictionary"]
-    else:
-        rows["known to the dictionary"] = str(Coverage(summary.linked, summary.entities, tagger.dictionary.info.built))
-    promise = tagger.calibration.promise
-    if promise is not None:
-        rows["promise"] = promise.said
-        share = summary.reviewed / summary.entities if summary.entities else 0.0
-        rows["for a person to review"] = f"{summary.reviewed} of {summary.entities} entities ({share:.0%})"
-    if summary.unread_lists:
-        rows["candidates not read"] = f"in {summary.unread_lists} windows, which were asked without their facts"
-    if summary.ungrounded:
-        rows["not reported"] = f"{summary.ungrounded} parts of answers (named in the output with the reason)"
-    if summary.problems:
-        rows["inputs not read"] = str(summary.problems)
-    if summary.unread_windows:
-        rows["windows not read"] = f"{summary.unread_windows} (named in the output with the reason)"
-    for name, value in (rows | session.rows()).items():
+    for name, value in _rows(tagger, summary, session, seconds).items():
         table.add_row(name, escape(value))
-    for remark in tagger.remarks():
+    for remark in tagger.remarks() if summary.documents else ():
         style = "[bold yellow]" if remark.warns else "[not bold]"
         table.add_row(f"{style}{escape(remark.name)}[/]", escape(remark.value))
     console.print(table)
@@ -284,6 +256,45 @@ def _show(
         console.print(f"[bold yellow]stopped[/]{_kept(summary, files)}")
     for hint in session.hints(summary, stopped=stopped):
         console.print(escape(hint), soft_wrap=True)
+
+
+def _rows(tagger: Tagger, summary: Summary, session: Session, seconds: float) -> dict[str, str]:
+    """What came of a run, by name; where no note was read, what was not read and what that took."""
+    rows = _of_notes(tagger, summary, seconds) if summary.documents else {}
+    if summary.problems:
+        rows["inputs not read"] = str(summary.problems)
+    if summary.unread_windows:
+        rows["windows not read"] = f"{summary.unread_windows} (named in the output with the reason)"
+    # An encoder is recorded like an LLM, but its requests and tokens are no one's to pay or to wait for.
+    return rows | session.rows() if _asks(tagger) and (summary.documents or session.tally.asked) else rows
+
+
+def _of_notes(tagger: Tagger, summary: Summary, seconds: float) -> dict[str, str]:
+    asked = "read by the encoder" if tagger.model is not None and not _asks(tagger) else "LLM calls"
+    rows = {
+        "model": tagger.model.name if tagger.model else "none: the dictionary decides alone",
+        "documents": f"{summary.documents} ({summary.words:,} words)",
+        "windows": ", ".join(f"{count} {state.value}" for state, count in sorted(summary.states.items())) or "none",
+        asked: f"{summary.asked} of {summary.states.total()} windows",
+        "entities": ", ".join(f"{count} {label}" for label, count in summary.labels.most_common()) or "none",
+    }
+    if tagger.dictionary is not None and summary.entities:
+        rows["with a code"] = f"{summary.linked} of {summary.entities} ({summary.linked / summary.entities:.0%})"
+    rows["speed"] = f"{seconds:.1f} s, {summary.words / seconds * 60 if seconds else 0:,.0f} words a minute"
+    promise = tagger.calibration.promise
+    if promise is not None:
+        rows["promise"] = promise.said
+        share = summary.reviewed / summary.entities if summary.entities else 0.0
+        rows["for a person to review"] = f"{summary.reviewed} of {summary.entities} entities ({share:.0%})"
+    if summary.unread_lists:
+        rows["candidates not read"] = f"in {summary.unread_lists} windows, which were asked without their facts"
+    if summary.ungrounded:
+        rows["not reported"] = f"{summary.ungrounded} parts of answers (named in the output with the reason)"
+    return rows
+
+
+def _asks(tagger: Tagger) -> bool:
+    return tagger.llm is not None
 
 
 def _kept(summary: Summary, files: RunFiles) -> str:

@@ -89,28 +89,6 @@ class LabelTypes:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """Which share of the entities the dictionary knows.
-
-    Attributes:
-        known: entities with at least one concept.
-    """
-
-    known: int
-    total: int
-    built: str
-
-    @property
-    def share(self) -> float:
-        """Known of all, in [0, 1]; 0 where there is no entity."""
-        return self.known / self.total if self.total else 0.0
-
-    def __str__(self) -> str:
-        known = f"{self.known} of {self.total} entities ({self.share:.0%})"
-        return f"the dictionary, built {self.built[:10]}, knows {known}"
-
-
-@dataclass(frozen=True, slots=True)
 class LinkSettings:
     """Which concepts are reported.
 

@@ -24,6 +24,8 @@ from clinspan.messages import Completion, FinishReason, Request
 
 SCHEMAS = frozenset({"response_format", "output_config"})
 """What the vendors call a JSON schema for the answer."""
+_UNANSWERED = "All connection attempts failed"
+"""What the HTTP library says of an address where nobody listens."""
 
 
 class Vendor:
@@ -90,8 +92,9 @@ class Vendor:
             raise self._passing(f"no answer within {self._timeout:g} s") from error
         except (sdk.APIError, httpx2.HTTPError) as error:
             cause = error.__cause__ or error
-            fix = "See that the server runs there." if isinstance(cause, httpx2.ConnectError) else None
-            raise self._passing(f"the request failed: {str(cause) or type(cause).__name__}", fix) from error
+            if str(cause) == _UNANSWERED:
+                raise self._passing("nothing answers at that address", "Is the server running?") from error
+            raise self._passing(f"the request failed: {str(cause) or type(cause).__name__}") from error
 
     def _passing(self, what: str, fix: str | None = None) -> AttemptFault:
         return AttemptFault(FaultKind.PASSING, LLMError(what, where=self._where, fix=fix))
