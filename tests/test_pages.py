@@ -112,6 +112,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     gold = "".join(json.dumps(note) + "\n" for note in gold_notes())
     for name in (
         "gold.jsonl",
+        "gold-a.jsonl",
+        "gold-b.jsonl",
         "of-ann.jsonl",
         "of-ben.jsonl",
         "accepted.jsonl",

@@ -1,4 +1,4 @@
-"""`clinspan calibrate` with a promise, on files, and `clinspan tag` that keeps it."""
+"""`clinspan calibrate` on files, also with a promise, and `clinspan tag` that keeps it."""
 
 import json
 from pathlib import Path
@@ -66,3 +66,15 @@ def test_what_cannot_be_promised_is_an_error_and_writes_nothing(files, tmp_path,
     assert run(monkeypatch, "calibrate", gold, *given) == 2
     assert says in " ".join(capsys.readouterr().err.split())
     assert not made.exists()
+
+
+@pytest.mark.parametrize(("count", "warns"), [(19, True), (20, False)])
+def test_few_documents_are_warned_of(files, tmp_path, capsys, monkeypatch, count, warns):
+    gold, found = files
+    for path in (gold, found):
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:count]))
+    given = ["--labels", "disease", "--llm", "none", "--tagged", found, "-o", tmp_path / "calibration.toml"]
+    assert run(monkeypatch, "calibrate", gold, *given) == 0
+    said = "too few to rely on: 19 annotated documents, where 20 or more are needed"
+    assert (said in capsys.readouterr().err) is warns
+    assert (tmp_path / "calibration.toml").exists()

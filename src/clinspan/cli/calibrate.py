@@ -29,6 +29,8 @@ from clinspan.tagging.tagger import Tagger
 _PROMISE = "A promise"
 CONSIDERED = 0.005
 """The least probability of what a promise of recall is chosen from, where nothing is said."""
+ENOUGH = 20
+"""Annotated documents below which what is learned says little of others."""
 Right = Literal["strict", "relaxed"]
 
 
@@ -116,6 +118,9 @@ def calibrate(given: CalibrateOptions) -> None:
         lenient=given.lenient,
         limit=given.limit,
     )
+    if len(documents) < ENOUGH:
+        few = f"{len(documents)} annotated documents, where {ENOUGH} or more are needed"
+        console.print(f"[bold yellow]too few to rely on:[/] {few}: the scores may be wrong on others", soft_wrap=True)
     promised = given.recall is not None or given.precision is not None
     # Before the documents are decoded, which takes long.
     asked = Asked(given.recall, given.precision, given.confidence) if promised else None
