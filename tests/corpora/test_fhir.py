@@ -188,6 +188,19 @@ def test_a_drug_has_its_details_as_dosage():
     assert coding == {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "1191", "display": "aspirin"}
 
 
+def test_a_code_names_its_system_as_hl7_does_and_equivalents_are_further_codings():
+    same = ("SNOMEDCT_US:73211009", "MESH:D003920", "HP:0000819", "ICD10CM:E14", "XY:1", "HP:0000819")
+    concept = Concept("MONDO:0005015", "diabetes mellitus", "MONDO", equivalents=same)
+    _, made = resources(Document("x", "DM", (Entity(Span(0, 2), "problem", "DM", concepts=(concept,)),)))
+    assert [(one["system"], one["code"]) for one in made["DM"]["code"]["coding"]] == [
+        ("http://purl.obolibrary.org/obo/mondo.owl", "MONDO:0005015"),
+        ("http://snomed.info/sct", "73211009"),
+        ("http://terminology.hl7.org/CodeSystem/MSH", "D003920"),
+        ("http://human-phenotype-ontology.org", "HP:0000819"),
+        ("http://hl7.org/fhir/sid/icd-10-cm", "E14"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "statuses"),
     [

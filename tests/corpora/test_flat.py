@@ -47,6 +47,16 @@ def test_a_row_an_entity_comes_back_as_it_was(tmp_path):
         assert TEXT[int(row["start"]) : int(row["end"])] == row["text"] == entity.text
 
 
+def test_a_text_that_a_spreadsheet_takes_for_a_formula_is_written_as_it_stands(tmp_path):
+    text = '=HYPERLINK("http://x") pain'
+    catalogue.write(
+        [Document("a", text, (Entity(Span(0, 22), "l", text[:22]),))], tmp_path / "o.csv", format="flat-csv"
+    )
+    with (tmp_path / "o.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["text"] == text[int(row["start"]) : int(row["end"])]
+
+
 def test_pandas_reads_it(tmp_path):
     pandas = pytest.importorskip("pandas")
     catalogue.write(NOTES, tmp_path / "out.csv", format="flat-csv")
@@ -60,6 +70,11 @@ def test_a_data_frame_has_a_column_for_each_attribute(package):
     pytest.importorskip(package)
     frame = tables.to_dataframe(NOTES, package=package)
     assert type(frame).__module__.startswith(package)
+    assert list(frame.columns) == [
+        *(name for name in tables.FLAT_COLUMNS if name != "attributes"),
+        "assertion",
+        "status",
+    ]
     assert list(frame["text"]) == ["chest pain", "aspirin"]
     assert (frame["assertion"][0], frame["status"][1]) == ("absent", "taken, daily")
     assert list(frame["concept_ids"][1]) == ["RXNORM:1191", "2"]

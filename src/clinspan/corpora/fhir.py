@@ -31,6 +31,8 @@ _KINDS = {label: kind for kind, labels in _TABLES["resources"].items() for label
 _DETAILS: tuple[str, ...] = tuple(_TABLES["details"]["labels"])
 _DRUG_TYPES = frozenset(_TABLES["drugs"]["types"])
 _REPORTS = frozenset(_TABLES["reports"]["words"])
+_SYSTEMS: Mapping[str, str] = _TABLES["systems"]
+_PREFIXED = frozenset({"hpo", "hp", "mondo", "hgnc"})
 _HL7 = "http://terminology.hl7.org/CodeSystem/"
 _ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _PATIENT_KEYS = ("patient", "patient_id", "subject_id", "person_id")
@@ -319,16 +321,29 @@ def _coded(system: str, code: str) -> Resource:
 
 
 def _concept(entity: Entity) -> Resource:
-    """The words of the text, with the best concept as a code: the others are other readings, not other codes of it."""
+    """The words of the text, with the best concept as a code: the others are other readings, not other codes of it.
+
+    Its equivalents are further codes, where FHIR has a name for their code system.
+    """
     made: Resource = {"text": _string(" ".join(entity.text.split()))}
     if entity.concepts:
         best = entity.concepts[0]
         source = best.source.strip().lower()
-        system = _TABLES["systems"].get(source, f"urn:clinspan:source:{regex.sub(r'[^a-z0-9.-]+', '-', source)}")
-        # HPO's codes are written with their prefix.
-        code = best.id if source in ("hpo", "hp", "mondo") else best.bare_id
-        made["coding"] = [{"system": system, "code": _string(" ".join(code.split())), "display": _string(best.name)}]
+        system = _SYSTEMS.get(source, f"urn:clinspan:source:{regex.sub(r'[^a-z0-9.-]+', '-', source)}")
+        coding = {"system": system, "code": _code(source, best.bare_id, best.id), "display": _string(best.name)}
+        found = {(coding["system"], coding["code"]): coding}
+        for id in best.equivalents:
+            other, _, bare = id.partition(":")
+            if (known := _SYSTEMS.get(other.lower())) and bare.strip():
+                code = _code(other.lower(), bare, id)
+                found.setdefault((known, code), {"system": known, "code": code})
+        made["coding"] = [*found.values()]
     return made
+
+
+def _code(source: str, bare: str, whole: str) -> str:
+    """A code as its system writes it: those of some have their prefix."""
+    return _string(" ".join((whole if source in _PREFIXED else bare).split()))
 
 
 FORMAT = CorpusFormat(

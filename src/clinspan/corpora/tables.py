@@ -70,7 +70,11 @@ def flat_rows(document: Document) -> Iterator[dict[str, Any]]:
 
 
 def write_flat(documents: Iterable[Document], path: str | Path) -> None:
-    """Writes a new CSV file. Attributes are a JSON object in one field; ids and names of concepts are parted by `|`."""
+    """Writes a new CSV file. Attributes are a JSON object in one field; ids and names of concepts are parted by `|`.
+
+    No field is changed for spreadsheets, which take a text with `=` before it as a formula: the text at the offsets is
+    the text that is written.
+    """
     with Path(path).open("x", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, FLAT_COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -110,7 +114,7 @@ def to_dataframe(documents: Document | Iterable[Document], *, package: str | Non
     kinds = {"start": frames.Int64, "end": frames.Int64, "score": frames.Float64}
     lists = frames.List(frames.String)
     kinds |= {name: lists if name.startswith("concept_") else frames.String for name in columns if name not in kinds}
-    return frames.DataFrame(columns, schema=kinds)
+    return frames.DataFrame(columns, schema={name: kinds[name] for name in columns})
 
 
 def _frames(package: str | None) -> Any:
