@@ -25,6 +25,9 @@ TOKEN = "x" * 16
         ({"host": "::"}, "CLINSPAN_TOKEN"),
         ({"host": "ward.example", "token": TOKEN}, "IP address"),
         ({"token": "short"}, "5 characters"),
+        ({"token": TOKEN + "\n"}, "no header can carry"),
+        ({"token": TOKEN + " "}, "no header can carry"),
+        ({"token": TOKEN + "\N{LATIN SMALL LETTER E WITH ACUTE}"}, "no header can carry"),
         ({"port": 70000}, "port"),
         ({"at_once": 0}, "at_once"),
         ({"rate": 0.0}, "rate"),
@@ -96,7 +99,10 @@ def test_a_job_that_breaks_down_ends_as_failed_and_the_log_does_not_repeat_the_t
         raise RuntimeError(document.text)
 
     jobs = Jobs(TAGGER, ServerSettings(), broken)
-    assert ended(jobs, "gout").state is JobState.FAILED
+    job = ended(jobs, "gout")
+    assert job.state is JobState.FAILED
+    assert "RuntimeError at test_server_limits.py" in job.progress().reason
+    assert "gout" not in job.progress().reason
     jobs.close()
     assert "RuntimeError at test_server_limits.py" in caplog.text
     assert "gout" not in caplog.text

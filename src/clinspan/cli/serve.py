@@ -89,7 +89,7 @@ def serve(
     settings = ServerSettings(
         host=host,
         port=port,
-        token=os.environ.get(TOKEN_VARIABLE) or None,
+        token=os.environ.get(TOKEN_VARIABLE, "").rstrip("\r\n") or None,
         at_once=at_once,
         rate=rate,
         jobs_at_once=jobs_at_once,

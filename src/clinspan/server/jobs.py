@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import sys
 import threading
 import time
 from collections import Counter
@@ -43,6 +44,7 @@ class JobProgress:
         windows: that were read or given up.
         not_read: those of them that were given up.
         entities: of the documents that are done.
+        reason: why the job failed: the kind of error and its place in the program; None where it did not fail.
     """
 
     id: str
@@ -52,6 +54,7 @@ class JobProgress:
     windows: int
     not_read: int
     entities: int
+    reason: str | None = None
 
 
 class Cancelled(Exception):
@@ -64,6 +67,7 @@ class Job:
     Attributes:
         results: each document that is done, as one line of JSON.
         fetched: whether somebody has got all results.
+        reason: why it failed.
     """
 
     def __init__(self, documents: Sequence[Document]):
@@ -71,6 +75,7 @@ class Job:
         self.state = JobState.WAITING
         self.results: list[str] = []
         self.fetched = False
+        self.reason: str | None = None
         self.ended_at: float | None = None
         self.characters = sum(len(document.text) for document in documents)
         self._documents = list(documents)
@@ -86,7 +91,7 @@ class Job:
     def progress(self) -> JobProgress:
         """How far it has come."""
         counts = self._windows, self._not_read, self._entities
-        return JobProgress(self.id, self.state, len(self.results), self._of, *counts)
+        return JobProgress(self.id, self.state, len(self.results), self._of, *counts, self.reason)
 
     def cancel(self) -> None:
         """Ends it: at once where it waits, after the next window where it runs."""
@@ -106,6 +111,9 @@ class Job:
         except Cancelled:
             ended = JobState.CANCELLED
         finally:
+            if ended is JobState.FAILED and (error := sys.exception()) is not None:
+                # Its message may repeat a text.
+                self.reason = place_of(error)
             self._documents.clear()
             self.ended_at = time.monotonic()
             self.state = ended

@@ -68,6 +68,7 @@ dictionary = APIRouter()
 examples = APIRouter()
 
 
+@health.head("/health", include_in_schema=False)
 @health.get("/health", responses={200: {"model": bodies.SaidHealth}, 503: {"model": bodies.SaidHealth}})
 async def get_health(service: ServiceOf) -> Response:
     """Says whether the service takes work. It needs no token."""
@@ -294,12 +295,14 @@ def assets() -> dict[str, Asset]:
     return found
 
 
+@page.head("/")
 @page.get("/")
 def get_start(accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = "") -> Response:
     """The page."""
     return _page_file(_START, accept_encoding, if_none_match)
 
 
+@page.head("/page/{name}")
 @page.get("/page/{name}")
 def get_file(
     name: str, accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""

@@ -2,12 +2,15 @@
 
 import ipaddress
 import math
+import re
 from dataclasses import dataclass, field
 
 from clinspan.errors import ConfigError
 
 TOKEN_VARIABLE = "CLINSPAN_TOKEN"
 _SHORTEST_TOKEN = 16
+_TOKEN = re.compile(r"[!-~]+")
+_NEW_TOKEN = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 MEBIBYTE = 1 << 20
 FORCED = 130
 """The exit status of a service that was made to end at once."""
@@ -61,19 +64,25 @@ class ServerSettings:
             raise ConfigError(f"port is {self.port}", expected="0 to 65535")
         if not self.local and not _is_address(self.host):
             raise ConfigError(f"host is {self.host!r}", expected="an IP address, such as 127.0.0.1 or 0.0.0.0")
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise ConfigError(
+                "the token has blanks, control characters or letters beyond ASCII, which no header can carry",
+                where=TOKEN_VARIABLE,
+                fix=_NEW_TOKEN,
+            )
         if self.token is not None and len(self.token) < _SHORTEST_TOKEN:
             # The token itself is not shown.
             raise ConfigError(
                 f"the token has {len(self.token)} characters",
                 where=TOKEN_VARIABLE,
                 expected=f"{_SHORTEST_TOKEN} or more",
-                fix="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+                fix=_NEW_TOKEN,
             )
         if not self.local and self.token is None:
             raise ConfigError(
                 f"other machines could ask the service on {self.host}, and there is no token",
                 expected=f"a token in the environment variable {TOKEN_VARIABLE}",
-                fix="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+                fix=_NEW_TOKEN,
             )
 
     @property
