@@ -1,5 +1,7 @@
 """The loop from end to end: a correction is accepted, stands in the pool, is found, and is in the next prompt."""
 
+import stat
+
 import pytest
 from room import GOUT, LABELS, NOTE, TEXT, mark, opened
 from typer.testing import CliRunner
@@ -71,6 +73,7 @@ def test_what_was_taken_back_leaves_nothing_behind(tmp_path) -> None:
         accepted(store, mark(GOUT))
         store.save(2, (), version=1, hash=text_hash(other), by="ann", state=State.ACCEPTED)
         assert loop.write(store, tmp_path / "out").gold == 2
+        assert stat.S_IMODE((tmp_path / "out" / loop.GOLD).stat().st_mode) == 0o600
         accepted(store, state=State.CHANGED)
         assert loop.write(store, tmp_path / "out").gold == 1
         assert [one.document for one in Pool.open(tmp_path / "out" / loop.POOL)] == ["b"]

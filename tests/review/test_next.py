@@ -4,8 +4,10 @@ import pytest
 from room import opened
 
 from clinspan.document import Document, Entity, Span, WindowReport, WindowState
+from clinspan.review import loop
 from clinspan.review.loop import most_useful
 from clinspan.review.note import State, measured, text_hash
+from clinspan.review.store import Store
 
 
 def scored(id: str, text: str, *scores: float | None, failed: bool = False) -> Document:
@@ -49,6 +51,32 @@ def test_of_notes_alike_in_doubt_the_one_that_says_something_new_comes_first(tmp
         assert [one.key for one in found] == [3, 2]
         assert found[0].unseen == 1.0
         assert 0 < found[1].unseen < 0.6
+
+
+def test_an_answer_stands_until_a_note_changes(tmp_path, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(loop, "most_useful", lambda *given, **more: asked.append(1) or most_useful(*given, **more))
+    notes = [scored("a", "one two", 0.9), scored("b", "three four", 0.6)]
+    with opened(tmp_path, *notes) as store, Store(store.path) as other:
+        chooser = loop.Chooser(store)
+        assert [chooser.next().key, chooser.next().key, chooser.next([2]).key] == [2, 2, 1]
+        assert len(asked) == 2
+        other.save(2, (), version=1, hash=text_hash("three four"), by="ann")
+        assert chooser.next().key == 1
+        store.add([scored("c", "five six", 0.5)])
+        assert chooser.next().key == 3
+        store.add([scored("c", "five six", 1.0)])
+        assert chooser.next().key == 1
+        assert len(asked) == 5
+
+
+def test_the_words_of_a_note_are_read_once(tmp_path) -> None:
+    with opened(tmp_path, scored("a", "one two", 0.9), scored("b", "three four", 0.6)) as store:
+        before = store.measured()
+        store.save(2, (), version=1, hash=text_hash("three four"), by="ann")
+        after = store.measured()
+        assert [one.state for one in after] == [State.NEW, State.CHANGED]
+        assert all(one.measures is other.measures for one, other in zip(before, after, strict=True))
 
 
 def test_no_text_comes_twice(tmp_path) -> None:

@@ -18,6 +18,16 @@ from clinspan.review.store import TAGGER, Store
 HASH = text_hash(TEXT)
 
 
+@pytest.mark.parametrize("by", ["ann\n", "a\x1b[31m", "ann\u202egnp", "a\u2028b", " ", "clinspan"])
+def test_a_name_that_a_page_or_terminal_would_show_otherwise_is_refused(tmp_path, by) -> None:
+    with opened(tmp_path) as store:
+        with pytest.raises(InputError, match="not a person's name"):
+            save(store, version=1, by=by)
+        with pytest.raises(InputError, match="not a person's name"):
+            store.add((), by=by)
+        assert save(store, version=1, by="Zoe \N{CJK UNIFIED IDEOGRAPH-738B}").number == 2
+
+
 def save(store, *marks, version, by="ann", state=State.CHANGED, hash=HASH):
     return store.save(1, marks, version=version, hash=hash, by=by, state=state)
 

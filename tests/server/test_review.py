@@ -103,6 +103,17 @@ def test_the_list_and_a_note(room) -> None:
     assert note["labels"][0]["attributes"][0]["values"] == ["present", "absent"]
 
 
+@pytest.mark.parametrize("path", ["/review/next", "/review/notes", "/review/summary"])
+def test_what_looks_at_all_notes_needs_a_place(room, path) -> None:
+    while not room.service.room.enter():
+        pass
+    busy = room.client.get(path)
+    assert (busy.status_code, busy.headers["retry-after"]) == (429, "1")
+    assert room.client.get("/review/notes/1").status_code == 200
+    room.service.room.leave()
+    assert [room.client.get(path).status_code for _ in range(2)] == [200, 200]
+
+
 def test_a_save_and_its_history(room) -> None:
     answer = room.put(MARK)
     assert (answer.status_code, answer.json()["version"], answer.json()["state"]) == (200, 2, "changed")

@@ -180,6 +180,15 @@ def test_a_method_that_a_path_does_not_take(service) -> None:
     answer = service.client.put("/jobs/x")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "DELETE, GET"
+    assert service.client.put("/").headers["allow"] == "GET, HEAD"
+    assert service.client.put("/health").headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/page/api.js"])
+def test_head_is_answered_as_get_without_the_body(service, path) -> None:
+    head, got = service.client.head(path), service.client.get(path)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
 
 
 @pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}])

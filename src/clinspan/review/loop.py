@@ -4,6 +4,7 @@ The way back: accepted notes become examples for prompts, and gold to calibrate 
 """
 
 import math
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ _LEAST = 0.2
 """What a note that the tagger is sure of counts, beside one that it has a doubt of 1 about."""
 _RARE = 0.01
 """What a word counts that stands in one note alone: to know it helps with no other."""
+_MOST_SAID = 1000
 _Seen = npt.NDArray[np.bool_]
 _Weights = npt.NDArray[np.float64]
 
@@ -172,6 +174,29 @@ def kappa(table: Mapping[tuple[str, str], int]) -> float | None:
     return (observed - expected) / (1.0 - expected) if expected < 1.0 else None
 
 
+class Chooser:
+    """Says which note comes next, to many who ask at once: an answer stands until a note changes, and one is worked out
+    at a time."""
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int] | None = None
+        self._said: dict[frozenset[int], NextNote | None] = {}
+
+    def next(self, passed_over: Iterable[int] = ()) -> NextNote | None:
+        """The note that is worth most, as `most_useful` says; None where all are reviewed."""
+        asked = frozenset(passed_over)
+        with self._lock:
+            stamp = self._store.stamp()
+            if stamp != self._stamp or len(self._said) >= _MOST_SAID:
+                self._stamp = stamp
+                self._said.clear()
+            if asked not in self._said:
+                self._said[asked] = next(iter(most_useful(self._store.measured(), 1, passed_over=asked)), None)
+            return self._said[asked]
+
+
 POOL = "pool"
 GOLD = "gold.jsonl"
 _FORM = "tanl"
@@ -230,6 +255,7 @@ def write(store: Store, folder: Path, *, pool: bool = True, gold: bool = True) -
         with JsonlWriter(folder / GOLD, force=True) as writer:
             for document in documents:
                 writer.write(document)
+        (folder / GOLD).chmod(0o600)
     pooled, examples, left_out = _pooled(store, documents, folder / POOL) if pool else (None, None, {})
     return Written(len(documents), pooled, examples, left_out, len(documents) if gold else None)
 

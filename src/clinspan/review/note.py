@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import regex
 
 from clinspan import codec
 from clinspan.dictionary.normalise import tokenise
@@ -318,10 +319,16 @@ create table if not exists versions (
 create index if not exists notes_state on notes (state);
 create index if not exists versions_who on versions (who)
 """
+_UNSEEN = regex.compile(r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]")
 OF_VERSION = "v.version, v.based_on, v.who, v.at, v.state, v.count, v.aside"
 """The columns that `version_of` takes."""
 CURRENT = "notes n join versions v on v.note = n.key and v.version = n.version"
 """The notes, each with its current version."""
+
+
+def is_name(by: str) -> bool:
+    """Whether a person may be called so: no control character, and none that turns the direction of what follows."""
+    return bool(by.strip()) and _UNSEEN.search(by) is None
 
 
 def text_hash(text: str) -> str:

@@ -41,6 +41,7 @@ from clinspan.review.note import (
     document_of,
     dumped,
     entities_of,
+    is_name,
     label_of,
     measured,
     text_hash,
@@ -51,6 +52,11 @@ TAGGER = "clinspan"
 """Who made the versions that no person did."""
 _FIX = "Name another file, or make one with: clinspan review import RESULTS -o reviews.sqlite"
 _TITLE = 80
+
+
+def _check_name(by: str) -> None:
+    if not is_name(by) or by == TAGGER:
+        raise InputError("is not a person's name", where="by", expected="letters, without control characters")
 
 
 class Store:
@@ -70,6 +76,7 @@ class Store:
         if not create and not self.path.is_file():
             raise InputError("there is no such review file", where=str(path), fix=_FIX)
         self._lock = threading.RLock()
+        self._measures: dict[int, Measures] = {}
         self._db = private_database(self.path, SCHEMA, version=VERSION, fix=_FIX, application=APPLICATION)
 
     def close(self) -> None:
@@ -130,8 +137,10 @@ class Store:
 
         Raises:
             ClinspanError: what `documents` raises.
-            InputError: when an id is that of another text, or there is no label at all.
+            InputError: when an id is that of another text, there is no label at all, or `by` is no name.
         """
+        if by is not None:
+            _check_name(by)
         counts = {"new": 0, "saved": 0, "left": 0}
         with self._change():
             self._declare(labels)
@@ -229,8 +238,7 @@ class Store:
             Conflict: when somebody saved since that version.
             InputError: when there is no such note or version, the text is another, or an entity cannot be.
         """
-        if not by.strip() or by == TAGGER:
-            raise InputError("is not a person's name", where="by")
+        _check_name(by)
         with self._change():
             note = self.note(key)
             if note is None:
@@ -356,12 +364,25 @@ class Store:
             yield replace(document_of(id, text, entities, {}), metadata=metadata)
 
     def measured(self) -> tuple[Measured, ...]:
-        """All notes, as `clinspan.review.loop` weighs them."""
-        rows = self._rows("select key, state, words, doubt, same, runs from notes order by key")
-        return tuple(
-            Measured(key, State(state), Measures(words, doubt, same, np.frombuffer(runs, np.uint32)))
-            for key, state, words, doubt, same, runs in rows
-        )
+        """All notes, as `clinspan.review.loop` weighs them. A note's words never change, and are read once."""
+        with self._lock:
+            last = max(self._measures, default=0)
+            for key, words, same, runs in self._rows("select key, words, same, runs from notes where key > ?", last):
+                self._measures[key] = Measures(words, None, same, np.frombuffer(runs, np.uint32))
+            found = []
+            for key, state, doubt in self._rows("select key, state, doubt from notes order by key"):
+                # Another process may have added a note meanwhile.
+                if key in self._measures:
+                    if self._measures[key].doubt != doubt:
+                        self._measures[key] = replace(self._measures[key], doubt=doubt)
+                    found.append(Measured(key, State(state), self._measures[key]))
+            return tuple(found)
+
+    def stamp(self) -> tuple[int, int]:
+        """Another value after each change of the file, whoever made it."""
+        with self._lock:
+            ((others,),) = self._rows("pragma data_version")
+            return others, self._db.total_changes
 
     def states(self) -> Mapping[State, int]:
         """How many notes are in each state."""

@@ -55,6 +55,7 @@ def application(service: Service) -> ASGIApp:
     install_faults(app)
     taken = app.openapi()["paths"].items()
     working = [(method.upper(), path) for path, methods in taken for method in methods if method in ("post", "put")]
+    working += [("GET", path) for path in review.WHOLE if path in app.openapi()["paths"]]
     return Guard(app, service, working)
 
 

@@ -52,7 +52,7 @@ class Guard:
     Args:
         app: is asked once the request may pass.
         service: whose settings, room and counts these are.
-        working: methods and routes that do work: a request takes a place, and its body is read here.
+        working: methods and routes that do work: a request takes a place, and the body of one that has it is read here.
     """
 
     def __init__(self, app: ASGIApp, service: Service, working: Iterable[tuple[str, str]]):
@@ -95,8 +95,8 @@ class Guard:
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        works = self._work_of(scope) is not None
-        refused = self._stranger(scope["path"], headers) or (self._unfit(headers) if works else None)
+        works, reads = self._work_of(scope) is not None, scope["method"] == "GET"
+        refused = self._stranger(scope["path"], headers) or (self._unfit(headers) if works and not reads else None)
         if refused is not None:
             await _refuse(refused, scope, receive, send)
         elif not works:
@@ -106,7 +106,7 @@ class Guard:
             await _refuse(busy, scope, receive, send)
         else:
             try:
-                await self._read(scope, receive, send)
+                await (self._app if reads else self._read)(scope, receive, send)
             finally:
                 self._service.room.leave()
 
@@ -238,10 +238,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> set[str]:
     """The methods that a path takes."""
+    asked = request.url.path
     paths = request.app.openapi()["paths"].items()
-    return {
-        method.upper() for path, taken in paths if compile_path(path)[0].match(request.url.path) for method in taken
-    }
+    found = {method.upper() for path, taken in paths if compile_path(path)[0].match(asked) for method in taken}
+    return found | ({"GET", "HEAD"} if asked in OPEN_PATHS or is_page(asked) else set())
 
 
 async def _unexpected(_: Request, error: Exception) -> Response:

@@ -1,7 +1,7 @@
 """Notes under review: what requests and answers look like, and the paths.
 
 These are the list, a note with its history, saving, what comes next, and the way back. They run in threads of their
-own: SQLite answers within milliseconds, and nothing else waits for it.
+own. Those that look at all notes (`WHOLE`) take a place as work does; the others SQLite answers within milliseconds.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from clinspan.document import READ_STATES, Entity
 from clinspan.errors import InputError
 from clinspan.labels import Label
 from clinspan.review import loop
-from clinspan.review.loop import Reviews, most_useful
+from clinspan.review.loop import Reviews
 from clinspan.review.note import Conflict, Mark, State, Version
 from clinspan.review.store import Store
 from clinspan.server.bodies import Given, Said, SaidEntity, SaidWindow, Text
@@ -25,6 +25,8 @@ from clinspan.server.routes import POSTED, ServiceOf, faults
 from clinspan.server.service import Service
 
 MOST_ENTITIES = 100_000
+WHOLE = ("/review/notes", "/review/next", "/review/summary")
+"""Paths whose GET looks at all notes."""
 LARGEST = 2**53
 """The largest whole number that JavaScript tells from the next."""
 _Offset = Annotated[int, Field(ge=0, le=LARGEST)]
@@ -199,7 +201,7 @@ _Key = Annotated[int, Path(ge=1, le=LARGEST, description="A note's key, as GET /
 _Number = Annotated[int, Path(ge=1, le=LARGEST)]
 
 
-@router.get("/review/notes", responses={200: {"model": SaidNotes}, **faults(422)})
+@router.get("/review/notes", responses={200: {"model": SaidNotes}, **faults(422, 429)})
 def get_notes(
     service: ServiceOf,
     state: Annotated[State | None, Query(description="Only notes in this state.")] = None,
@@ -289,7 +291,7 @@ def get_version(key: _Key, version: _Number, service: ServiceOf) -> Response:
     return JSONResponse({**said, "entities": _plain(entities)})
 
 
-@router.get("/review/next", responses={200: {"model": SaidNext}, **faults(422)})
+@router.get("/review/next", responses={200: {"model": SaidNext}, **faults(422, 429)})
 def get_next(
     service: ServiceOf,
     after: Annotated[
@@ -298,11 +300,12 @@ def get_next(
     ] = [],  # noqa: B006
 ) -> Response:
     """Says which note is worth most: the tagger was unsure of it, and no reviewed note says the same."""
-    found = most_useful(_store(service).measured(), 1, passed_over=after)
-    return JSONResponse({"key": found[0].key if found else None})
+    assert service.chooser is not None
+    found = service.chooser.next(after)
+    return JSONResponse({"key": found.key if found is not None else None})
 
 
-@router.get("/review/summary", responses={200: {"model": SaidSummary}})
+@router.get("/review/summary", responses={200: {"model": SaidSummary}, **faults(429)})
 def get_summary(service: ServiceOf) -> Response:
     """Counts notes by state, and what each person did."""
     store = _store(service)

@@ -17,13 +17,13 @@ from clinspan import codec
 from clinspan.document import Document
 from clinspan.examples.pool import Pool
 from clinspan.examples.store import documents_of
-from clinspan.review.loop import Reviews
+from clinspan.review.loop import Chooser, Reviews
 from clinspan.server.jobs import Jobs, JobState
 from clinspan.server.settings import ServerSettings
 from clinspan.tagging.tagger import Tagger
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_METHODS = frozenset({"GET", "POST", "PUT", "DELETE"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -131,6 +131,7 @@ class Service:
     Attributes:
         stopping: no new work is taken.
         streams: clients that listen to the progress of a job.
+        chooser: says which note under review comes next; None where there are none.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class Service:
         self.settings = settings
         self.pool = pool
         self.reviews = reviews
+        self.chooser = Chooser(reviews.store) if reviews is not None else None
         self.stopping = False
         self.streams = 0
         self.room = Room(settings.at_once, settings.rate)
