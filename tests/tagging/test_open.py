@@ -146,7 +146,7 @@ def test_an_encoder_that_comes_with_clinspan_is_named():
         assert [entity.text for entity in tagger.tag("Patients with Wilson disease had tremor.").entities][:1] == [
             "Wilson disease"
         ]
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"there is no encoder in literatur\. Name clinical-notes, literature"):
         Tagger.open("none", labels="disease", encoder="literatur", dictionary=None)
 
 
