@@ -210,6 +210,8 @@ def test_a_code_names_its_system_as_hl7_does_and_equivalents_are_further_codings
         ("He did not stop warfarin. Bleeding stopped with heparin.", "warfarin unknown, heparin unknown"),
         ("Allergic to penicillin. Takes aspirin.", "penicillin None, aspirin unknown"),
         ("ALLERGIES:\nPenicillin\n\nMEDICATIONS:\nCetirizine for allergies\n", "Penicillin None, Cetirizine unknown"),
+        ("[ ] estrogen    [x] prednisolone on hand", "estrogen unknown, prednisolone unknown"),
+        ("RETURN PRECAUTIONS:\nTake aspirin.\n", "aspirin unknown"),
         ("Discontinue lisinopril. Metformin held, restarted at discharge.", "lisinopril None, Metformin None"),
         ("Warfarin and aspirin were discontinued.", "Warfarin None, aspirin stopped"),
         ("He has no fever but his mother takes lisinopril.", "lisinopril None"),

@@ -12,11 +12,13 @@ from itertools import pairwise
 import regex
 
 from clinspan.assertion.lexicon import Lexicon
-from clinspan.assertion.scope import by_kind, said_of
+from clinspan.assertion.scope import Said, by_kind, said_of
 from clinspan.document import Span
 
 _AND = regex.compile(r"\s*,?\s*(?:and|or|&|/)\s*", regex.IGNORECASE)
 _AGAIN = regex.compile(r"[^\n;]{0,120}?\b(?:re-?(?:sum|start))", regex.IGNORECASE)
+_SECTION = 30
+"""The distance at which `said_of` puts what a section says."""
 _STATES = {"absent": "stopped", "possible": "on-hold"}
 
 
@@ -33,7 +35,7 @@ def intakes(text: str, mentions: Sequence[Span]) -> list[str | None]:
     drug, one that is taken on again in the same line, and one that "and" joins to a stopped one. None where nothing
     is said.
     """
-    kinds = [by_kind(said).keys() for said in said_of(text, mentions, _cues())]
+    kinds = [by_kind([one for one in said if _counts(one)]).keys() for said in said_of(text, mentions, _cues())]
     found = [_intake(said, text, span) for said, span in zip(kinds, mentions, strict=True)]
     order = sorted(range(len(mentions)), key=lambda number: mentions[number], reverse=True)
     joined = False
@@ -44,6 +46,11 @@ def intakes(text: str, mentions: Sequence[Span]) -> list[str | None]:
         if joined and found[number] is None and "present" not in kinds[number]:
             found[number] = "unclear"
     return found
+
+
+def _counts(said: Said) -> bool:
+    """Whether it says something of a drug: a check box does not stop it, and of the sections only allergies count."""
+    return not said.sign and (said.distance < _SECTION or said.kind == "conditional")
 
 
 def _intake(kinds: Collection[str], text: str, span: Span) -> str | None:
