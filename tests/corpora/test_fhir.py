@@ -171,6 +171,10 @@ def test_a_denial_of_a_relative_refutes_nothing_of_the_patient():
     assert told("No family history of gout.", "gout", assertion="absent") == [None]
     assert told("Her sister does not have gout.", "gout", assertion="absent") == [None]
     assert told("Mother denies fever in the child.", "fever", assertion="absent") == ["refuted"]
+    assert told("His wife died in May; no gout.", "gout", assertion="absent") == ["refuted"]
+    assert told("His parents noticed it on Monday, and he has no gout.", "gout", assertion="absent") == ["refuted"]
+    assert told("No family history of stroke, cancer or gout.", "gout", assertion="absent") == [None]
+    assert told("Her sister has no stroke, asthma, gout.", "stroke", "asthma", "gout", assertion="absent") == [None] * 3
     assert told("He has no gout.", "gout", assertion="absent") == ["refuted"]
 
 

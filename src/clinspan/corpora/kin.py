@@ -22,6 +22,7 @@ _FAMILY = "FAMMEMB"
 _TABLES = tomllib.loads(files("clinspan.corpora").joinpath("kin.toml").read_text(encoding="utf-8"))
 _RELATIVES: Mapping[str, str] = _TABLES["relatives"]
 _WORDS: Mapping[str, frozenset[str]] = {name: frozenset(words) for name, words in _TABLES["words"].items()}
+_FAMILY_WORDS = frozenset(word for word, code in _RELATIVES.items() if code == _FAMILY)
 _ENTITY = "<entity>"
 _MOST_OWN = 5
 
@@ -71,6 +72,11 @@ class Kin:
         if self.section(number) == "family-history":
             return True
         before, _ = self._around(number)
+        before = before[_clause_start(before) :]
+        if not _FAMILY_WORDS & set(before):
+            # A comma after another entity goes on with a list.
+            commas = [at for at in range(1, len(before)) if before[at] == "," and before[at - 1] != _ENTITY]
+            before = before[commas[-1] + 1 if commas else 0 :]
         named = [at for at, word in enumerate(before) if _is_person(word)]
         # "Mother denies fever" is told of a child.
         return bool(named) and not _WORDS["telling"] & set(before[named[-1] :])
