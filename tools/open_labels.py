@@ -29,7 +29,7 @@ from clinspan.document import Document, Entity, Span
 from clinspan.evaluation.match import Rule
 from clinspan.evaluation.score import Score, intervals, score
 from clinspan.labels import Label, LabelSet
-from clinspan.llms.encoder import DescribedEncoder
+from clinspan.llms.encoder import MOST_OTHERS, DescribedEncoder, beside
 from clinspan.messages import CopyConstraint, Request
 from clinspan.models.registry import sha256_of
 from clinspan.tuning.base import DEFAULT_ENCODER, EncoderBase, find_base
@@ -146,8 +146,13 @@ def check() -> int:
     return 0
 
 
-def told(wording: Wording, random: Random, shown: Sequence[str]) -> str:
-    """A label in one of the ways in which users put it: with a guideline or without, by its name alone or without."""
+def told(wording: Wording, random: Random, shown: Sequence[str], others: Sequence[str] = ()) -> str:
+    """A label in one of the ways in which users put it: with a guideline or without, by its name alone or without.
+
+    Args:
+        shown: mentions of it.
+        others: names of labels that are asked for beside it.
+    """
     name, definition, guideline = (
         random.choice(one) for one in (wording.names, wording.definitions, wording.guidelines)
     )
@@ -165,7 +170,9 @@ def told(wording: Wording, random: Random, shown: Sequence[str]) -> str:
         said = name
     else:
         said = f"{random.choice(_CODES)}: {definition} {guideline}"
-    return f"{said} For example: {', '.join(shown)}." if shown and random.random() < 0.15 else said
+    if shown and random.random() < 0.15:
+        said = f"{said} For example: {', '.join(shown)}."
+    return beside(said, others) if random.random() < 0.6 else said
 
 
 class Rows:
@@ -185,7 +192,7 @@ class Rows:
             (label,) = random.choices(group.labels, often)
             passage = self._passage(group, label)
             description = self._classifier.tokens(
-                told(group.wordings[label], random, self._shown(group, label, passage))
+                told(group.wordings[label], random, self._shown(group, label, passage), self._others(group, label))
             )
             row = self._row(description[:_LONGEST_TOLD], passage, label)
             if row is not None:
@@ -208,6 +215,16 @@ class Rows:
         others = [group.passages[i] for i in self._random.sample(holding, min(4, len(holding)))]
         texts = [p.text[start:end] for p in others if p is not without for start, end in p.places[label][:2]]
         return list(dict.fromkeys(texts))[:5]
+
+    def _others(self, group: Group, label: str) -> list[str]:
+        """Names of some labels that are asked for together with this one."""
+        if group.apart:
+            number = group.holding[label][0]
+            known = [one for one in group.of_passage[number] if one != label]
+        else:
+            known = [one for one in group.wordings if one != label]
+        chosen = self._random.sample(known, min(len(known), self._random.randint(1, MOST_OTHERS)))
+        return [self._random.choice(group.wordings[one].names) for one in chosen]
 
     def _row(self, description: Sequence[int], passage: Passage, label: str) -> Row | None:
         key = id(passage)

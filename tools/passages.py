@@ -61,6 +61,7 @@ class Group:
         weight: how often a row is drawn from it, beside the other groups.
         apart: each label may be asked of its own passage alone.
         holding: by label, the numbers of the passages that have a mention; where `apart`, the passage it belongs to.
+        of_passage: where `apart`, the labels of each passage by its number.
     """
 
     name: str
@@ -69,9 +70,12 @@ class Group:
     weight: float
     holding: dict[str, list[int]] = field(default_factory=dict)
     apart: bool = False
+    of_passage: dict[int, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.apart:
+            for label, (number,) in self.holding.items():
+                self.of_passage.setdefault(number, []).append(label)
             return
         for number, passage in enumerate(self.passages):
             for label in passage.places:

@@ -336,15 +336,24 @@ class _Asked:
 LONGEST_DESCRIPTION = 200
 """Tokens of a description that are read; what comes after them is not."""
 
+MOST_OTHERS = 8
+"""Other labels of the set whose names are told with a label's description."""
+
 _SHOWN = 8
 
 
 def described(label: Label, labels: LabelSet) -> str:
-    """What an encoder that reads descriptions is told of a label: name, definition, guideline, and some mentions.
+    """What an encoder that reads descriptions is told of a label: what the set says of it, and which other labels.
 
     The mentions are those of the label in the set's examples, the first eight of them.
     """
     given = (entity.text for example in labels.examples for entity in example.entities if entity.label == label.name)
     shown = list(dict.fromkeys(given))[:_SHOWN]
     told = f"{label.name}: {label.definition} {' '.join(label.guideline.split())}".strip()
-    return f"{told} For example: {', '.join(shown)}." if shown else told
+    told = f"{told} For example: {', '.join(shown)}." if shown else told
+    return beside(told, [name for name in labels.names if name != label.name][:MOST_OTHERS])
+
+
+def beside(told: str, others: Sequence[str]) -> str:
+    """A description with the names of other labels that are asked for, so that each leaves the others theirs."""
+    return f"{told} Other labels: {'; '.join(others)}." if others else told

@@ -13,7 +13,7 @@ from clinspan.classifier.scheme import ASKED, AttributeHead, Head, Unit, head_fo
 from clinspan.document import Document, Entity
 from clinspan.errors import InputError, ModelError
 from clinspan.labels import Label
-from clinspan.llms.encoder import LONGEST_DESCRIPTION
+from clinspan.llms.encoder import LONGEST_DESCRIPTION, MOST_OTHERS, beside
 from clinspan.text.windows import WindowSettings, windows
 from clinspan.tuning.gold import Gold
 
@@ -105,7 +105,8 @@ def described_rows(
 ) -> Rows:
     """The rows of all corpora for an encoder that reads descriptions: a window once for each label, after what is told.
 
-    What is told of a label varies: name, definition and guideline, some of them, with a few of its mentions or without.
+    What is told of a label varies: name, definition and guideline, some of them, with a few of its mentions or without,
+    and mostly with the names of other labels.
     """
     random = Random(seed)
     made: list[Row] = []
@@ -121,7 +122,8 @@ def described_rows(
                 encoded = classifier.encode(window.span.of(doc.text))
                 inside = [e.shift(-window.span.start) for e in doc.entities if window.span.contains(e.span)]
                 for label in gold.labels.labels:
-                    told = classifier.tokens(_told(label, shown[label.name], random))[:LONGEST_DESCRIPTION]
+                    others = [name for name in gold.labels.names if name != label.name]
+                    told = classifier.tokens(_told(label, shown[label.name], others, random))[:LONGEST_DESCRIPTION]
                     ids, units = after(told, encoded)
                     if len(ids) > classifier.context:
                         too_long += 1
@@ -142,13 +144,14 @@ def _surfaces(gold: Gold, name: str) -> list[str]:
     return sorted({e.text for doc in gold.documents for e in doc.entities if e.label == name})
 
 
-def _told(label: Label, shown: Sequence[str], random: Random) -> str:
+def _told(label: Label, shown: Sequence[str], others: Sequence[str], random: Random) -> str:
     parts = [f"{label.name}: {label.definition}"]
     if label.guideline and random.random() < 0.7:
         parts.append(" ".join(label.guideline.split()))
     if shown and random.random() < 0.3:
         parts.append(f"For example: {', '.join(random.sample(shown, min(len(shown), 6)))}.")
-    return " ".join(parts)
+    beside_it = random.sample(others, min(len(others), MOST_OTHERS)) if random.random() < 0.7 else ()
+    return beside(" ".join(parts), beside_it)
 
 
 def _mark(
