@@ -26,6 +26,7 @@ from clinspan.classifier.scheme import AttributeHead, attribute_heads
 from clinspan.codec import parse
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import LabelSet
+from clinspan.tagging.tagger import Tagger
 from clinspan.text.windows import WindowSettings
 from clinspan.tuning.base import DEFAULT_ENCODER, find_base
 from clinspan.tuning.run import Card
@@ -230,12 +231,15 @@ def scored(folder: Path, gold: Path, split: str, files: Sequence[Path]) -> Itera
     """A line for each part and source: accuracy, then recall and precision of each class."""
     labels = LabelSet.builtin("problem-treatment-test")
     asserter = Asserter.opened(folder, labels)
+    tagger = Tagger.open(labels=labels, dictionary=None)
     for name, documents in [(split, notes(gold, split)), *((path.stem, traps(path)) for path in files)]:
         wanted = [entity.attributes["assertion"] for document in documents for entity in document.entities]
         by_encoder = [asserter(document) for document in documents]
         said = [told["assertion"] for each in by_encoder for told in each]
         bare = [_bare(document) for document in documents]
         ruled = [e.attributes["assertion"] for document in bare for e in assess(document, labels).entities]
+        default = [e.attributes["assertion"] for document in bare for e in tagger.assess(document).entities]
+        yield f"{name}: by default, whatever the folder {_figures(wanted, default)}"
         yield f"{name}: encoder {_figures(wanted, [value for value, _ in said])}"
         yield f"{name}: rules {_figures(wanted, ruled)}"
         for sure in (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95):

@@ -37,6 +37,11 @@ def test_a_list_that_is_denied_at_its_end_needs_no_other_mention():
     assert assertions("She has fever, and chills were denied.", "fever") == ["present"]
 
 
+def test_a_denial_at_the_end_reaches_back_over_all_mentions_of_its_list():
+    assert assertions("Fever and chills were denied.", "Fever", "chills") == ["absent"] * 2
+    assert assertions("Fever, rash and chills were denied.", "Fever", "rash", "chills") == ["absent"] * 3
+
+
 def test_a_finding_with_a_measure_or_a_verb_of_its_own_ends_a_denial():
     assert assertions("No cough, edema 2+ to the knees.", "cough", "edema") == ["absent", "present"]
     assert assertions("Despite no fever, leukocytosis continued.", "fever", "leukocytosis") == ["absent", "present"]
@@ -121,6 +126,40 @@ def test_a_source_is_believed_where_it_is_sure(sure: float, expected: list[str])
     found = assess(document("He denies cough.\nFever today.", "cough", "Fever"), PROBLEMS, reads=reads)
     assert [entity.attribute("assertion") for entity in found.entities] == expected
     assert [entity.attribute("temporality") for entity in found.entities] == ["past", "past"]
+
+
+def test_a_better_source_speaks_where_the_first_and_the_rules_do_not_agree():
+    said = [("absent", 0.9), ("absent", 0.7), ("present", 0.99), ("absent", None), ("present", 0.9)]
+    told = [{"assertion": one, "temporality": ("past", 0.9)} for one in said]
+    asked: list[list[int]] = []
+
+    def closer(document: Document, among: list[int]) -> list[dict[str, tuple[str, float | None]]]:
+        asked.append(list(among))
+        return [{"assertion": ("possible", 0.9999)}] * len(document.entities)
+
+    text = "He denies cough, fever, rash and pain. Gout."
+    given_ = document(text, "cough", "fever", "rash", "pain", "Gout")
+    found = assess(given_, PROBLEMS, reads=lambda _: told, closer=closer).entities
+    assert asked == [[1, 2, 3]]
+    assert [one.attribute("assertion") for one in found] == ["absent", "possible", "possible", "possible", "present"]
+    # What the better source says nothing of stays the first one's.
+    assert {one.attribute("temporality") for one in found} == {"past"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (("present", 0.6), ("possible", 0.5), "absent"),
+        (("present", 0.99), ("present", 0.7), "present"),
+        (("possible", 0.5), ("present", 0.9), "absent"),
+        (("present", 0.999), ("possible", 0.5), "present"),
+    ],
+)
+def test_two_sources_are_weighed_with_the_rules(first: tuple[str, float], second: tuple[str, float], expected: str):
+    given_ = document("He denies cough.", "cough")
+    told, closer = [{"assertion": first}], [{"assertion": second}]
+    (found,) = assess(given_, PROBLEMS, reads=lambda _: told, closer=lambda *_: closer).entities
+    assert found.attribute("assertion") == expected
 
 
 def test_values_that_are_there_may_be_kept():

@@ -99,3 +99,11 @@ def test_with_few_candidates_no_trees_are_grown(monkeypatch):
     monkeypatch.setattr(fitting, "grow", None)
     _, cases = documents(30)
     assert isinstance(fit(cases, 2).table.second, Weights)
+
+
+def test_of_thresholds_that_are_nearly_equal_the_most_precise_is_taken(monkeypatch):
+    reached = {0.2: 0.800, 0.3: 0.860, 0.36: 0.858, 0.4: 0.857, 0.5: 0.85}
+    monkeypatch.setattr(fitting, "_THRESHOLDS", tuple(reached))
+    monkeypatch.setattr(fitting, "_counted", lambda _case, _probabilities, least: least)
+    monkeypatch.setattr(fitting, "f1", lambda counted: reached[counted[0]])
+    assert fitting._least([None], [None], [0]) == 0.4

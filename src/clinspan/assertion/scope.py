@@ -271,7 +271,7 @@ def _backward(clause: _Clause, number: int, cue: Cue, found: list[list[Said]]) -
         if (far or apart) and not listed:
             break
         found[place.number].append(Said(cue.kind, len(between) if not some else len(between) + 2))
-        at, some = place.end, True
+        at, some = place.first, True
 
 
 def _is_list(clause: _Clause, start: int, end: int, number: int) -> bool:

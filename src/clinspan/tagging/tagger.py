@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from clinspan.assertion.assess import after, as_told, assess
+from clinspan.assertion.assess import as_told, assess
 from clinspan.details import related
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
@@ -284,8 +284,7 @@ class Tagger(Told):
         Details get the attribute `of`; see `clinspan.details`.
         """
         heard = reads(self.encoder) or as_told
-        said = after(heard, self.asserter) if self.asserter is not None else heard
-        return related(assess(document, self.labels, reads=said), self.labels)
+        return related(assess(document, self.labels, reads=heard, closer=self.asserter), self.labels)
 
 
 _KINDS: Mapping[str, type | None] = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from clinspan.assertion.assess import Reads, after, as_told, assess
+from clinspan.assertion.assess import ReadsSome, as_told, assess
 from clinspan.classifier.folder import shipped
 from clinspan.details import related
 from clinspan.dictionary.facts import FactsMode
@@ -115,7 +115,7 @@ class Way:
     fused: Decides | None
     demonstrations: Demonstrations | None
     doubter: Doubter | None
-    asserter: Reads | None
+    asserter: ReadsSome | None
     sharing: Sharing | None
 
     def walked(
@@ -249,8 +249,8 @@ class Way:
         underway.times.reading += lap()
         # A model that was asked for attributes decides what it says; the rules say the rest.
         asked = self.model is not None and self.settings.prompt.attributes == "model"
-        reads = after(as_told, self.asserter) if self.asserter is not None else as_told
-        linked = assess(self.lookup.linked(merged, underway.knowledge), self.labels, reads=reads, keep=asked)
+        known = self.lookup.linked(merged, underway.knowledge)
+        linked = assess(known, self.labels, reads=as_told, closer=self.asserter, keep=asked)
         linked = related(_without_scores(linked) if self.decider.source == "encoder" else linked, self.labels)
         if why is not None:
             linked = replace(linked, metadata={**linked.metadata, DECIDED: why})
