@@ -107,14 +107,14 @@ def _served(form: str, *more: str) -> Way:
     # The model's name tells the server how to answer when a recording is made.
     def options(place: Place) -> list[str]:
         server = ["--llm", f"openai:{form}", "--base-url", place.url, "--context", "8192", "--concurrency", "2"]
-        return [*server, "--no-cache", "--format", form, *(word.format(place.folder) for word in more)]
+        return [*server, "--no-cache", "--format", form, *_RULED, *(word.format(place.folder) for word in more)]
 
     return Way(options, needs=("openai",))
 
 
 def _embedded(*more: str) -> Way:
     return Way(
-        lambda _: ["--llm", "embedded", "--threads", "1", "--labels", "disease", *more],
+        lambda _: ["--llm", "embedded", "--threads", "1", "--labels", "disease", *_RULED, *more],
         short=True,
         needs=("xllamacpp",),
         model="smollm2-135m-instruct",
@@ -134,6 +134,8 @@ def _encoder(dictionary: str) -> Way:
     )
 
 
+_RULED = ("--assertion", "rules")
+"""An 8-bit encoder's opinion of a borderline mention is not the same on every processor."""
 _SEVERAL = ("--labels", "problem-treatment-test")
 _OWN = ("--select", "fixed")
 """The label set's own examples, and not those of the notes that come with clinspan, which grow."""

@@ -11,7 +11,7 @@ from clinspan.classifier.model import OnnxClassifier, mentions
 from clinspan.classifier.scheme import head_for
 from clinspan.document import Span
 from clinspan.errors import ConfigError, InputError, LLMError, ModelError, OutputError
-from clinspan.labels import Attribute, LabelSet
+from clinspan.labels import Attribute, Label, LabelSet
 from clinspan.llms.encoder import EncoderLLM, EncoderSettings
 from clinspan.messages import CopyConstraint, Message, Request
 from clinspan.tagging.tagger import Tagger
@@ -26,6 +26,9 @@ MARKED = [
 ]
 CORPUS = gold(*(document(str(i), text) for i, text in enumerate(MARKED)))
 MIXED = gold(document("m", "The {chemical:aspirin} eased the {disease:gout}."), labels=BOTH, name="mixed")
+SHOWN = LabelSet("both", (Label("chemical", "As aspirin."), Label("disease", "As gout.")))
+"""Definitions with words that the tiny encoder knows: each is told with the name of the other."""
+TOLD = gold(document("m", "The {chemical:aspirin} eased the {disease:gout}."), labels=SHOWN, name="told")
 
 
 @pytest.fixture
@@ -352,22 +355,22 @@ def test_an_encoder_learns_to_find_what_is_described_and_goes_on_from_its_export
     from clinspan.tuning.export import encoder_to_onnx
 
     monkeypatch.setenv("CLINSPAN_CACHE", str(tmp_path / "cache"))
-    settings = replace(SETTINGS, described=True, passes=40)
-    run = made("described", data=[MIXED], settings=settings, held=[MIXED])
+    settings = replace(SETTINGS, described=True, passes=80)
+    run = made("described", data=[TOLD], settings=settings, held=[TOLD])
     run.train()
     card = folder.read_card(tmp_path / "described")
     assert card.described
     assert card.card["scores"][0]["strict"]["all"]["f1"] == 1.0
-    (doc,) = MIXED.documents
+    (doc,) = TOLD.documents
     encoder_to_onnx(tmp_path / "described", tmp_path / "int8")
     for place in ("described", "int8"):
-        with Tagger.open(encoder=tmp_path / place, labels=BOTH, dictionary=None) as tagger:
+        with Tagger.open(encoder=tmp_path / place, labels=TOLD.labels, dictionary=None) as tagger:
             found = tagger.tag(replace(doc, entities=()))
         assert [(e.text, e.label) for e in found.entities] == [("aspirin", "chemical"), ("gout", "disease")]
     with pytest.raises(ConfigError, match="was not given one"):
         EncoderLLM.opened(tmp_path / "int8")
     before = dict(folder.load_torch(tmp_path / "described")[1].model.named_parameters())
-    again = made("again", data=[MIXED], settings=settings, base=thawed(tmp_path / "int8"))
+    again = made("again", data=[TOLD], settings=settings, base=thawed(tmp_path / "int8"))
     for name, weight in again.classifier.model.named_parameters():
         assert weight.detach().numpy() == pytest.approx(before[name].detach().numpy(), abs=0.02), name
 

@@ -85,29 +85,23 @@ def assess(
         ConfigError: when there is no lexicon of the language.
     """
     words = lexicon(language)
-    asked = [_attributes(entity, labels) for entity in document.entities]
+    asked = [labels[e.label].attributes if e.label in labels else () for e in document.entities]
     numbers = [number for number, attributes in enumerate(asked) if attributes]
     research = bool(numbers) and is_prose(document.text, language)
     spans = [document.entities[number].span for number in numbers]
     said = said_of(document.text, spans, words, research=research)
     ruled_by = {n: _by_rules(document.entities[n], asked[n], one, words) for n, one in zip(numbers, said, strict=True)}
     read = list(reads(document)) if reads is not None and numbers else [{}] * len(document.entities)
-    doubtful = [number for number in numbers if not _agree(read[number].get(ASSERTION), ruled_by[number])]
-    if closer is not None and doubtful:
-        better = closer(document, doubtful)
-        for number in doubtful:
-            both = _weighed(read[number].get(ASSERTION), better[number].get(ASSERTION), ruled_by[number].get(ASSERTION))
-            read[number] = {**read[number], **better[number], **({ASSERTION: both} if both is not None else {})}
+    _read_closer(document, ruled_by, read, closer)
     made = list(document.entities)
     for number in numbers:
         entity, values = document.entities[number], ruled_by[number]
         for attribute in asked[number]:
             seen, sure = read[number].get(attribute.name, ("", None))
-            ruled = research and sure is not None and "absent" in (seen, values.get(attribute.name))
-            if seen in attribute.value_names and not ruled and _wins(sure, attribute, values):
+            held = research and sure is not None and "absent" in (seen, values.get(attribute.name))
+            if seen in attribute.value_names and not held and _wins(sure, attribute, values):
                 values[attribute.name] = seen
         now = {**entity.attributes, **values, **(entity.attributes if keep else {})}
-        # The probability of a value that a rule replaced says nothing of the new one.
         kept = tuple((name, p) for name, p in entity.attribute_scores if now[name] == entity.attributes[name])
         made[number] = replace(entity, attributes=now, attribute_scores=kept)
     if not with_sections:
@@ -119,6 +113,23 @@ def assess(
             made[number] = replace(entity, attributes={**entity.attributes, SECTION: name})
     told = [{"name": part.name, "start": part.span.start, "end": part.span.end} for part in parts]
     return replace(document, entities=tuple(made), metadata={**document.metadata, "sections": told})
+
+
+def _read_closer(
+    document: Document,
+    by_rules: Mapping[int, Mapping[str, str]],
+    read: list[Mapping[str, Told]],
+    closer: ReadsSome | None,
+) -> None:
+    """Puts what a better source says into what was read of the mentions about which there is doubt."""
+    doubtful = [number for number, said in by_rules.items() if not _agree(read[number].get(ASSERTION), said)]
+    if closer is None or not doubtful:
+        return
+    better = closer(document, doubtful)
+    for number in doubtful:
+        first, second = read[number].get(ASSERTION), better[number].get(ASSERTION)
+        both = _weighed(first, second, by_rules[number].get(ASSERTION))
+        read[number] = {**read[number], **better[number], **({ASSERTION: both} if both is not None else {})}
 
 
 def _agree(told: Told | None, by_rules: Mapping[str, str]) -> bool:
@@ -153,10 +164,6 @@ def _wins(sure: float | None, attribute: Attribute, by_rules: Mapping[str, str])
     if attribute.name != ASSERTION or ASSERTION not in by_rules:
         return True
     return by_rules[ASSERTION] == attribute.default if sure is None else sure >= SURE
-
-
-def _attributes(entity: Entity, labels: LabelSet) -> tuple[Attribute, ...]:
-    return labels[entity.label].attributes if entity.label in labels else ()
 
 
 def _by_rules(entity: Entity, attributes: Sequence[Attribute], said: Sequence[Said], words: Lexicon) -> dict[str, str]:
