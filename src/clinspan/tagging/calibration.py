@@ -320,7 +320,8 @@ class Calibration:
             ConfigError: when it says that it was learned from another model: the scores of two mean different things.
         """
         learned = self.learned_from.get("model", model)
-        if learned != model:
+        # Recorded answers have the scores of the model that gave them.
+        if learned not in (model, model.removeprefix("replay:").partition("#")[0]):
             raise ConfigError(
                 f"the calibration was learned with {learned!r}, and this run tags with {model!r}",
                 where="--calibration",
