@@ -217,7 +217,7 @@ def test_a_code_names_its_system_as_hl7_does_and_equivalents_are_further_codings
         ("[ ] estrogen    [x] prednisolone on hand", "estrogen unknown, prednisolone unknown"),
         ("RETURN PRECAUTIONS:\nTake aspirin.\n", "aspirin unknown"),
         ("Discontinue lisinopril. Metformin held, restarted at discharge.", "lisinopril None, Metformin None"),
-        ("Warfarin and aspirin were discontinued.", "Warfarin None, aspirin stopped"),
+        ("Warfarin and aspirin were discontinued.", "Warfarin stopped, aspirin stopped"),
         ("He has no fever but his mother takes lisinopril.", "lisinopril None"),
         ("FAMILY HISTORY: Father on warfarin.", "warfarin None"),
         ("His wife is also on warfarin. She took her sister's aspirin.", "warfarin None, aspirin None"),
