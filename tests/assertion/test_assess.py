@@ -40,6 +40,19 @@ def test_a_list_that_is_denied_at_its_end_needs_no_other_mention():
 def test_a_denial_at_the_end_reaches_back_over_all_mentions_of_its_list():
     assert assertions("Fever and chills were denied.", "Fever", "chills") == ["absent"] * 2
     assert assertions("Fever, rash and chills were denied.", "Fever", "rash", "chills") == ["absent"] * 3
+    assert assertions("Fever, rash, and chills were denied.", "Fever", "rash", "chills") == ["absent"] * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He has a cough, and fever was denied.",
+        "Known cough, and fever is excluded.",
+        "There is cough and fever was denied.",
+    ],
+)
+def test_a_denial_of_one_thing_leaves_the_clause_before_it_alone(text: str):
+    assert assertions(text, "cough", "fever") == ["present", "absent"]
 
 
 def test_a_finding_with_a_measure_or_a_verb_of_its_own_ends_a_denial():

@@ -257,13 +257,11 @@ def _backward(clause: _Clause, number: int, cue: Cue, found: list[list[Said]]) -
             begin = other.end
             break
     at, some = hits[number].first, False
-    for place in reversed(clause.places):
-        if place.first < begin:
-            break
-        if place.first >= hits[number].first:
-            continue
+    places = [place for place in clause.places if begin <= place.first < hits[number].first]
+    for index in reversed(range(len(places))):
+        place = places[index]
         between = clause.between(place.end, at)
-        if some and not clause.goes_back(between, cue):
+        if some and not (clause.goes_back(between, cue) and _joins(clause, places, index, between)):
             break
         listed = not some and cue.list and _is_list(clause, place.end, at, number)
         far = len(between) > (cue.reach if not some else 4)
@@ -272,6 +270,20 @@ def _backward(clause: _Clause, number: int, cue: Cue, found: list[list[Said]]) -
             break
         found[place.number].append(Said(cue.kind, len(between) if not some else len(between) + 2))
         at, some = place.first, True
+
+
+def _joins(clause: _Clause, places: Sequence[_Place], index: int, between: Sequence[str]) -> bool:
+    """Whether a mention is an item of the list that the last of the mentions ends, which stands before a cue.
+
+    "Cough, and fever was denied" and "cough and fever was denied" are two clauses: the verb is of one thing. A comma
+    before "and" joins items only where a comma parts the items before them too.
+    """
+    if not {"and", "or"} & set(between):
+        return True
+    if "," in between and (index == 0 or list(clause.between(places[index - 1].end, places[index].first)) != [","]):
+        return False
+    end = places[-1].end
+    return end >= len(clause.sentence) or clause.sentence[end].word not in ("is", "was", "has")
 
 
 def _is_list(clause: _Clause, start: int, end: int, number: int) -> bool:
