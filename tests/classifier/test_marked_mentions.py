@@ -158,7 +158,8 @@ def test_tagging_hears_it_unless_rules_are_asked_for():
     pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
     with Tagger.open(labels="problem-treatment-test", dictionary=None) as tagger:
         assert tagger.asserter is not None
-        assert "and rules" in tagger.describe()["assertion of problems"]
+        said = "asserter, the encoder that finds them and rules"
+        assert tagger.describe()["assertion of problems"] == said
         assert tagger.with_(settings=replace(tagger.settings, assertion="rules")).asserter is None
     assert Tagger(labels=LABELS).asserter is None
 

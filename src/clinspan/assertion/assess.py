@@ -88,8 +88,7 @@ def assess(
     asked = [labels[e.label].attributes if e.label in labels else () for e in document.entities]
     numbers = [number for number, attributes in enumerate(asked) if attributes]
     research = bool(numbers) and is_prose(document.text, language)
-    spans = [document.entities[number].span for number in numbers]
-    said = said_of(document.text, spans, words, research=research)
+    said = said_of(document.text, [document.entities[number].span for number in numbers], words, research=research)
     ruled_by = {n: _by_rules(document.entities[n], asked[n], one, words) for n, one in zip(numbers, said, strict=True)}
     read = list(reads(document)) if reads is not None and numbers else [{}] * len(document.entities)
     _read_closer(document, ruled_by, read, closer)
@@ -102,6 +101,7 @@ def assess(
             if seen in attribute.value_names and not held and _wins(sure, attribute, values):
                 values[attribute.name] = seen
         now = {**entity.attributes, **values, **(entity.attributes if keep else {})}
+        # The probability of a value that a rule replaced says nothing of the new one.
         kept = tuple((name, p) for name, p in entity.attribute_scores if now[name] == entity.attributes[name])
         made[number] = replace(entity, attributes=now, attribute_scores=kept)
     if not with_sections:

@@ -102,7 +102,7 @@ class Asserter:
         """
         said: list[dict[str, tuple[str, float]]] = [{} for _ in document.entities]
         known = [number for number, entity in enumerate(document.entities) if self._heads.get(entity.label)]
-        asked = known if among is None else [number for number in known if number in set(among)]
+        asked = known if among is None else sorted(set(known) & set(among))
         spans = [document.entities[number].span for number in asked]
         cut = WINDOWS if len(asked) == len(known) else NEAR
         shown = sorted(self.windows(document.text, spans, cut), key=lambda one: len(one.ids))

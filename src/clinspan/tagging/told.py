@@ -20,7 +20,7 @@ from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts, Sharing
 from clinspan.tagging.calibration import Calibration
 from clinspan.tagging.demonstrations import Demonstrations
-from clinspan.tagging.evidence import sources_of
+from clinspan.tagging.evidence import reads, sources_of
 from clinspan.tagging.read import Remark
 from clinspan.tagging.settings import TagSettings, shown
 from clinspan.tagging.way import Doubter
@@ -203,7 +203,10 @@ class Told:
         if self.doubter is not None:
             said["what is no disease"] = f"{self.doubter.encoder.name} and the dictionary"
         if any(attribute.name in TOLD for label in self.labels.labels for attribute in label.attributes):
-            who = f"{self.asserter.name} and rules" if self.asserter is not None else "rules"
+            by_encoder = [self.asserter.name] if self.asserter is not None else []
+            if reads(self.encoder) is not None and self.model is self.encoder:
+                by_encoder.append("the encoder that finds them")
+            who = " and ".join([", ".join(by_encoder), "rules"] if by_encoder else ["rules"])
             asked = self.model is not None and self.settings.prompt.attributes == "model"
             said["assertion of problems"] = f"the model; what it leaves out, {who}" if asked else who
         if self.examples is not None:
