@@ -80,3 +80,30 @@ def test_encoders_whose_words_were_tuned_apart_are_left_alone(tiny_encoder, tmp_
     done = shared(*folders)
     assert (done.returncode, done.stderr) == (1, "these encoders have no word vectors in common\n")
     assert "words" not in json.loads((folders[0] / "card.json").read_text(encoding="utf-8"))
+
+
+def test_the_stronger_base_is_what_its_authors_published(tmp_path, monkeypatch):
+    """`hello world` has the vector that fastembed's tests expect of bge-small-en-v1.5, but for the 8-bit rounding."""
+    torch, transformers = (
+        pytest.importorskip(name, reason="needs the extra 'train'") for name in ("torch", "transformers")
+    )
+    pytest.importorskip("onnx", reason="needs the extra 'train'")
+    from clinspan.tuning import base
+
+    try:
+        source = base.find_base(base.STRONGER).source
+    except ModelError as missing:
+        pytest.skip(str(missing))
+    encoder = transformers.AutoModel.from_pretrained(source, add_pooling_layer=False).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    with torch.no_grad():
+        vector = encoder(**tokenizer("hello world", return_tensors="pt")).last_hidden_state[0, 0]
+    published = [0.01522374, -0.02271799, 0.00860278, -0.07424029, 0.00386434]
+    assert torch.nn.functional.normalize(vector, dim=0)[:5].tolist() == pytest.approx(published, abs=0.006)
+
+
+def test_a_base_without_its_configuration_cannot_be_tuned():
+    from clinspan.tuning.base import find_base
+
+    with pytest.raises(ModelError, match="cannot be tuned as an encoder"):
+        find_base("all-minilm-l6-v2")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from clinspan.classifier.folder import TOKENIZER_FILE, WEIGHTS_FILE, read_card, shipped, words
+from clinspan.classifier.folder import ONNX_FILE, TOKENIZER_FILE, WEIGHTS_FILE, read_card, shipped, words
 from clinspan.classifier.model import TorchClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, names_of
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
@@ -26,7 +26,10 @@ from clinspan.models.registry import entries, find, path_of, sha256_of
 from clinspan.tuning.export import Shape
 
 _QUANTISED = "MatMulInteger"
-_SCOPE = "/network/"
+_EXPORTED = "network"
+"""What `clinspan export-encoder` calls the network in its graph."""
+_UNNAMED = "onnx::"
+"""Begins the names that the exporter gives to matrices; their nodes tell which they are."""
 
 
 def thawed(folder: Path) -> Path:
@@ -41,35 +44,60 @@ def thawed(folder: Path) -> Path:
         ModelError: when the file is not laid out as `clinspan export-encoder` does it.
     """
     card = read_card(folder)
-    made = cache_folder() / "encoders" / f"{card.name}-{card.sha256[:12]}"
+    made = _place(card.name, card.sha256)
     if (made / WEIGHTS_FILE).is_file():
         return made
     if "config" not in card.card:
         raise ModelError("does not say its configuration, so it cannot be tuned further", where=str(folder))
+    weights = _weights(folder / card.file, words(folder, card), _EXPORTED)
+    _write(made, weights, card.card["config"], folder / TOKENIZER_FILE, context=card.card["context"])
+    return made
+
+
+def _thawed_base(name: str) -> Path:
+    """The folder, in Hugging Face's layout, of a registered encoder whose weights are 8-bit ONNX.
+
+    Raises:
+        MissingExtra: when the packages of the extra `train` are not installed.
+        ModelError: when it was not pulled, or is not laid out as transformers' exporter does it.
+    """
+    weights, config, tokenizer = (path_of(name, file) for file in (ONNX_FILE, "config.json", TOKENIZER_FILE))
+    made = _place(name, find(name).files[0].sha256)
+    if not (made / WEIGHTS_FILE).is_file():
+        told = json.loads(config.read_text(encoding="utf-8"))
+        _write(made, _weights(weights, {}, ""), told, tokenizer, context=told["max_position_embeddings"])
+    return made
+
+
+def _place(name: str, sha256: str) -> Path:
+    return cache_folder() / "encoders" / f"{name}-{sha256[:12]}"
+
+
+def _write(
+    made: Path, weights: Iterator[tuple[str, Any]], config: Mapping[str, Any], tokenizer: Path, *, context: int
+) -> None:
     try:
         from safetensors.numpy import save_file
     except ModuleNotFoundError as error:
         raise MissingExtra("safetensors", "train", purpose="tuning an encoder") from error
-    weights = dict(_weights(folder / card.file, words(folder, card)))
+    whole = dict(weights)
     made.mkdir(parents=True, exist_ok=True)
-    (made / "config.json").write_text(json.dumps(card.card["config"], indent=1), encoding="utf-8")
-    shutil.copyfile(folder / TOKENIZER_FILE, made / TOKENIZER_FILE)
+    (made / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+    shutil.copyfile(tokenizer, made / TOKENIZER_FILE)
     told = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "cls_token": "[CLS]"}
-    told |= {
-        "sep_token": "[SEP]",
-        "unk_token": "[UNK]",
-        "mask_token": "[MASK]",
-        "model_max_length": card.card["context"],
-    }
+    told |= {"sep_token": "[SEP]", "unk_token": "[UNK]", "mask_token": "[MASK]", "model_max_length": context}
     (made / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
     new = made / (WEIGHTS_FILE + ".new")
-    save_file(weights, new, metadata={"format": "pt"})
+    save_file(whole, new, metadata={"format": "pt"})
     new.replace(made / WEIGHTS_FILE)
-    return made
 
 
-def _weights(path: Path, shared: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The weights by transformers' names, as fp32."""
+def _weights(path: Path, shared: Mapping[str, Any], module: str) -> Iterator[tuple[str, Any]]:
+    """The weights by transformers' names, as fp32.
+
+    Args:
+        module: that the network was exported as a part of; empty for itself.
+    """
     try:
         import onnx
         from onnx import numpy_helper
@@ -78,21 +106,22 @@ def _weights(path: Path, shared: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
     graph = onnx.load(str(path), load_external_data=False).graph
     own = (tensor for tensor in graph.initializer if tensor.name not in shared)
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in own} | dict(shared)
+    prefix, scope = (f"{module}.", f"/{module}/") if module else ("", "/")
     for name, array in stored.items():
-        if name.startswith("network."):
-            own = name.removeprefix("network.")
+        if name.startswith(prefix) and not name.startswith(_UNNAMED):
+            own = name.removeprefix(prefix)
             if own.endswith("_quantized"):
                 yield own.removesuffix("_quantized"), _whole(stored, name.removesuffix("_quantized"))
             elif not own.endswith(("_scale", "_zero_point")):
                 yield own, array.astype(np.float32)
     found = False
     for node in graph.node:
-        if node.op_type == _QUANTISED and node.name.startswith(_SCOPE):
+        if node.op_type == _QUANTISED and node.name.startswith(scope):
             found = True
-            scope = node.name.removeprefix(_SCOPE).removesuffix("/MatMul_quant").replace("/", ".")
-            yield f"{scope}.weight", np.ascontiguousarray(_whole(stored, node.input[1].removesuffix("_quantized")).T)
+            layer = node.name.removeprefix(scope).removesuffix("/MatMul_quant").replace("/", ".")
+            yield f"{layer}.weight", np.ascontiguousarray(_whole(stored, node.input[1].removesuffix("_quantized")).T)
     if not found:
-        raise ModelError("has no 8-bit weights as clinspan export-encoder writes them", where=str(path))
+        raise ModelError("has no 8-bit weights as clinspan export-encoder and transformers' exporter write them", where=str(path))
 
 
 def _whole(stored: Mapping[str, Any], name: str) -> Any:
@@ -102,7 +131,7 @@ def _whole(stored: Mapping[str, Any], name: str) -> Any:
     return ((numbers - zero) * scale).astype(np.float32)
 
 
-DEFAULT_ENCODER = "all-minilm-l6-v2-torch"
+DEFAULT_ENCODER, STRONGER = "all-minilm-l6-v2-torch", "bge-small-en-v1.5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +288,10 @@ def find_base(where: str) -> EncoderBase:
     if where.startswith("hf:"):
         return EncoderBase(where[3:], "", where[3:])
     if where in entries():
-        if find(where).kind != "encoder" or not path_of(where).name.endswith(".safetensors"):
-            raise ModelError(f"{where!r} cannot be tuned as an encoder", expected=DEFAULT_ENCODER)
+        if find(where).kind != "encoder" or "config.json" not in {file.name for file in find(where).files}:
+            raise ModelError(f"{where!r} cannot be tuned as an encoder", expected=f"{DEFAULT_ENCODER}, {STRONGER}")
+        if path_of(where).name == ONNX_FILE:
+            return EncoderBase(where, find(where).files[0].sha256, str(_thawed_base(where)))
         for file in find(where).files:
             path_of(where, file.name)
         return EncoderBase(where, find(where).files[0].sha256, str(find(where).folder))
