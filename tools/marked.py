@@ -233,11 +233,8 @@ def bare(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def drug_name(note: Note, mark: Mark) -> tuple[int, int]:
-    """A drug without determiners and without details that stand at its edges ("IV antibiotics", "81 mg aspirin").
-
-    One that is nothing but details ("nasal spray") stays whole.
-    """
-    start, end = whole = bare(note.text, mark.start, mark.end)
+    """A drug without determiners and without details that stand at its edges ("IV antibiotics", "81 mg aspirin")."""
+    start, end = bare(note.text, mark.start, mark.end)
     inner = [m for m in note.marks if m.label == "detail" and mark.start <= m.start and m.end <= mark.end]
     moved = True
     while moved:
@@ -253,4 +250,4 @@ def drug_name(note: Note, mark: Mark) -> tuple[int, int]:
             end -= 1
         if note.text[start:end].startswith("of "):
             start, moved = start + 3, True
-    return (start, end) if start < end else whole
+    return start, end

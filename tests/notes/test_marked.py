@@ -48,13 +48,6 @@ def test_marks_are_taken_out_of_the_text_and_say_what_they_are_of(tmp_path):
     assert names == ["furosemide", "fluids"]
 
 
-def test_a_drug_of_details_alone_keeps_its_name(tmp_path):
-    note = read(tmp_path, "Uses [[her [[nasal|route]] [[spray|form]]|drug]] at times.\n")
-    (drug,) = (m for m in note.marks if m.kind == "drug")
-    start, end = marked.drug_name(note, drug)
-    assert note.text[start:end] == "nasal spray"
-
-
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
