@@ -32,7 +32,7 @@ ALIKE = 80.0
 RUN = 8
 """Words in a row that no sentence shares with another corpus."""
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z0-9\"'(])|\n\s*\n|\n(?=\s*(?:[-*•\[]|\d+[.)]|[A-Z][A-Za-z /]{2,40}:))")
-_NOT_POOLED = re.compile(r"(?:n[3-8]|p[1-5])-")
+_NOT_POOLED = re.compile(r"(?:n[3-8]|p[1-5]|q[1-6])-")
 """Notes that the pool leaves out: with three times as many it would be slow to search at first, and larger to ship."""
 _WORD = re.compile(r"[a-z0-9]+")
 

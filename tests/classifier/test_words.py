@@ -37,7 +37,11 @@ def read(folder):
 
 
 def shared(*folders):
-    command = [sys.executable, str(TOOL), *map(str, folders)]
+    return told("share", *folders)
+
+
+def told(*asked):
+    command = [sys.executable, str(TOOL), *map(str, asked)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -72,6 +76,28 @@ def test_one_that_shares_its_words_can_be_tuned_further(tiny_encoder, tmp_path, 
     shutil.rmtree(tmp_path / "cache")
     assert shared(folder).returncode == 0
     assert (base.thawed(folder) / "model.safetensors").read_bytes() == kept
+
+
+def test_a_base_learns_with_the_words_of_another(tiny_encoder, tmp_path):
+    pytest.importorskip("onnx", reason="needs the extra 'train'")
+    numpy = pytest.importorskip("safetensors.numpy", reason="needs the extra 'train'")
+    other = shutil.copytree(tiny_encoder, tmp_path / "other")
+    weights = numpy.load_file(other / "model.safetensors")
+    (name,) = (key for key in weights if key.endswith("word_embeddings.weight"))
+    weights[name] += 1
+    numpy.save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    assert told("lend", other, tiny_encoder, tmp_path / "base").returncode == 0
+    made = numpy.load_file(tmp_path / "base" / "model.safetensors")
+    before = numpy.load_file(tiny_encoder / "model.safetensors")
+    assert [key for key in made if (made[key] != before[key]).any()] == [name]
+    assert (made[name] == weights[name]).all()
+
+    vocabulary = json.loads((other / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary["model"]["vocab"]["unheard"] = len(vocabulary["model"]["vocab"])
+    (other / "tokenizer.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    refused = told("lend", other, tiny_encoder, tmp_path / "again")
+    assert refused.returncode == 1
+    assert "not the same vocabulary" in refused.stderr
 
 
 def test_encoders_whose_words_were_tuned_apart_are_left_alone(tiny_encoder, tmp_path):

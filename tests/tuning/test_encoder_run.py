@@ -2,6 +2,7 @@
 
 import json
 import logging
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -319,7 +320,7 @@ def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
     from clinspan.tuning.export import encoder_to_onnx
 
     before = logging.getLogger().level
-    encoder_to_onnx(tuned, tmp_path / "fp32", eight_bit=False)
+    encoder_to_onnx(tuned, tmp_path / "fp32", bits=None)
     card, exported = folder.load(tmp_path / "fp32")
     assert isinstance(exported, OnnxClassifier)
     assert card.card["precision"] == "fp32"
@@ -338,6 +339,29 @@ def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
     assert [e.text for e in found.entities] == [e.text for e in CORPUS.documents[0].entities]
 
 
+def test_an_encoder_of_fewer_bits_zips_to_less_and_finds_the_same(tuned, tmp_path):
+    import onnx
+    from clinspan.tuning.export import encoder_to_onnx
+    from onnx import numpy_helper
+
+    whole, small = tmp_path / "8", tmp_path / "6"
+    encoder_to_onnx(tuned, whole)
+    encoder_to_onnx(tuned, small, bits=6)
+    assert folder.read_card(small).card["precision"] == "int8, 6 bits used"
+    graph = onnx.load(str(small / "model.onnx")).graph
+    layers = {node.input[1] for node in graph.node if node.op_type == "MatMulInteger" and "/layer." in node.name}
+    used = [{*numpy_helper.to_array(t).ravel().tolist()} for t in graph.initializer if t.name in layers]
+    assert len(used) == len(layers) > 0
+    assert all(len(numbers) <= 63 for numbers in used)
+    packed = [len(zlib.compress((made / "model.onnx").read_bytes())) for made in (whole, small)]
+    assert packed[1] < packed[0]
+    text = CORPUS.documents[0]
+    found = Tagger(EncoderLLM.opened(small), labels=DISEASE, dictionary=None).tag(text.text)
+    assert [e.text for e in found.entities] == [e.text for e in text.entities]
+    with pytest.raises(ValueError, match="expected 4 to 8"):
+        encoder_to_onnx(tuned, tmp_path / "3", bits=3)
+
+
 def test_what_cannot_be_exported_is_refused(tuned, tmp_path):
     from clinspan.tuning.export import encoder_to_onnx
 
@@ -345,7 +369,7 @@ def test_what_cannot_be_exported_is_refused(tuned, tmp_path):
     (tmp_path / "full" / "file").touch()
     with pytest.raises(OutputError, match="is not empty"):
         encoder_to_onnx(tuned, tmp_path / "full")
-    encoder_to_onnx(tuned, tmp_path / "onnx", eight_bit=False)
+    encoder_to_onnx(tuned, tmp_path / "onnx", bits=None)
     with pytest.raises(ModelError, match="was exported as ONNX"):
         encoder_to_onnx(tmp_path / "onnx", tmp_path / "again")
 

@@ -22,6 +22,7 @@ from clinspan.models.registry import sha256_of
 ADAPTER_FILE = "adapter.gguf"
 README_FILE = "README.md"
 _OPSET = 17
+_PRECISIONS = {None: "fp32", 8: "int8"}
 _ARCHITECTURES = {
     "llama": "llama",
     "mistral": "llama",
@@ -203,15 +204,17 @@ def _module_of(key: str) -> tuple[str, str]:
     raise ModelError(f"{key!r} is not a LoRA matrix of a linear layer, and has no place in a GGUF adapter")
 
 
-def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> None:
+def encoder_to_onnx(folder: Path, output: Path, *, bits: int | None = 8) -> None:
     """Writes the encoder in `folder` as ONNX into `output`, with its tokenizer and a card that says so.
 
     Args:
         folder: made by `clinspan tune-encoder`.
         output: a folder that is made, or is empty.
-        eight_bit: weights as int8 by channel, activations quantised as they come (dynamic quantisation); else fp32.
+        bits: 8: weights as int8 by channel, activations quantised as they come (dynamic quantisation). Fewer: the
+            layers' weights use so many of the 8, and the file, as large and as fast, zips to less. None: fp32.
 
     Raises:
+        ValueError: when `bits` is not from 4 to 8.
         MissingExtra: when the packages of the extra `train` are not installed.
         InputError, ModelError: when `folder` holds no encoder that can be exported.
         OutputError: when the output is not empty or cannot be written.
@@ -222,6 +225,8 @@ def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> No
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "onnx", "train", purpose="exporting an encoder") from error
+    if bits is not None and not 4 <= bits <= 8:
+        raise ValueError(f"bits={bits}: expected 4 to 8")
     card, classifier = load_torch(folder)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError("is not empty", where=str(output), fix="Name another folder.")
@@ -230,18 +235,20 @@ def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> No
         with tempfile.TemporaryDirectory(dir=output) as staging, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             whole, small = Path(staging) / "whole.onnx", Path(staging) / "small.onnx"
+            if bits is not None and bits < 8:
+                _round(classifier.model, bits)
             _write_onnx(classifier.model, whole)
-            if eight_bit:
+            if bits is not None:
                 with _only_errors():
                     quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True)
-            (small if eight_bit else whole).replace(output / ONNX_FILE)
+            (whole if bits is None else small).replace(output / ONNX_FILE)
         shutil.copyfile(folder / TOKENIZER_FILE, output / TOKENIZER_FILE)
         weights = output / ONNX_FILE
         told = {"file": ONNX_FILE, "sha256": sha256_of(weights), "bytes": weights.stat().st_size}
         content = card.card | {
             "weights": told,
             "context": classifier.context,
-            "precision": "int8" if eight_bit else "fp32",
+            "precision": _PRECISIONS.get(bits, f"int8, {bits} bits used"),
             # Without the folder of this machine that it was loaded from.
             "config": {k: v for k, v in classifier.model.config.to_dict().items() if k != "_name_or_path"},
             "exported_from": card.sha256,
@@ -253,6 +260,18 @@ def encoder_to_onnx(folder: Path, output: Path, *, eight_bit: bool = True) -> No
         (output / README_FILE).write_text(said.replace(before, after), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"the encoder cannot be written: {error.strerror}", where=str(output)) from error
+
+
+def _round(model: Any, bits: int) -> None:
+    """Rounds each row of the layers' matrices to as many steps as a number of so many bits has, with its sign.
+
+    The largest weight of a row stays as it is, so the scales of int8 do as well, and few of its numbers are used.
+    """
+    highest = 2 ** (bits - 1) - 1
+    for name, weights in model.named_parameters():
+        if ".layer." in name and weights.dim() == 2:
+            step = weights.data.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / highest
+            weights.data = (weights.data / step).round() * step
 
 
 @contextmanager
