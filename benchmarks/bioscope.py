@@ -20,7 +20,7 @@ import regex
 from clinspan.assertion.assess import Reads, assess
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import LabelSet
-from clinspan.tagging.open import asserter
+from clinspan.tagging.open import given_attributes
 
 LABELS = LabelSet.builtin("problem-treatment-test")
 _WORD = regex.compile(r"[^\W_][\w'/.-]*[^\W_]|[^\W_]|\S")
@@ -101,7 +101,7 @@ def main() -> int:
         return 2
     lines = path.read_text(encoding="utf-8").splitlines()
     records = [record for record in map(json.loads, lines) if record["id"].startswith("abstracts-")]
-    for name, reads in (("rules", None), ("encoder and rules", asserter(LABELS))):
+    for name, reads in (("rules", None), ("encoder and rules", given_attributes(LABELS))):
         counts = score(records, reads)
         right, missed, wrong = counts["hit"], counts["missed"], counts["wrong"]
         print(f"{name}: {len(records)} sentences, {sum(counts.values())} phrases, {right + missed} negated, ", end="")

@@ -45,7 +45,9 @@ def lend(lender: str, base: str, out: Path) -> int:
     from safetensors.numpy import load_file, save_file
 
     first, second = (Path(find_base(name).source) for name in (lender, base))
-    known = [json.loads((one / TOKENIZER_FILE).read_text(encoding="utf-8"))["model"]["vocab"] for one in (first, second)]
+    known = [
+        json.loads((one / TOKENIZER_FILE).read_text(encoding="utf-8"))["model"]["vocab"] for one in (first, second)
+    ]
     if known[0] != known[1]:
         print(f"{lender} and {base} have not the same vocabulary", file=sys.stderr)
         return 1

@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 
 sys.path.insert(0, str(Path(__file__).parent))
-from asserter import passages as assertion_passages
+from asserted import passages as assertion_passages
 from clinspan.codec import dump, parse
 from clinspan.document import Document, Entity
 from open_labels import HELD

@@ -1,16 +1,19 @@
 import itertools
+from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinspan.assertion.assess import assess
+from clinspan.assertion.assess import assess, completed
 from clinspan.assertion.lexicon import Cue, Lexicon, languages, lexicon, tokens
 from clinspan.document import Document, Entity, Span
 from clinspan.errors import ConfigError
 from clinspan.labels import Attribute, Label, LabelSet
 
 PROBLEMS = LabelSet.builtin("problem-treatment-test")
+PAIN = Entity(Span(12, 16), "problem", "pain")
 
 
 def document(text: str, *mentions: str, label: str = "problem") -> Document:
@@ -120,59 +123,53 @@ def test_a_class_that_the_set_does_not_declare_is_not_given():
     assert assess(document("Possible pneumonia.", "pneumonia"), labels).entities[0].attribute("assertion") == "present"
 
 
-def test_a_cue_decides_before_a_source_without_probabilities_and_the_source_where_there_is_none():
-    def reads(_: Document) -> list[dict[str, tuple[str, float | None]]]:
-        possible = {"assertion": ("possible", None)}
-        return [possible, {**possible, "unheard": ("of", None)}, {"temporality": ("past", None)}]
+Values = dict[str, tuple[str, float | None]]
 
+
+class Says:
+    """A source that says these values, and keeps what it was asked about."""
+
+    def __init__(self, *values: Values) -> None:
+        self.values, self.asked = list(values), list[Collection[int] | None]()
+
+    def __call__(self, document: Document, among: Collection[int] | None = None) -> list[Values]:
+        self.asked.append(among)
+        return self.values
+
+
+def test_a_cue_decides_before_a_source_without_probabilities_and_the_source_where_there_is_none():
+    possible: Values = {"assertion": ("possible", None)}
+    reads = Says(possible, {**possible, "unheard": ("of", None)}, {"temporality": ("past", None)})
     found = assess(document("He denies cough.\nFever today. Gout.", "cough", "Fever", "Gout"), PROBLEMS, reads=reads)
     assert [entity.attribute("assertion") for entity in found.entities] == ["absent", "possible", "present"]
     assert "unheard" not in found.entities[1].attributes
     assert found.entities[2].attribute("temporality") == "past"
 
 
-@pytest.mark.parametrize(("sure", "expected"), [(0.95, ["possible", "possible"]), (0.6, ["absent", "present"])])
-def test_a_source_is_believed_where_it_is_sure(sure: float, expected: list[str]):
-    def reads(_: Document) -> list[dict[str, tuple[str, float | None]]]:
-        return [{"assertion": ("possible", sure), "temporality": ("past", 0.4)}] * 2
-
-    found = assess(document("He denies cough.\nFever today.", "cough", "Fever"), PROBLEMS, reads=reads)
+@pytest.mark.parametrize(("sure", "expected"), [(0.65, ["possible", "possible"]), (0.4, ["absent", "possible"])])
+def test_a_source_is_believed_where_it_is_sure_or_no_cue_stands(sure: float, expected: list[str]):
+    said: Values = {"assertion": ("possible", sure), "temporality": ("past", 0.4)}
+    found = assess(document("He denies cough.\nFever today.", "cough", "Fever"), PROBLEMS, reads=Says(said, said))
     assert [entity.attribute("assertion") for entity in found.entities] == expected
     assert [entity.attribute("temporality") for entity in found.entities] == ["past", "past"]
 
 
-def test_a_better_source_speaks_where_the_first_and_the_rules_do_not_agree():
-    said = [("absent", 0.9), ("absent", 0.7), ("present", 0.99), ("absent", None), ("present", 0.9)]
-    told = [{"assertion": one, "temporality": ("past", 0.9)} for one in said]
-    asked: list[list[int]] = []
-
-    def closer(document: Document, among: list[int]) -> list[dict[str, tuple[str, float | None]]]:
-        asked.append(list(among))
-        return [{"assertion": ("possible", 0.9999)}] * len(document.entities)
-
-    text = "He denies cough, fever, rash and pain. Gout."
-    given_ = document(text, "cough", "fever", "rash", "pain", "Gout")
-    found = assess(given_, PROBLEMS, reads=lambda _: told, closer=closer).entities
-    assert asked == [[1, 2, 3]]
-    assert [one.attribute("assertion") for one in found] == ["absent", "possible", "possible", "possible", "present"]
-    # What the better source says nothing of stays the first one's.
-    assert {one.attribute("temporality") for one in found} == {"past"}
+def test_only_what_can_have_attributes_is_asked_about():
+    reads = Says({}, {"assertion": ("possible", 0.9)})
+    given_ = Document("d", "Aspirin for pain.", (Entity(Span(0, 7), "treatment", "Aspirin"), PAIN))
+    assert not assess(given_, PROBLEMS, reads=reads).entities[0].attributes
+    assert reads.asked == [[1]]
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        (("present", 0.6), ("possible", 0.5), "absent"),
-        (("present", 0.99), ("present", 0.7), "present"),
-        (("possible", 0.5), ("present", 0.9), "absent"),
-        (("present", 0.999), ("possible", 0.5), "present"),
-    ],
-)
-def test_two_sources_are_weighed_with_the_rules(first: tuple[str, float], second: tuple[str, float], expected: str):
-    given_ = document("He denies cough.", "cough")
-    told, closer = [{"assertion": first}], [{"assertion": second}]
-    (found,) = assess(given_, PROBLEMS, reads=lambda _: told, closer=lambda *_: closer).entities
-    assert found.attribute("assertion") == expected
+def test_those_who_say_their_assertion_themselves_are_not_asked_about():
+    said = replace(PAIN, attributes={"assertion": "absent"}, attribute_scores=(("assertion", 0.9),))
+    gout = Entity(Span(18, 22), "problem", "Gout")
+    possible: Values = {"assertion": ("possible", 0.9), "temporality": ("past", 0.9)}
+    reads = Says(possible, possible)
+    found = assess(Document("d", "Aspirin for pain. Gout.", (said, gout)), PROBLEMS, reads=completed(reads)).entities
+    assert reads.asked == [[1]]
+    assert [one.attribute("assertion") for one in found] == ["absent", "possible"]
+    assert [one.attribute("temporality") for one in found] == ["current", "past"]
 
 
 def test_values_that_are_there_may_be_kept():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asserter import traps
+from asserted import traps
 from clinspan.assertion.assess import assess
 from clinspan.assertion.prose import is_prose, scopes
 from clinspan.document import Document, Entity

@@ -7,9 +7,9 @@ import pytest
 from clinspan.assertion.assess import assess
 from clinspan.assertion.lexicon import CLASSES, lexicon
 from clinspan.assertion.scope import decided, said_of
-from clinspan.classifier.marked import Asserter, for_assertion
 from clinspan.document import Document, Entity, Span
 from clinspan.labels import LabelSet
+from clinspan.tagging.open import given_attributes
 
 KINDS = {
     "A": "absent",
@@ -24,7 +24,6 @@ MORE = [
     for line in (Path(__file__).parent / "more_traps.txt").read_text(encoding="utf-8").splitlines()
     if not line.startswith("# ")
 ]
-BLIND = (Path(__file__).parent / "blind_traps.txt").read_text(encoding="utf-8").splitlines()
 TRAPS = (Path(__file__).parent / "traps.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -51,12 +50,15 @@ def test_nearly_all_traps_that_were_written_before_the_rules_saw_them_are_told()
     assert sum(map(holds, MORE)) >= 0.97 * len(MORE)
 
 
-def test_nine_of_ten_traps_that_nobody_mended_with_are_told_by_encoder_and_rules():
-    """261 of 288; half of them served to choose how sure the encoder must be. The rules alone tell 223."""
+@pytest.mark.parametrize(("name", "count", "least"), [("blind_traps", 288, 266), ("fresh_traps", 240, 226)])
+def test_nine_of_ten_traps_that_nobody_mended_with_are_told_by_encoder_and_rules(name: str, count: int, least: int):
+    """270 of 288, with which it was chosen how sure the encoder must be, and 229 of 240; the rules tell 223 and 203."""
     pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
     labels = LabelSet.builtin("problem-treatment-test")
-    reads = Asserter.opened(for_assertion(), labels)
-    lines = [line for line in BLIND if not line.startswith("# ")]
+    reads = given_attributes(labels)
+    assert reads is not None
+    written = (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in written if line and not line.startswith("# ")]
     right = 0
     for line in lines:
         text = line[2:].replace("\\n", "\n")
@@ -64,6 +66,6 @@ def test_nine_of_ten_traps_that_nobody_mended_with_are_told_by_encoder_and_rules
         bare = text.replace("{", "").replace("}", "")
         (entity,) = assess(Document("d", bare, (Entity(span, "problem", span.of(bare)),)), labels, reads=reads).entities
         right += entity.attribute("assertion") == KINDS[line[0]]
-    assert len(lines) == 288
-    assert right >= 255
+    assert len(lines) == count
+    assert right >= least
     assert sum(map(holds, lines)) < right

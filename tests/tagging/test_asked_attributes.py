@@ -91,7 +91,7 @@ def test_who_is_asked_by_default(traits, asked, proposals):
 
 
 def test_scores_of_attributes_reach_the_output_unless_a_rule_put_another_value():
-    scores = (("assertion", 0.75),)
+    scores = (("assertion", 0.55),)
     spans = (
         FoundSpan(Span(3, 13), "problem", 0.5, {"assertion": "present"}, scores),
         FoundSpan(Span(15, 25), "problem", 0.5, {"assertion": "present"}, scores),
@@ -99,11 +99,11 @@ def test_scores_of_attributes_reach_the_output_unless_a_rule_put_another_value()
     assert load_spans(dump_spans(spans)) == spans
     tuned = Traits("embedded", "tuned", attributes=True)
     document = tag(Answering(spans=spans, traits=tuned), window_sentences=4)
-    assert [e.attribute_score("assertion") for e in document.entities] == [0.75, 0.75]
+    assert [e.attribute_score("assertion") for e in document.entities] == [0.55, 0.55]
     assert codec.parse(codec.dump(document), where="here").entities == document.entities
     assert document.entities[0].attribute_score("temporality") is None
     encoded = tag(Answering(spans=spans, traits=Traits("encoder", "read")))
     assert [(e.attribute("assertion"), e.attribute_score("assertion")) for e in encoded.entities] == [
         ("absent", None),
-        ("present", 0.75),
+        ("present", 0.55),
     ]

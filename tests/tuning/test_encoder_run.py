@@ -341,8 +341,9 @@ def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
 
 def test_an_encoder_of_fewer_bits_zips_to_less_and_finds_the_same(tuned, tmp_path):
     import onnx
-    from clinspan.tuning.export import encoder_to_onnx
     from onnx import numpy_helper
+
+    from clinspan.tuning.export import encoder_to_onnx
 
     whole, small = tmp_path / "8", tmp_path / "6"
     encoder_to_onnx(tuned, whole)

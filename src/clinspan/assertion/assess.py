@@ -1,7 +1,6 @@
 """Sets the declared attributes of entities that are there, by the lexicon, the sections and other sources."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -22,33 +21,20 @@ _TIMED = frozenset({None, "present", "absent", "associated-with-someone-else"})
 Told = tuple[str, float | None]
 """A value with the source's probability of it; None where it gives none."""
 
-SURE = 0.8
-"""A source that gives its value at least this probability is believed before a cue, and before what goes unsaid. Chosen
-among 0 to .98 on 370 problems of eight notes and half of 288 traps, from which neither the cues nor the encoder that
-comes with clinspan had learned: .954 and .924 right; .946 and .924 by the encoder alone, .927 and .757 by the cues."""
-
-AGREED = 0.8
-"""Where a source gives the value that the rules say at least this probability, no better one is asked."""
-_RULES = 2.0
-"""What the rules' value is worth beside two sources, in log-odds."""
+SURE = 0.6
+"""A source that gives its value at least this probability is believed before a cue; where there is no cue it always is.
+Chosen among .5 to .95 on 36 and 73 notes that the encoder which comes with clinspan had not learned from, and 288
+traps: .931, .943 and .938 right; .927, .940 and .938 by the encoder alone, .916, .887 and .774 by the cues."""
 
 
 class Reads(Protocol):
     """Says attributes of entities that are given, as a tuned encoder does."""
 
-    def __call__(self, document: Document) -> Sequence[Mapping[str, Told]]:
-        """For each entity of the document the attributes that the source knows."""
-        ...
-
-
-class ReadsSome(Protocol):
-    """As `Reads`, for some of a document's entities: a source that takes its time."""
-
-    def __call__(self, document: Document, among: Sequence[int]) -> Sequence[Mapping[str, Told]]:
-        """For each entity of the document the attributes that the source knows; it may say nothing of those not among.
+    def __call__(self, document: Document, among: Collection[int] | None = None) -> Sequence[Mapping[str, Told]]:
+        """For each entity of the document the attributes that the source knows.
 
         Args:
-            among: the numbers of the entities that are asked about.
+            among: the numbers of the entities that are asked about, where not all are; of others it may say nothing.
         """
         ...
 
@@ -58,7 +44,6 @@ def assess(
     labels: LabelSet,
     *,
     reads: Reads | None = None,
-    closer: ReadsSome | None = None,
     language: str = "en",
     keep: bool = False,
     with_sections: bool = False,
@@ -66,16 +51,13 @@ def assess(
     """The document with the declared attributes of its entities set.
 
     The rules know the attributes `assertion`, with the values of `lexicon.CLASSES`, and `temporality`, current or past.
-    What `reads` says of the assertion wins where it is sure (`SURE`), and where it gives no probability and no cue
-    decides; it wins for every other attribute. An attribute that neither knows is left as it is. In research prose a
+    What `reads` says of the assertion wins where no cue decides, and over a cue where it is sure (`SURE`); it wins for
+    every other attribute. An attribute that neither knows is left as it is. In research prose a
     source that gives a probability does not say what is absent: the rules do.
 
     Args:
         labels: declare which labels have which attributes.
         reads: another source, asked once for the document.
-        closer: a better source than `reads`, asked of the entities of whose assertion `reads` and the rules do not say
-            the same, or `reads` is not sure (`AGREED`). What the two and the rules say of it is weighed (`_weighed`);
-            of other attributes it speaks in place of `reads`.
         language: of the lexicon.
         keep: whether values that entities have already stay.
         with_sections: whether entities get the attribute `section`, and the document's metadata its sections. They are
@@ -90,8 +72,7 @@ def assess(
     research = bool(numbers) and is_prose(document.text, language)
     said = said_of(document.text, [document.entities[number].span for number in numbers], words, research=research)
     ruled_by = {n: _by_rules(document.entities[n], asked[n], one, words) for n, one in zip(numbers, said, strict=True)}
-    read = list(reads(document)) if reads is not None and numbers else [{}] * len(document.entities)
-    _read_closer(document, ruled_by, read, closer)
+    read = list(reads(document, numbers)) if reads is not None and numbers else [{}] * len(document.entities)
     made = list(document.entities)
     for number in numbers:
         entity, values = document.entities[number], ruled_by[number]
@@ -115,55 +96,11 @@ def assess(
     return replace(document, entities=tuple(made), metadata={**document.metadata, "sections": told})
 
 
-def _read_closer(
-    document: Document,
-    by_rules: Mapping[int, Mapping[str, str]],
-    read: list[Mapping[str, Told]],
-    closer: ReadsSome | None,
-) -> None:
-    """Puts what a better source says into what was read of the mentions about which there is doubt."""
-    doubtful = [number for number, said in by_rules.items() if not _agree(read[number].get(ASSERTION), said)]
-    if closer is None or not doubtful:
-        return
-    better = closer(document, doubtful)
-    for number in doubtful:
-        first, second = read[number].get(ASSERTION), better[number].get(ASSERTION)
-        both = _weighed(first, second, by_rules[number].get(ASSERTION))
-        read[number] = {**read[number], **better[number], **({ASSERTION: both} if both is not None else {})}
-
-
-def _agree(told: Told | None, by_rules: Mapping[str, str]) -> bool:
-    """Whether a source is sure of the assertion that the rules say."""
-    if told is None or told[1] is None:
-        return False
-    return told[1] >= AGREED and by_rules.get(ASSERTION) == told[0]
-
-
-def _weighed(first: Told | None, second: Told | None, by_rules: str | None) -> Told | None:
-    """The assertion that two sources and the rules say together, sure of it; None where a source has no probability.
-
-    The sum of the mean log-probability, in which the values that a source does not name share what it leaves, and of
-    `_RULES` for the rules' value. Weights chosen among 0 to 2.5 and .5 to 1 on 36 development notes, 41 notes that no
-    encoder of mentions had learned from and 288 traps.
-    """
-    probable = [(value, p) for value, p in (told for told in (first, second) if told is not None) if p is not None]
-    if len(probable) < 2:
-        return None
-    others = len(CLASSES) - 2
-
-    def said(value: str) -> float:
-        shares = (p if value == named else (1 - p) / others for named, p in probable)
-        return sum(math.log(share + 1e-6) for share in shares) / 2 + _RULES * (value == by_rules)
-
-    named = [value for value in (*(value for value, _ in probable), by_rules) if value is not None]
-    return max(named, key=said), 1.0
-
-
 def _wins(sure: float | None, attribute: Attribute, by_rules: Mapping[str, str]) -> bool:
     """Whether a source's value takes the place of the rules'."""
     if attribute.name != ASSERTION or ASSERTION not in by_rules:
         return True
-    return by_rules[ASSERTION] == attribute.default if sure is None else sure >= SURE
+    return by_rules[ASSERTION] == attribute.default or (sure is not None and sure >= SURE)
 
 
 def _by_rules(entity: Entity, attributes: Sequence[Attribute], said: Sequence[Said], words: Lexicon) -> dict[str, str]:
@@ -183,9 +120,22 @@ def _is_past(entity: Entity, said: Sequence[Said], words: Lexicon) -> bool:
     return near <= _PAST_REACH and decided(said, CLASSES) in _TIMED and not words.goes_on(entity.text)
 
 
-def as_told(document: Document) -> Sequence[Mapping[str, Told]]:
-    """What the entities say of themselves, as the source that found them did; for `assess(reads=...)`."""
-    return [
-        {name: (value, entity.attribute_score(name)) for name, value in entity.attributes.items()}
-        for entity in document.entities
-    ]
+def completed(reads: Reads | None) -> Reads:
+    """A source that says what entities say of themselves, as who found them did, and asks `reads` about the others.
+
+    The others are those that do not say their assertion.
+    """
+
+    def read(document: Document, among: Collection[int] | None = None) -> Sequence[Mapping[str, Told]]:
+        told = [
+            {name: (value, entity.attribute_score(name)) for name, value in entity.attributes.items()}
+            for entity in document.entities
+        ]
+        asked = range(len(told)) if among is None else among
+        lacking = [number for number in asked if ASSERTION not in told[number]]
+        if reads is None or not lacking:
+            return told
+        further = reads(document, lacking)
+        return [said if ASSERTION in said else {**more, **said} for said, more in zip(told, further, strict=True)]
+
+    return read

@@ -52,11 +52,6 @@ class ClassifierCard:
         return bool(self.card.get("described", False))
 
     @property
-    def marked(self) -> bool:
-        """Whether it says attributes of mentions that are marked in the text, and finds none."""
-        return bool(self.card.get("marked", False))
-
-    @property
     def twice(self) -> bool:
         """Whether it reads each window twice, whole and sentence by sentence."""
         return bool(self.card.get("twice", False))
@@ -94,7 +89,7 @@ def read_card(folder: Path) -> ClassifierCard:
 
 def _names() -> str:
     """What a user can name who wants an encoder to find entities."""
-    known = [card.name for _, card in shipped() if not card.marked]
+    known = [card.name for _, card in shipped()]
     return f"Name {', '.join(known)}, or a folder made by clinspan tune-encoder."
 
 

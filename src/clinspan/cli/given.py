@@ -12,8 +12,6 @@ import typer
 from clinspan import codec
 from clinspan.assertion.assess import Reads
 from clinspan.assertion.assess import assess as assessed
-from clinspan.classifier.folder import read_card
-from clinspan.classifier.marked import Asserter
 from clinspan.cli.evaluate import say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.gold import Naming, sound
@@ -29,7 +27,7 @@ from clinspan.labels import LabelSet
 from clinspan.llms.encoder import EncoderLLM
 from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging.evidence import reads
-from clinspan.tagging.open import AUTOMATIC, asserter
+from clinspan.tagging.open import AUTOMATIC, assessor, given_attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +247,9 @@ class _Options(TypedDict):
 def _reader(name: str, labels: LabelSet, language: str) -> tuple[str, Reads | None]:
     """The encoder that is heard, by name; what comes with clinspan reads English alone."""
     if name == AUTOMATIC:
-        one = asserter(labels) if language == "en" else None
-        return (f"{one.name} and rules", one) if one is not None else ("rules", None)
+        one = assessor(labels) if language == "en" else None
+        return (f"{one.name} and rules", given_attributes(labels)) if one is not None else ("rules", None)
     if name == "none":
         return "rules", None
-    if read_card(Path(name)).marked:
-        given = Asserter.opened(Path(name), labels)
-        return f"{given.name} and rules", given
     encoder = EncoderLLM.opened(name)
     return f"{encoder.name} and rules", reads(encoder)

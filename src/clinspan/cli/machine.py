@@ -259,8 +259,6 @@ def _encoders(trial: bool) -> Iterator[Finding]:
 def _task(folder: Path, card: ClassifierCard) -> str:
     if card.described:
         return "finds labels of your own by their definitions"
-    if card.marked:
-        return "says whether a problem is present, absent or somebody else's"
     decided = [name for name in builtin_names() if for_labels(LabelSet.builtin(name).names) == folder]
     return f"decides for {', '.join(decided)}"
 

@@ -101,10 +101,6 @@ class EncoderLLM:
             ClinspanError: see `classifier.folder.load`.
         """
         card, classifier = load(Path(folder), threads=settings.threads)
-        if card.marked:
-            raise ConfigError(
-                f"{card.name} says attributes of mentions and does not find mentions", expected="an encoder with labels"
-            )
         # One that learned to read several sentences together is shown several.
         profile = "read" if card.card.get("settings", {}).get("sentences", 1) > 1 else "tuned"
         traits = Traits("encoder", profile, calibrations(Path(folder)), threads=settings.threads)

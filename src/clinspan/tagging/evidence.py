@@ -7,7 +7,7 @@ rule, or a new kind of evidence, begins here.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import floor
 from typing import Any, Protocol
@@ -237,22 +237,27 @@ def state_of(state: WindowState, core: Span, starts: Sequence[int]) -> WindowSta
     return WindowState.OK if found else WindowState.EMPTY
 
 
-def reads(encoder: LLM | None) -> Reads | None:
-    """What says attributes of given entities; None where the encoder has no heads for any."""
+def reads(encoder: LLM | None, taught: str | None = None) -> Reads | None:
+    """What says attributes of given entities; None where the encoder has no heads for any.
+
+    Args:
+        taught: a label whose attributes it was taught, as which every entity is shown; by its own label where None.
+    """
     if not isinstance(encoder, ReadsAttributes) or not encoder.known_attributes:
         return None
     cut = NAMED[profile_name(encoder)].windows
 
-    def read(document: Document) -> Sequence[Mapping[str, Told]]:
+    def read(document: Document, among: Collection[int] | None = None) -> Sequence[Mapping[str, Told]]:
         found: list[Mapping[str, Told]] = [{} for _ in document.entities]
         shown, numbers = [], []
         for window in windows(document.text, cut, count=encoder.count_tokens):
             core, start = window.core, window.span.start
             inside = [number for number, e in enumerate(document.entities) if core.start <= e.start < core.end]
+            if among is not None:
+                inside = [number for number in inside if number in among]
             if inside:
-                spans = [
-                    (document.entities[number].span.shift(-start), document.entities[number].label) for number in inside
-                ]
+                here = (document.entities[number] for number in inside)
+                spans = [(one.span.shift(-start), taught or one.label) for one in here]
                 shown.append((window.span.of(document.text), spans))
                 numbers.append(inside)
         for inside, said in zip(numbers, encoder.values(shown), strict=True):

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from clinspan.classifier.folder import for_descriptions, for_labels, named
-from clinspan.classifier.marked import Asserter, for_assertion
+from clinspan.assertion.assess import Reads
+from clinspan.classifier.folder import for_descriptions, for_labels, named, shipped
 from clinspan.dictionary.build import open_default
 from clinspan.dictionary.store import Dictionary
 from clinspan.errors import ConfigError, LabelError, did_you_mean
@@ -27,6 +27,7 @@ from clinspan.models import adapters
 from clinspan.models.registry import path_of
 from clinspan.settings import TAGGING_SETTINGS
 from clinspan.tagging.calibration import Calibration
+from clinspan.tagging.evidence import reads
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.settings import profile_name
 from clinspan.tagging.way import Doubter, reads_beside
@@ -309,19 +310,28 @@ def doubter(llm: LLM | None, labels: LabelSet, dictionary: Dictionary | None) ->
 
 
 @cache
-def asserter(labels: LabelSet, *, threads: int | None = None) -> Asserter | None:
-    """The encoder that says attributes of mentions; None where the labels declare none that it knows.
+def assessor(labels: LabelSet, *, threads: int | None = None) -> EncoderLLM | None:
+    """The encoder that comes with clinspan and says attributes of mentions, whoever found them.
 
-    It is None as well where the packages that run it are not installed: then the rules say them.
+    It is None where the labels declare none that it knows, and where the packages that run it are not installed: then
+    the rules say them.
 
     Args:
         threads: that it reads with; as many as there are processors where None.
     """
-    folder = for_assertion() if any(label.attributes for label in labels.labels) else None
-    if folder is None or find_spec("onnxruntime") is None or find_spec("tokenizers") is None:
+    if find_spec("onnxruntime") is None or find_spec("tokenizers") is None:
         return None
-    made = Asserter.opened(folder, labels, threads=threads)
-    return made if made.knows else None
+    declared = {own.name: set(own.value_names) for label in labels.labels for own in label.attributes}
+    for folder, card in shipped():
+        if any(declared.get(known.name, {""}) <= set(known.values) for known in card.attributes):
+            return EncoderLLM.opened(folder, EncoderSettings(threads=threads))
+    return None
+
+
+def given_attributes(labels: LabelSet, *, threads: int | None = None) -> Reads | None:
+    """What `assessor` says of entities of any label; None where it is None."""
+    encoder = assessor(labels, threads=threads)
+    return reads(encoder, encoder.classifier.attributes[0].labels[0]) if encoder is not None else None
 
 
 def examples(given: Pool | str | Path | None, labels: LabelSet) -> Pool | None:

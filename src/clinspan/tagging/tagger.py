@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from clinspan.assertion.assess import as_told, assess
+from clinspan.assertion.assess import assess, completed
 from clinspan.details import related
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
@@ -268,7 +268,7 @@ class Tagger(Told):
             fused=fused,
             demonstrations=self.demonstrations,
             doubter=self.doubter,
-            asserter=self.asserter,
+            attributes=self.attributes,
             sharing=self.sharing,
         )
 
@@ -283,8 +283,8 @@ class Tagger(Told):
 
         Details get the attribute `of`; see `clinspan.details`.
         """
-        heard = reads(self.encoder) or as_told
-        return related(assess(document, self.labels, reads=heard, closer=self.asserter), self.labels)
+        heard = reads(self.encoder) or completed(self.attributes)
+        return related(assess(document, self.labels, reads=heard), self.labels)
 
 
 _KINDS: Mapping[str, type | None] = {

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import regex
 
-from clinspan.assertion.assess import TOLD
-from clinspan.classifier.marked import Asserter
+from clinspan.assertion.assess import TOLD, Reads
 from clinspan.dictionary.store import Dictionary
 from clinspan.document import Document
 from clinspan.errors import ConfigError
@@ -87,11 +86,21 @@ class Told:
         return sources_of(self.labels, self.llm, self.encoder, self.dictionary)
 
     @property
-    def asserter(self) -> Asserter | None:
-        """The encoder that says assertion and temporality beside the rules; None for the rules alone."""
+    def assessor(self) -> LLM | None:
+        """The encoder that says assertion and temporality of what was found otherwise; None for the rules alone."""
         if self.settings.assertion != "encoder" or self.model is None:
             return None
-        return parts.asserter(self.labels, threads=self.model.traits.threads)
+        if reads(self.encoder) is not None:
+            return self.encoder
+        return parts.assessor(self.labels, threads=self.model.traits.threads)
+
+    @property
+    def attributes(self) -> Reads | None:
+        """What `assessor` says."""
+        if self.assessor is self.encoder:
+            return reads(self.encoder)
+        threads = self.model.traits.threads if self.model is not None else None
+        return parts.given_attributes(self.labels, threads=threads) if self.assessor is not None else None
 
     def check(self) -> None:
         """Finds what the settings ask for and the parts cannot give, before a document is read.
@@ -203,10 +212,10 @@ class Told:
         if self.doubter is not None:
             said["what is no disease"] = f"{self.doubter.encoder.name} and the dictionary"
         if any(attribute.name in TOLD for label in self.labels.labels for attribute in label.attributes):
-            by_encoder = [self.asserter.name] if self.asserter is not None else []
             if reads(self.encoder) is not None and self.model is self.encoder:
-                by_encoder.append("the encoder that finds them")
-            who = " and ".join([", ".join(by_encoder), "rules"] if by_encoder else ["rules"])
+                who = "the encoder that finds them and rules"
+            else:
+                who = f"{self.assessor.name} and rules" if self.assessor is not None else "rules"
             asked = self.model is not None and self.settings.prompt.attributes == "model"
             said["assertion of problems"] = f"the model; what it leaves out, {who}" if asked else who
         if self.examples is not None:

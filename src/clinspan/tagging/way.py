@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from clinspan.assertion.assess import ReadsSome, as_told, assess
+from clinspan.assertion.assess import Reads, assess, completed
 from clinspan.classifier.folder import shipped
 from clinspan.details import related
 from clinspan.dictionary.facts import FactsMode
@@ -100,7 +100,7 @@ class Way:
         fused: does so in its place, weighing all sources; None where a rule decides.
         demonstrations: the examples of the prompts.
         doubter: takes back what the model found and others know better.
-        asserter: says attributes of what was found; None for the rules alone.
+        attributes: says them of what was found by others; None for the rules alone.
         sharing: is told of each chat.
     """
 
@@ -115,7 +115,7 @@ class Way:
     fused: Decides | None
     demonstrations: Demonstrations | None
     doubter: Doubter | None
-    asserter: ReadsSome | None
+    attributes: Reads | None
     sharing: Sharing | None
 
     def walked(
@@ -250,7 +250,7 @@ class Way:
         # A model that was asked for attributes decides what it says; the rules say the rest.
         asked = self.model is not None and self.settings.prompt.attributes == "model"
         known = self.lookup.linked(merged, underway.knowledge)
-        linked = assess(known, self.labels, reads=as_told, closer=self.asserter, keep=asked)
+        linked = assess(known, self.labels, reads=completed(self.attributes), keep=asked)
         linked = related(_without_scores(linked) if self.decider.source == "encoder" else linked, self.labels)
         if why is not None:
             linked = replace(linked, metadata={**linked.metadata, DECIDED: why})

@@ -84,7 +84,7 @@ def _write(
     made.mkdir(parents=True, exist_ok=True)
     (made / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
     shutil.copyfile(tokenizer, made / TOKENIZER_FILE)
-    told = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "cls_token": "[CLS]"}
+    told: dict[str, object] = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "cls_token": "[CLS]"}
     told |= {"sep_token": "[SEP]", "unk_token": "[UNK]", "mask_token": "[MASK]", "model_max_length": context}
     (made / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
     new = made / (WEIGHTS_FILE + ".new")
@@ -121,7 +121,7 @@ def _weights(path: Path, shared: Mapping[str, Any], module: str) -> Iterator[tup
             layer = node.name.removeprefix(scope).removesuffix("/MatMul_quant").replace("/", ".")
             yield f"{layer}.weight", np.ascontiguousarray(_whole(stored, node.input[1].removesuffix("_quantized")).T)
     if not found:
-        raise ModelError("has no 8-bit weights as clinspan export-encoder and transformers' exporter write them", where=str(path))
+        raise ModelError("has no 8-bit weights as exporters of clinspan and transformers write them", where=str(path))
 
 
 def _whole(stored: Mapping[str, Any], name: str) -> Any:
