@@ -246,7 +246,7 @@ SETTINGS: Mapping[str, Setting] = _table(
                      "attributes."),
         Setting("assertion", Literal["encoder", "rules"], at="assertion",
                 help="Who says whether a problem is present, denied, past and so on: an encoder, and rules where it is "
-                     "not sure; or rules alone, which take no time. Without a model it is the rules."),
+                     "not sure; or rules alone. Without a model it is the rules."),
         Setting("effort", Literal["fast", "balanced", "full"], of=Of.PART,
                 help="`fast`: encoder and dictionary alone; `balanced`: the LLM is asked where a fused model expects "
                      "it to gain, the default where one knows encoder and LLM; `full`: it is asked everywhere."),

@@ -61,8 +61,8 @@ class TagSettings:
         explain: whether each document keeps what a fused model decided and why, of rejected candidates too.
         scores: whether the LLM's probabilities are reported without a calibration that says what they mean: not where
             a bias has made the decision.
-        assertion: who says assertion and temporality: a second encoder, which reads a mention in its text where the
-            tagging encoder and the rules do not agree; or these two alone.
+        assertion: who says assertion and temporality: the encoder that tags, or where it says none the one that comes
+            with clinspan, and rules; or rules alone.
         answer_tokens: room for the answer, as a multiple of the window's tokens (JSON and DICE need less than TANL).
         ahead: windows that may be held behind the document that is next to be given; what bounds memory. Best some
             times what the LLM answers at once.

@@ -283,8 +283,7 @@ class Tagger(Told):
 
         Details get the attribute `of`; see `clinspan.details`.
         """
-        heard = reads(self.encoder) or completed(self.attributes)
-        return related(assess(document, self.labels, reads=heard), self.labels)
+        return related(assess(document, self.labels, reads=self.attributes or completed(None)), self.labels)
 
 
 _KINDS: Mapping[str, type | None] = {

@@ -212,10 +212,10 @@ class Told:
         if self.doubter is not None:
             said["what is no disease"] = f"{self.doubter.encoder.name} and the dictionary"
         if any(attribute.name in TOLD for label in self.labels.labels for attribute in label.attributes):
-            if reads(self.encoder) is not None and self.model is self.encoder:
-                who = "the encoder that finds them and rules"
-            else:
-                who = f"{self.assessor.name} and rules" if self.assessor is not None else "rules"
+            who = "rules"
+            if self.assessor is not None:
+                found = self.model is self.assessor
+                who = f"{'the encoder that finds them' if found else self.assessor.name} and rules"
             asked = self.model is not None and self.settings.prompt.attributes == "model"
             said["assertion of problems"] = f"the model; what it leaves out, {who}" if asked else who
         if self.examples is not None:

@@ -250,7 +250,8 @@ class Way:
         # A model that was asked for attributes decides what it says; the rules say the rest.
         asked = self.model is not None and self.settings.prompt.attributes == "model"
         known = self.lookup.linked(merged, underway.knowledge)
-        linked = assess(known, self.labels, reads=completed(self.attributes), keep=asked)
+        says = completed(self.attributes) if self.settings.assertion == "encoder" else None
+        linked = assess(known, self.labels, reads=says, keep=asked)
         linked = related(_without_scores(linked) if self.decider.source == "encoder" else linked, self.labels)
         if why is not None:
             linked = replace(linked, metadata={**linked.metadata, DECIDED: why})
