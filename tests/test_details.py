@@ -48,6 +48,11 @@ def document(text, marks, id="n1"):
             ["metoprolol", "aspirin"],
         ),
         ("- aspirin 81 mg\n- lisinopril", ["aspirin/drug", "81 mg/dose", "lisinopril/drug"], ["aspirin"]),
+        # A drug that nobody found leaves its details to nobody, not to the drug of the item before.
+        ("1. aspirin 81 mg\n2. unheard q4h", ["aspirin/drug", "81 mg/dose", "q4h/frequency"], ["aspirin"]),
+        ("- aspirin\n- unheard\n  q4h", ["aspirin/drug", "q4h/frequency"], []),
+        ("1. aspirin\n   - 81 mg\n   - daily", ["aspirin/drug", "81 mg/dose", "daily/frequency"], ["aspirin"] * 2),
+        ("Aspirin:\n- 81 mg", ["Aspirin/drug", "81 mg/dose"], ["Aspirin"]),
         ("Stop aspirin. It was given twice daily.", ["aspirin/drug", "twice daily/frequency"], ["aspirin"]),
         ("Take it daily.", ["daily/frequency"], []),
         ("aspirin" + " word" * 80 + ". Daily.", ["aspirin/drug", "Daily/frequency"], []),

@@ -18,6 +18,8 @@ _REACH = 250
 """An owner in an earlier sentence ends at most so many characters before its detail."""
 _TOUCHES = re.compile(r"(?:\s+|\s*-\s*)(?:of\s+)?(?:the\s+)?", re.IGNORECASE)
 """What may stand between a detail and the owner or detail that it goes with: "5 mL of lidocaine"."""
+_ITEM = re.compile(r"^([ \t]*)(?:(\d{1,3})[.)]|([-*•·]))[ \t]+|^[ \t]*$", re.MULTILINE)
+"""Where an item of a list begins, with a number or a sign, and empty lines, which end a list."""
 
 
 def numbered(document: Document) -> Document:
@@ -98,6 +100,8 @@ class _Nearness:
         before = [one for one in self.owners if one.end <= detail.start]
         after = [one for one in self.owners if one.start >= detail.end]
         last, following = (before[-1] if before else None), (after[0] if after else None)
+        if last is not None and self._in_the_next_item(last, detail):
+            last = None
         if following is not None and self._goes_with(detail.span, following) and not self._follows(last, detail):
             return following
         if last is not None and self._sentence(last.start) == self._sentence(detail.start):
@@ -105,6 +109,22 @@ class _Nearness:
         if following is not None and self._sentence(following.start) == self._sentence(detail.start):
             return following
         return last if last is not None and detail.start - last.end <= _REACH else None
+
+    def _in_the_next_item(self, owner: Entity, detail: Entity) -> bool:
+        """Whether the two stand in items of one list, so that the detail belongs to what nobody found in its own."""
+        first, second = self._item(owner.start), self._item(detail.start)
+        if first is None or second is None or first.start() == second.start():
+            return False
+        return (first[1], first[2] is None, first[3]) == (second[1], second[2] is None, second[3])
+
+    def _item(self, at: int) -> re.Match[str] | None:
+        """The beginning of the list item that the place is in."""
+        found = None
+        for begun in _ITEM.finditer(self.text, max(0, at - 2 * _REACH)):
+            if begun.start() > at:
+                break
+            found = begun if begun[0].strip() else None
+        return found
 
     def _sentence(self, at: int) -> int:
         return bisect_right(self.starts, at)

@@ -23,7 +23,7 @@ from clinspan.settings import DEFAULT_LABELS
 from clinspan.tagging import open as parts
 from clinspan.tagging.ask import Counts
 from clinspan.tagging.calibration import Calibration
-from clinspan.tagging.evidence import Decider, Decides, Fused, Listener, reads
+from clinspan.tagging.evidence import Decider, Decides, Fused, Listener
 from clinspan.tagging.knowledge import Lookup
 from clinspan.tagging.names import Names
 from clinspan.tagging.read import Progress, Timed
