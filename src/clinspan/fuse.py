@@ -12,7 +12,7 @@ from clinspan.evaluation.score import Interval, draws, interval
 from clinspan.examples import notes
 from clinspan.fusion.features import Prior
 from clinspan.fusion.fit import Case, Counted, Fitted, check, f1, fit
-from clinspan.fusion.heard import Gain, Heard, Moved, best_apart, learned
+from clinspan.fusion.heard import Gain, Heard, Moved, chosen, learned
 from clinspan.fusion.model import Asked, FusedModel, Judge
 from clinspan.labels import LabelSet
 from clinspan.tagging import open as parts
@@ -192,8 +192,7 @@ def _expected(who: str, counts: Sequence[Counted], fused: Sequence[Counted]) -> 
 def _error(cases: Sequence[Case], fitted: Fitted) -> float:
     judged: list[tuple[float, bool]] = []
     for case, probabilities in zip(cases, fitted.probabilities, strict=True):
-        spans = [one.span for one in case.heard.candidates]
-        for number in best_apart(spans, [float(p) - fitted.table.least for p in probabilities]):
+        for number in chosen(case.heard, probabilities, [fitted.table.least] * len(probabilities)):
             judged.append((min(1.0, float(probabilities[number])), bool(case.right[number])))
     return expected_error(curve(judged))
 

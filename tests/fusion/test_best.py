@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinspan.document import Span
-from clinspan.fusion.heard import best_apart
+from clinspan.document import Entity, Span
+from clinspan.fusion.heard import Candidate, Heard, best_apart, chosen
 
 SPANS = st.builds(lambda start, length: Span(start, start + length), st.integers(0, 12), st.integers(1, 5))
 GAINS = st.integers(-4, 9).map(lambda tenths: tenths / 8)  # exact sums, so that equal sets are equal
@@ -45,3 +45,36 @@ def test_what_gains_nothing_is_not_taken():
 def test_each_span_has_a_gain():
     with pytest.raises(ValueError):
         best_apart([Span(0, 1)], [])
+
+
+TEXT = "Chronic kidney disease, stage 3b. Gout."
+WHOLE, PART, STAGE, GOUT = Span(0, 32), Span(0, 22), Span(24, 32), Span(34, 38)
+
+
+def heard(*found):
+    """Candidates of a text: each a span and a label."""
+    entities = [Entity(span, label, span.of(TEXT)) for span, label in found]
+    return Heard(TEXT, tuple(Candidate(entity, {"encoder": 0.5}) for entity in entities), (), ())
+
+
+def test_a_mention_whose_bounds_are_in_doubt_is_not_lost():
+    problems = heard((WHOLE, "problem"), (PART, "problem"), (STAGE, "problem"), (GOUT, "problem"))
+    assert chosen(problems, [0.42, 0.4, 0.1, 0.3], [0.5] * 4) == {0: pytest.approx(0.92)}
+    # One that is likely enough alone stays, and so does what is not likely together.
+    assert chosen(problems, [0.3, 0.6, 0.1, 0.7], [0.5] * 4) == {1: 0.6, 3: 0.7}
+    assert chosen(problems, [0.3, 0.3, 0.05, 0.4], [0.5] * 4) == {}
+
+
+def test_another_label_says_nothing_of_a_mention():
+    assert chosen(heard((WHOLE, "problem"), (PART, "test")), [0.45, 0.45], [0.5] * 2) == {}
+
+
+@given(st.lists(st.tuples(SPANS, st.sampled_from(["a", "b"]), st.integers(0, 100)), max_size=9))
+def test_what_is_chosen_is_apart_and_holds_the_best_set(items):
+    text = "x" * 20
+    candidates = tuple(Candidate(Entity(span, label, span.of(text)), {"encoder": None}) for span, label, _ in items)
+    own = [hundredths / 100 for _, _, hundredths in items]
+    found = chosen(Heard(text, candidates, (), ()), own, [0.5] * len(own))
+    assert apart([candidates[number].span for number in found])
+    assert set(best_apart([one.span for one in candidates], [p - 0.5 for p in own])) <= set(found)
+    assert all(own[number] <= together for number, together in found.items())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clinspan.document import Document
 from clinspan.errors import InputError
 from clinspan.fusion.features import Floats, Prior, by_label, elsewhere, rows
-from clinspan.fusion.heard import Heard, best_apart
+from clinspan.fusion.heard import Heard, chosen
 from clinspan.fusion.model import Judge, Weights
 from clinspan.fusion.trees import Trees, grow
 from clinspan.labels import LabelSet
@@ -190,7 +190,7 @@ def _least(cases: Sequence[Case], probabilities: Sequence[Floats], numbers: Sequ
 
 
 def _counted(case: Case, probabilities: Floats, least: float) -> Counted:
-    taken = best_apart([one.span for one in case.heard.candidates], [float(p) - least for p in probabilities])
+    taken = list(chosen(case.heard, probabilities, [least] * len(probabilities)))
     return Counted(len(taken), int(case.right[taken].sum()), case.gold)
 
 

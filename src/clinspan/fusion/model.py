@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from clinspan.document import Entity
 from clinspan.errors import ConfigError
 from clinspan.fusion.features import ELSEWHERE, GROUPS, NAMES, Floats, Prior, by_label, elsewhere, rows
-from clinspan.fusion.heard import Candidate, Gain, Heard, Source, best_apart
+from clinspan.fusion.heard import Candidate, Gain, Heard, Source, chosen
 from clinspan.fusion.trees import Trees
 from clinspan.labels import LabelSet
 
@@ -93,14 +93,17 @@ class Verdict:
 
     Attributes:
         probability: that it is an entity, all sources heard.
-        taken: whether it is one of the best set.
+        taken: whether it is reported.
         weights: what each group of features added to the log-odds, against a candidate like all others.
+        together: of one that is reported, its probability, or what all candidates about its mention have together where
+            none has enough alone.
     """
 
     candidate: Candidate
     probability: float
     taken: bool
     weights: Mapping[str, float]
+    together: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +149,14 @@ class FusedModel:
         first = _each(table, "first", features, numbers)
         features = np.hstack([features, elsewhere(heard, first)])
         probabilities = _each(table, "second", features, numbers)
-        gains = [float(p) - own.least for p, own in zip(probabilities, table, strict=True)]
-        taken = set(best_apart([one.span for one in heard.candidates], gains))
+        taken = chosen(heard, probabilities, [own.least for own in table])
         return [
             Verdict(
                 one,
                 float(probabilities[number]),
                 number in taken,
                 _told(table[number].second, features[number], int(numbers[number])) if explain else {},
+                taken.get(number, 0.0),
             )
             for number, one in enumerate(heard.candidates)
         ]

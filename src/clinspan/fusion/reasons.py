@@ -50,6 +50,7 @@ def reasons(model: FusedModel, heard: Heard, verdicts: Sequence[Verdict]) -> lis
             "label": one.label,
             "probability": round(verdict.probability, 4),
             "reported": verdict.taken,
+            **({"together": round(verdict.together, 4)} if verdict.together > verdict.probability else {}),
             "proposed_by": list(one.said),
             "decided_by": decided_by,
             "said": {source: None if score is None else round(score, 4) for source, score in one.said.items()},
@@ -90,6 +91,8 @@ def in_words(row: Mapping[str, Any]) -> str:
     """The reasons of one candidate in a few sentences."""
     verdict = "reported" if row["reported"] else "not reported"
     told = f"{row['text']!r} is {verdict} as {row['label']}: decided {row['probability']:.2f}."
+    if "together" in row:
+        told += f" Its bounds are in doubt: with others that overlap it, it has {row['together']:.2f}."
     told += f" {_sentence([*_said(row)])}"
     for_, against = _weighed(row["weights"], 1), _weighed(row["weights"], -1)
     if for_:
