@@ -70,6 +70,13 @@ def test_a_rejected_candidate_says_what_stands_in_its_place(model):
     assert "the dictionary does not have it" in in_words(other).casefold()
 
 
+def test_one_whose_bounds_are_in_doubt_says_what_all_have_together(model):
+    row = next(iter(rows(model, heard()).values()))
+    assert "together" not in row
+    assert "Its bounds are in doubt" not in in_words(row)
+    assert "with others that overlap it, it has 0.92." in in_words({**row, "together": 0.92})
+
+
 def test_provenance_names_what_proposed_and_what_decided(model):
     row = rows(model, heard())["gout"]
     assert row["proposed_by"] == ["encoder", "dictionary"]
