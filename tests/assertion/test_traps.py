@@ -50,9 +50,12 @@ def test_nearly_all_traps_that_were_written_before_the_rules_saw_them_are_told()
     assert sum(map(holds, MORE)) >= 0.97 * len(MORE)
 
 
-@pytest.mark.parametrize(("name", "count", "least"), [("blind_traps", 288, 266), ("fresh_traps", 240, 226)])
+@pytest.mark.parametrize(("name", "count", "least"), [("blind_traps", 288, 262), ("fresh_traps", 240, 222)])
 def test_nine_of_ten_traps_that_nobody_mended_with_are_told_by_encoder_and_rules(name: str, count: int, least: int):
-    """270 of 288, with which it was chosen how sure the encoder must be, and 229 of 240; the rules tell 223 and 203."""
+    """270 of 288, with which it was chosen how sure the encoder must be, and 229 of 240; the rules tell 223 and 203.
+
+    Processors differ in the last bits of a product, so a few more or fewer may be right.
+    """
     pytest.importorskip("onnxruntime", reason="needs the extra 'encoders'")
     labels = LabelSet.builtin("problem-treatment-test")
     reads = given_attributes(labels)
