@@ -12,6 +12,7 @@ import typer
 from clinspan import codec
 from clinspan.assertion.assess import Reads
 from clinspan.assertion.assess import assess as assessed
+from clinspan.classifier.folder import named
 from clinspan.cli.evaluate import say_recognised
 from clinspan.corpora import catalogue
 from clinspan.corpora.gold import Naming, sound
@@ -245,11 +246,22 @@ class _Options(TypedDict):
 
 
 def _reader(name: str, labels: LabelSet, language: str) -> tuple[str, Reads | None]:
-    """The encoder that is heard, by name; what comes with clinspan reads English alone."""
+    """The encoder that is heard, by name; what comes with clinspan reads English alone.
+
+    Raises:
+        ConfigError: when the encoder that is named says no attributes.
+    """
     if name == AUTOMATIC:
         one = assessor(labels) if language == "en" else None
         return (f"{one.name} and rules", given_attributes(labels)) if one is not None else ("rules", None)
     if name == "none":
         return "rules", None
-    encoder = EncoderLLM.opened(name)
-    return f"{encoder.name} and rules", reads(encoder)
+    encoder = EncoderLLM.opened(named(name), labels=labels)
+    heard = reads(encoder)
+    if heard is None:
+        raise ConfigError(
+            f"the encoder {name} says no attributes",
+            where="--encoder",
+            expected="one that was tuned on documents whose entities have them, such as clinical-notes",
+        )
+    return f"{encoder.name} and rules", heard

@@ -250,11 +250,10 @@ def reads(encoder: LLM | None, taught: str | None = None) -> Reads | None:
     def read(document: Document, among: Collection[int] | None = None) -> Sequence[Mapping[str, Told]]:
         found: list[Mapping[str, Told]] = [{} for _ in document.entities]
         shown, numbers = [], []
+        asked = range(len(document.entities)) if among is None else sorted(among)
         for window in windows(document.text, cut, count=encoder.count_tokens):
             core, start = window.core, window.span.start
-            inside = [number for number, e in enumerate(document.entities) if core.start <= e.start < core.end]
-            if among is not None:
-                inside = [number for number in inside if number in among]
+            inside = [number for number in asked if core.start <= document.entities[number].start < core.end]
             if inside:
                 here = (document.entities[number] for number in inside)
                 spans = [(one.span.shift(-start), taught or one.label) for one in here]
