@@ -120,9 +120,8 @@ class _Nearness:
     def _item(self, at: int) -> re.Match[str] | None:
         """The beginning of the list item that the place is in."""
         found = None
-        for begun in _ITEM.finditer(self.text, max(0, at - 2 * _REACH)):
-            if begun.start() > at:
-                break
+        line = self.text.find("\n", at)
+        for begun in _ITEM.finditer(self.text, max(0, at - 2 * _REACH), line if line >= 0 else len(self.text)):
             found = begun if begun[0].strip() else None
         return found
 
