@@ -306,7 +306,13 @@ def write(
         data=data,
         settings=asdict(recipe) | {"sentences": 3},
         progress={"minutes": round(minutes, 1)},
-        about={"kind": "token classifier", "scheme": "BIOES", "described": True, "parameters": classifier.parameters},
+        about={
+            "kind": "token classifier",
+            "scheme": "BIOES",
+            "described": True,
+            "reworded": True,
+            "parameters": classifier.parameters,
+        },
         scores=[],
         limits=(
             "It reads English. Each label is read by itself, so many labels take many times the time of one.",
@@ -329,6 +335,8 @@ def averaged(output: Path, parts: Sequence[Path]) -> None:
     file = output / "model.safetensors"
     save_file({name: tensor.contiguous() for name, tensor in mean.items()}, str(file), metadata={"format": "pt"})
     card = json.loads((output / "card.json").read_text(encoding="utf-8"))
+    said = (output / "README.md").read_text(encoding="utf-8").replace(card["weights"]["sha256"], sha256_of(file))
+    (output / "README.md").write_text(said, encoding="utf-8")
     card["weights"] |= {"sha256": sha256_of(file), "bytes": file.stat().st_size}
     (output / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -356,10 +364,10 @@ def held_out(corpora: Path, *, test: bool) -> list[Group]:
 
 def scored(folder: Path, corpora: Path, *, names: bool, test: bool) -> Iterator[str]:
     """A line for each held-out group, then one over our own label sets."""
-    _, classifier = load(folder)
+    card, classifier = load(folder)
     own: list[Score] = []
     for group in held_out(corpora, test=test):
-        found = tagged(classifier, group, names=names)
+        found = tagged(classifier, group, names=names, reworded=card.reworded)
         if group.name.startswith("set:"):
             own.append(found[0])
         between = intervals(found[0])[0].f1
@@ -374,7 +382,7 @@ def scored(folder: Path, corpora: Path, *, names: bool, test: bool) -> Iterator[
         yield f"our {len(own)} held-out sets together: strict {2 * right / max(1, given + gold):.3f}"
 
 
-def tagged(classifier: TokenClassifier, group: Group, *, names: bool) -> tuple[Score, Score]:
+def tagged(classifier: TokenClassifier, group: Group, *, names: bool, reworded: bool) -> tuple[Score, Score]:
     """The strict and the relaxed score of the encoder on a group's passages, all labels asked together."""
     labels = LabelSet(
         group.name.replace(":", "-"),
@@ -383,7 +391,7 @@ def tagged(classifier: TokenClassifier, group: Group, *, names: bool) -> tuple[S
             for name, w in group.wordings.items()
         ),
     )
-    encoder = DescribedEncoder(classifier, labels)
+    encoder = DescribedEncoder(classifier, labels, reworded=reworded)
     gold: list[Document] = []
     mine: list[Document] = []
     requests = [Request((), constraint=CopyConstraint(p.text, labels.names)) for p in group.passages]

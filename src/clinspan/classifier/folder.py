@@ -56,6 +56,11 @@ class ClassifierCard:
         """Whether it reads each window twice, whole and sentence by sentence."""
         return bool(self.card.get("twice", False))
 
+    @property
+    def reworded(self) -> bool:
+        """Whether it reads a label told in several ways, where it finds what a description says."""
+        return bool(self.card.get("reworded", False))
+
 
 def read_card(folder: Path) -> ClassifierCard:
     """The card in `folder`.

@@ -264,7 +264,7 @@ def export_encoder(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the exported encoder; new or empty.")],
     fp32: Annotated[bool, typer.Option("--fp32", help="Keep 32-bit weights, four times the size.")] = False,
     bits: Annotated[
-        int | None, typer.Option(help="How many of the 8 bits are used: with 6 it zips to less.", min=4, max=8)
+        int | None, typer.Option(help="How many of the 8 bits are used: 7, or 6 to zip to less.", min=4, max=7)
     ] = None,
 ) -> None:
     """Writes a tuned encoder as ONNX with 8-bit weights: it reads faster, and without torch.
@@ -274,7 +274,7 @@ def export_encoder(
     if fp32 and bits is not None:
         raise ConfigError("--fp32 and --bits exclude each other")
     export = part("export:encoder_to_onnx")
-    export(folder, output, bits=None if fp32 else bits or 8)
+    export(folder, output, bits=None if fp32 else bits or 7)
     Console(stderr=True).print(f"the encoder is in {output}; tag with --llm none --encoder {output}")
 
 

@@ -115,7 +115,7 @@ class EncoderLLM:
                 f"{card.name} finds what a description says, and was not given one", expected="a label set"
             )
         traits = Traits("encoder", "described", calibrations(Path(folder)), threads=settings.threads)
-        return DescribedEncoder(classifier, labels, settings, name=name, traits=traits)
+        return DescribedEncoder(classifier, labels, settings, reworded=card.reworded, name=name, traits=traits)
 
     @property
     def known_attributes(self) -> tuple[str, ...]:
@@ -257,11 +257,12 @@ def agreed(whole: WindowTags, parts: Sequence[tuple[Span, WindowTags]]) -> Windo
 
 
 class DescribedEncoder(EncoderLLM):
-    """An encoder that finds what a description says: it reads each window once for each label, after its description.
+    """An encoder that finds what a description says: it reads each window for each label, after its description.
 
     Args:
         classifier: has one head with one label, for what was described.
         labels: what may be asked for; their names, definitions, guidelines and examples are all that it is told.
+        reworded: whether a label is told in several ways, each of which is read; what they say has one weight each.
     """
 
     def __init__(
@@ -270,14 +271,17 @@ class DescribedEncoder(EncoderLLM):
         labels: LabelSet,
         settings: EncoderSettings = EncoderSettings(),
         *,
+        reworded: bool = False,
         name: str = "encoder",
         traits: Traits = TUNED,
     ) -> None:
-        told = {label.name: described(label, labels) for label in labels.labels}
+        told = {label.name: tellings(label, labels)[: None if reworded else 1] for label in labels.labels}
         digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
         super().__init__(classifier, settings, name=f"{name}:{digest[:8]}", traits=traits)
         self._labels = labels
-        self._told = {name: classifier.tokens(text)[:LONGEST_DESCRIPTION] for name, text in told.items()}
+        self._told = {
+            name: [classifier.tokens(text)[:LONGEST_DESCRIPTION] for text in texts] for name, texts in told.items()
+        }
 
     def check(self, labels: Sequence[str], form: Format) -> None:
         """See `Particular`."""
@@ -295,11 +299,19 @@ class DescribedEncoder(EncoderLLM):
             raise ConfigError(
                 f"the encoder was not given a description of {unknown[0]!r}", expected=", ".join(self._told)
             )
-        told = [after(self._told[name], window) for name in constraint.labels]
+        told = [after(telling, window) for name in constraint.labels for telling in self._told[name]]
         return _Asked(constraint, self.classifier.heads[0], told)
 
     def _mentions(self, readings: Sequence[WindowTags], asked: "_Asked") -> list[Entity]:
-        return described_mentions(readings, asked.constraint)
+        waiting = iter(readings)
+        each = [list(islice(waiting, len(self._told[name]))) for name in asked.constraint.labels]
+        return described_mentions([_mean(of_label) for of_label in each], asked.constraint)
+
+
+def _mean(readings: Sequence[WindowTags]) -> WindowTags:
+    """What several readings of the same units say together: the mean of the tags' probabilities."""
+    tags = np.logaddexp.reduce([reading.tags for reading in readings]) - np.log(len(readings))
+    return replace(readings[0], tags=tags)
 
 
 def _apart(found: Sequence[Entity]) -> list[Entity]:
@@ -343,11 +355,19 @@ def described(label: Label, labels: LabelSet) -> str:
 
     The mentions are those of the label in the set's examples, the first eight of them.
     """
+    return tellings(label, labels)[0]
+
+
+def tellings(label: Label, labels: LabelSet) -> tuple[str, ...]:
+    """What `described` says, and the same without the other labels, without the guideline, and without the name."""
     given = (entity.text for example in labels.examples for entity in example.entities if entity.label == label.name)
     shown = list(dict.fromkeys(given))[:_SHOWN]
-    told = f"{label.name}: {label.definition} {' '.join(label.guideline.split())}".strip()
-    told = f"{told} For example: {', '.join(shown)}." if shown else told
-    return beside(told, [name for name in labels.names if name != label.name][:MOST_OTHERS])
+    listed = f" For example: {', '.join(shown)}." if shown else ""
+    others = [name for name in labels.names if name != label.name][:MOST_OTHERS]
+    rule = " ".join(label.guideline.split())
+    whole, short = (f"{label.name}: {label.definition} {more}".strip() + listed for more in (rule, ""))
+    nameless = f"{label.definition} {rule}".strip() + listed
+    return tuple(dict.fromkeys((beside(whole, others), whole, beside(short, others), beside(nameless, others))))
 
 
 def beside(told: str, others: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from clinspan.models.registry import sha256_of
 ADAPTER_FILE = "adapter.gguf"
 README_FILE = "README.md"
 _OPSET = 17
-_PRECISIONS = {None: "fp32", 8: "int8"}
 _ARCHITECTURES = {
     "llama": "llama",
     "mistral": "llama",
@@ -204,17 +204,18 @@ def _module_of(key: str) -> tuple[str, str]:
     raise ModelError(f"{key!r} is not a LoRA matrix of a linear layer, and has no place in a GGUF adapter")
 
 
-def encoder_to_onnx(folder: Path, output: Path, *, bits: int | None = 8) -> None:
+def encoder_to_onnx(folder: Path, output: Path, *, bits: int | None = 7) -> None:
     """Writes the encoder in `folder` as ONNX into `output`, with its tokenizer and a card that says so.
 
     Args:
         folder: made by `clinspan tune-encoder`.
         output: a folder that is made, or is empty.
-        bits: 8: weights as int8 by channel, activations quantised as they come (dynamic quantisation). Fewer: the
-            layers' weights use so many of the 8, and the file, as large and as fast, zips to less. None: fp32.
+        bits: weights as int8 by channel, activations quantised as they come (dynamic quantisation). The layers' weights
+            use so many of the 8 bits: with 7 no sum of two products overflows on processors without VNNI, so that all
+            give the same scores; with fewer the file, as large and as fast, zips to less. None: fp32.
 
     Raises:
-        ValueError: when `bits` is not from 4 to 8.
+        ValueError: when `bits` is not from 4 to 7.
         MissingExtra: when the packages of the extra `train` are not installed.
         InputError, ModelError: when `folder` holds no encoder that can be exported.
         OutputError: when the output is not empty or cannot be written.
@@ -225,8 +226,8 @@ def encoder_to_onnx(folder: Path, output: Path, *, bits: int | None = 8) -> None
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "onnx", "train", purpose="exporting an encoder") from error
-    if bits is not None and not 4 <= bits <= 8:
-        raise ValueError(f"bits={bits}: expected 4 to 8")
+    if bits is not None and not 4 <= bits <= 7:
+        raise ValueError(f"bits={bits}: expected 4 to 7")
     card, classifier = load_torch(folder)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError("is not empty", where=str(output), fix="Name another folder.")
@@ -234,13 +235,16 @@ def encoder_to_onnx(folder: Path, output: Path, *, bits: int | None = 8) -> None
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output) as staging, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            whole, small = Path(staging) / "whole.onnx", Path(staging) / "small.onnx"
-            if bits is not None and bits < 8:
+            whole, part, small = (Path(staging) / f"{name}.onnx" for name in ("whole", "part", "small"))
+            if bits is not None:
                 _round(classifier.model, bits)
             _write_onnx(classifier.model, whole)
             if bits is not None:
                 with _only_errors():
-                    quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True)
+                    quantise = partial(quantize_dynamic, weight_type=QuantType.QInt8, per_channel=True)
+                    quantise(whole, part, reduce_range=True, op_types_to_quantize=["MatMul"])
+                    # Word vectors are looked up, never multiplied as integers: they keep all their bits.
+                    quantise(part, small, op_types_to_quantize=["Gather"])
             (whole if bits is None else small).replace(output / ONNX_FILE)
         shutil.copyfile(folder / TOKENIZER_FILE, output / TOKENIZER_FILE)
         weights = output / ONNX_FILE
@@ -248,7 +252,7 @@ def encoder_to_onnx(folder: Path, output: Path, *, bits: int | None = 8) -> None
         content = card.card | {
             "weights": told,
             "context": classifier.context,
-            "precision": _PRECISIONS.get(bits, f"int8, {bits} bits used"),
+            "precision": "fp32" if bits is None else f"int8, {bits} bits used",
             # Without the folder of this machine that it was loaded from.
             "config": {k: v for k, v in classifier.model.config.to_dict().items() if k != "_name_or_path"},
             "exported_from": card.sha256,
@@ -265,9 +269,10 @@ def encoder_to_onnx(folder: Path, output: Path, *, bits: int | None = 8) -> None
 def _round(model: Any, bits: int) -> None:
     """Rounds each row of the layers' matrices to as many steps as a number of so many bits has, with its sign.
 
-    The largest weight of a row stays as it is, so the scales of int8 do as well, and few of its numbers are used.
+    The largest weight of a row stays as it is and stands for 64 in the reduced range of int8, so each step is a whole
+    number there, and few of its numbers are used.
     """
-    highest = 2 ** (bits - 1) - 1
+    highest = 2 ** (bits - 1)
     for name, weights in model.named_parameters():
         if ".layer." in name and weights.dim() == 2:
             step = weights.data.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / highest
