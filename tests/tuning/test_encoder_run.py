@@ -2,8 +2,10 @@
 
 import json
 import logging
+import shutil
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -337,6 +339,24 @@ def test_an_exported_encoder_finds_the_same_without_torch(tuned, tmp_path):
     assert logging.getLogger().level == before
     found = Tagger(EncoderLLM.opened(tmp_path / "int8"), labels=DISEASE, dictionary=None).tag(texts[0])
     assert [e.text for e in found.entities] == [e.text for e in CORPUS.documents[0].entities]
+
+
+def test_the_mean_of_two_encoders_names_its_own_weights(tuned, tmp_path, monkeypatch):
+    from safetensors.torch import load_file, save_file
+
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "tools"))
+    from open_labels import averaged
+
+    other, mean = tmp_path / "other", tmp_path / "mean"
+    shutil.copytree(tuned, other)
+    file = other / "model.safetensors"
+    save_file({name: 3 * one for name, one in load_file(file).items()}, str(file), metadata={"format": "pt"})
+    averaged(mean, [other, tuned])
+    first, found = load_file(tuned / "model.safetensors"), load_file(mean / "model.safetensors")
+    assert all(bool((found[name] == 2 * first[name]).all()) for name in first)
+    card = folder.read_card(mean)
+    assert card.sha256 != folder.read_card(tuned).sha256
+    assert card.sha256 in (mean / "README.md").read_text()
 
 
 def test_an_encoder_of_fewer_bits_zips_to_less_and_finds_the_same(tuned, tmp_path):

@@ -211,8 +211,8 @@ def encoder_to_onnx(folder: Path, output: Path, *, bits: int | None = 7) -> None
         folder: made by `clinspan tune-encoder`.
         output: a folder that is made, or is empty.
         bits: weights as int8 by channel, activations quantised as they come (dynamic quantisation). The layers' weights
-            use so many of the 8 bits: with 7 no sum of two products overflows on processors without VNNI, so that all
-            give the same scores; with fewer the file, as large and as fast, zips to less. None: fp32.
+            use so many of the 8 bits: with 7 no sum of two products overflows on processors without VNNI, which may
+            change scores; with fewer the file, as large and as fast, zips to less. None: fp32.
 
     Raises:
         ValueError: when `bits` is not from 4 to 7.
