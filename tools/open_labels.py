@@ -108,6 +108,7 @@ def main() -> int:
         help="how often they are drawn from, beside how often by default",
     )
     commands.choices["train"].add_argument("--base", default=DEFAULT_ENCODER, help="as for clinspan tune-encoder")
+    commands.choices["score"].add_argument("--once", action="store_true", help="tell each label in one way")
     commands.choices["score"].add_argument("--names", action="store_true", help="tell names alone, no definitions")
     commands.choices["score"].add_argument("--test", action="store_true", help="the test parts of the held-out corpora")
     asked = parser.parse_args()
@@ -119,7 +120,7 @@ def main() -> int:
         pace = {"minutes": asked.minutes, "learning_rate": asked.learning_rate, "open_corpora": asked.open_corpora}
         train(asked.folder, asked.corpora, asked.base, Recipe(rows=asked.rows, **pace))
     else:
-        for line in scored(asked.folder, asked.corpora, names=asked.names, test=asked.test):
+        for line in scored(asked.folder, asked.corpora, names=asked.names, once=asked.once, test=asked.test):
             print(line, flush=True)
     return 0
 
@@ -362,12 +363,12 @@ def held_out(corpora: Path, *, test: bool) -> list[Group]:
     return groups
 
 
-def scored(folder: Path, corpora: Path, *, names: bool, test: bool) -> Iterator[str]:
+def scored(folder: Path, corpora: Path, *, names: bool, once: bool, test: bool) -> Iterator[str]:
     """A line for each held-out group, then one over our own label sets."""
     card, classifier = load(folder)
     own: list[Score] = []
     for group in held_out(corpora, test=test):
-        found = tagged(classifier, group, names=names, reworded=card.reworded)
+        found = tagged(classifier, group, names=names, reworded=card.reworded and not once)
         if group.name.startswith("set:"):
             own.append(found[0])
         between = intervals(found[0])[0].f1

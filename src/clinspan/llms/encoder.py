@@ -20,7 +20,7 @@ from clinspan.classifier.model import (
     mentions,
     values_at,
 )
-from clinspan.classifier.scheme import Head, head_for
+from clinspan.classifier.scheme import Floats, Head, head_for
 from clinspan.document import Entity, Span
 from clinspan.errors import ConfigError, LLMError
 from clinspan.formats.base import Format
@@ -250,7 +250,7 @@ def agreed(whole: WindowTags, parts: Sequence[tuple[Span, WindowTags]]) -> Windo
         for unit, row in zip(reading.units, reading.tags, strict=True)
     }
     rows = [
-        np.logaddexp(row, alone[unit.span]) - np.log(2) if unit.span in alone else row
+        _mean([row, alone[unit.span]]) if unit.span in alone else row
         for unit, row in zip(whole.units, whole.tags, strict=True)
     ]
     return WindowTags(whole.units, np.array(rows), whole.values)
@@ -305,13 +305,14 @@ class DescribedEncoder(EncoderLLM):
     def _mentions(self, readings: Sequence[WindowTags], asked: "_Asked") -> list[Entity]:
         waiting = iter(readings)
         each = [list(islice(waiting, len(self._told[name]))) for name in asked.constraint.labels]
-        return described_mentions([_mean(of_label) for of_label in each], asked.constraint)
+        together = [replace(found[0], tags=_mean([one.tags for one in found])) for found in each]
+        return described_mentions(together, asked.constraint)
 
 
-def _mean(readings: Sequence[WindowTags]) -> WindowTags:
-    """What several readings of the same units say together: the mean of the tags' probabilities."""
-    tags = np.logaddexp.reduce([reading.tags for reading in readings]) - np.log(len(readings))
-    return replace(readings[0], tags=tags)
+def _mean(logs: Sequence[Floats]) -> Floats:
+    """The logarithm of the mean of probabilities, from their logarithms."""
+    mean: Floats = np.logaddexp.reduce(logs) - np.log(len(logs))
+    return mean
 
 
 def _apart(found: Sequence[Entity]) -> list[Entity]:
@@ -350,16 +351,14 @@ MOST_OTHERS = 8
 _SHOWN = 8
 
 
-def described(label: Label, labels: LabelSet) -> str:
+def tellings(label: Label, labels: LabelSet) -> tuple[str, ...]:
     """What an encoder that reads descriptions is told of a label: what the set says of it, and which other labels.
 
     The mentions are those of the label in the set's examples, the first eight of them.
+
+    Returns:
+        The whole, then without the other labels, without the guideline, and without the name, as far as these differ.
     """
-    return tellings(label, labels)[0]
-
-
-def tellings(label: Label, labels: LabelSet) -> tuple[str, ...]:
-    """What `described` says, and the same without the other labels, without the guideline, and without the name."""
     given = (entity.text for example in labels.examples for entity in example.entities if entity.label == label.name)
     shown = list(dict.fromkeys(given))[:_SHOWN]
     listed = f" For example: {', '.join(shown)}." if shown else ""
