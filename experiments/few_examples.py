@@ -16,7 +16,7 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 from clinspan.classifier.folder import load
 from clinspan.evaluation.score import intervals
-from open_labels import held_out, tagged
+from held_labels import held_out, tagged
 from passages import Group
 
 ROWS = 6_000

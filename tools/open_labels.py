@@ -13,8 +13,8 @@ import argparse
 import json
 import shutil
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,45 +22,28 @@ from random import Random
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from clinspan.classifier.folder import load
 from clinspan.classifier.model import TokenClassifier, after
 from clinspan.classifier.scheme import ASKED, Head, segments
-from clinspan.document import Document, Entity, Span
-from clinspan.evaluation.match import Rule
-from clinspan.evaluation.score import Score, intervals, score
-from clinspan.labels import Label, LabelSet
-from clinspan.llms.encoder import MOST_OTHERS, DescribedEncoder, beside
-from clinspan.messages import CopyConstraint, Request
+from clinspan.document import Entity, Span
+from clinspan.llms.encoder import MOST_OTHERS, beside
 from clinspan.models.registry import sha256_of
 from clinspan.tuning.base import DEFAULT_ENCODER, EncoderBase, find_base
 from clinspan.tuning.run import Card
 from encoder_training import Training, batches
+from held_labels import HELD, scored
 from passages import (
+    BLIND,
     SETS,
     SINGLE,
     Group,
     Passage,
-    Places,
     SetError,
     Wording,
     everything,
     own_set,
-    own_sets,
     single,
-    wordings,
 )
 
-HELD = (
-    "anaesthesia-record",
-    "caregiver-and-household",
-    "infection-exposure-and-travel",
-    "laboratory-methods-and-instruments",
-    "medication-changes",
-    "pain-description",
-    "pathology-report",
-    "social-determinants",
-)
-"""Our label sets that are developed on: drawn over the four writers and over clinical and other fields."""
 _LONGEST_TOLD, _LONGEST_PASSAGE = 120, 192
 _CODES = ("X", "label", "L2", "T7", "class A")
 _IGNORED = -100
@@ -129,7 +112,7 @@ def check() -> int:
     """Reads every label set and says what is in it; 1 where one has a fault."""
     total: Counter[str] = Counter()
     try:
-        for folder in sorted(SETS.iterdir()):
+        for folder in sorted([*SETS.iterdir(), *BLIND.iterdir()]):
             group = own_set(folder)
             marks = {label: sum(len(p.places.get(label, ())) for p in group.passages) for label in group.wordings}
             empty = sum(not p.places for p in group.passages)
@@ -340,71 +323,6 @@ def averaged(output: Path, parts: Sequence[Path]) -> None:
     (output / "README.md").write_text(said, encoding="utf-8")
     card["weights"] |= {"sha256": sha256_of(file), "bytes": file.stat().st_size}
     (output / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def held_out(corpora: Path, *, test: bool) -> list[Group]:
-    """What the encoder was never taught on: our held-out label sets, and three whole corpora."""
-    groups = [] if test else own_sets(HELD, 1.0)
-    for name, file in (
-        ("phee", f"phee.{'test' if test else 'dev'}.jsonl"),
-        ("bionlp13cg", f"bionlp13cg.{'test' if test else 'dev'}.jsonl"),
-        ("ctp", "ctp.test.jsonl"),
-    ):
-        passages = []
-        for line in (corpora / "open" / file).read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
-            places: Places = defaultdict(list)
-            for one in record["entities"]:
-                places[one["label"]].append((one["start"], one["end"]))
-            passages.append(Passage(record["text"], dict(places)))
-        # ctp has one file: its first 300 lines are developed on.
-        part = passages[300:1300] if test and name == "ctp" else passages[:1000] if test else passages[:300]
-        groups.append(Group(name, part, wordings(name), 1.0))
-    return groups
-
-
-def scored(folder: Path, corpora: Path, *, names: bool, once: bool, test: bool) -> Iterator[str]:
-    """A line for each held-out group, then one over our own label sets."""
-    card, classifier = load(folder)
-    own: list[Score] = []
-    for group in held_out(corpora, test=test):
-        found = tagged(classifier, group, names=names, reworded=card.reworded and not once)
-        if group.name.startswith("set:"):
-            own.append(found[0])
-        between = intervals(found[0])[0].f1
-        each = ", ".join(f"{name} {figures.f1:.2f}" for name, figures in found[0].by_label.items())
-        strict, relaxed = found[0].micro, found[1].micro
-        said = f"strict {strict.f1:.3f} ({between.low:.3f}-{between.high:.3f}), relaxed {relaxed.f1:.3f}"
-        yield f"{group.name}: {said}; {each}"
-    if own:
-        figures = [one.micro for one in own]
-        given, gold = sum(f.predicted for f in figures), sum(f.gold for f in figures)
-        right = sum(f.precision * f.predicted for f in figures)
-        yield f"our {len(own)} held-out sets together: strict {2 * right / max(1, given + gold):.3f}"
-
-
-def tagged(classifier: TokenClassifier, group: Group, *, names: bool, reworded: bool) -> tuple[Score, Score]:
-    """The strict and the relaxed score of the encoder on a group's passages, all labels asked together."""
-    labels = LabelSet(
-        group.name.replace(":", "-"),
-        tuple(
-            Label(name, w.names[0] if names else w.definitions[0], "" if names else w.guidelines[0])
-            for name, w in group.wordings.items()
-        ),
-    )
-    encoder = DescribedEncoder(classifier, labels, reworded=reworded)
-    gold: list[Document] = []
-    mine: list[Document] = []
-    requests = [Request((), constraint=CopyConstraint(p.text, labels.names)) for p in group.passages]
-    for number, (passage, answer) in enumerate(zip(group.passages, encoder.complete(requests), strict=True)):
-        if not hasattr(answer, "spans") or answer.spans is None:
-            continue
-        wanted = {(s, e, name) for name in labels.names for s, e in passage.places.get(name, ())}
-        found = {(one.span.start, one.span.end, one.label) for one in answer.spans}
-        for into, places in ((gold, wanted), (mine, found)):
-            entities = tuple(Entity(Span(s, e), name, passage.text[s:e]) for s, e, name in sorted(places))
-            into.append(Document(str(number), passage.text, entities))
-    return score(gold, mine, labels=labels.names), score(gold, mine, labels=labels.names, rule=Rule.RELAXED)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from marked import Mark, read
 ROOT = Path(__file__).parent.parent
 SETS, CORPORA, NOTES = ROOT / "label-sets" / "sets", ROOT / "label-sets" / "corpora", ROOT / "notes"
 SINGLE = ROOT / "label-sets" / "single"
+BLIND = ROOT / "label-sets" / "blind"
+"""Label sets that score and teach nothing."""
 REWORDED = ROOT / "label-sets" / "wordings.jsonl"
 MARK = re.compile(r"\[\[([^\[\]|]+)\|([^\[\]|]+)\]\]")
 WORDS = 42

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from asserted import passages as assertion_passages
 from clinspan.codec import dump, parse
 from clinspan.document import Document, Entity
-from open_labels import HELD
+from held_labels import HELD
 from passages import SETS, SINGLE, Passage, own_set, single
 
 SOME = 4000

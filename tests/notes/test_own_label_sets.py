@@ -8,9 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from passages import SETS, SINGLE, SetError, own_set, single
+from passages import BLIND, SETS, SINGLE, SetError, own_set, single
 
-FOLDERS = sorted(SETS.iterdir())
+FOLDERS = sorted([*SETS.iterdir(), *BLIND.iterdir()])
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

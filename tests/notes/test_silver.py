@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import silver
 from clinspan.document import Document, Entity, Span
-from open_labels import HELD
+from held_labels import HELD
 
 TEXT = "No chest pain on aspirin; ECG normal."
 
