@@ -93,10 +93,12 @@ class Clauses:
     def _is_finite(self, at: int) -> bool:
         word, sets = self.words[at], self._sets
         regular = word.endswith("ed") and len(word) > 3
-        if not (regular or word in sets["verbal"]) or self.word(at + 1) == "-":
-            return False
         back = self.after_adverbs(at - 1, -1)
         before = self.word(back)
+        if before in ("and", "or", "but") and _is_third(word) and self.word(at + 1) in sets["determiners"]:
+            return True
+        if not (regular or word in sets["verbal"]) or self.word(at + 1) == "-":
+            return False
         if before == "to" or before == "-" or self.word(at - 1) == "-":
             return False
         if word in sets["auxiliary"]:
@@ -110,10 +112,12 @@ class Clauses:
         if word in sets["irregular"]:
             return before not in sets["be"]
         if word in sets["ambiguous"]:
-            return before not in sets["auxiliaries"] and self._takes_object(at)
+            free = before not in sets["auxiliaries"]
+            return free and (self._takes_object(at) or (before == "," and self._after_aside(back)))
         if word in sets["verbs"]:
             plural = before.endswith("s") and not before.endswith(("ss", "is", "us")) and before[0].isalpha()
-            return (plural and before != "this" and before not in sets["auxiliary"]) or before in sets["plurals"]
+            other = before in sets["determiners"] or before in sets["auxiliary"]
+            return (plural and not other) or before in sets["plurals"]
         if self.word(back - 1) == "to" or self.word(back - 1) in sets["modal"]:
             return False  # what comes before it is a verb: "to kill ingested bacteria"
         return self._is_past(at, before)
@@ -124,19 +128,34 @@ class Clauses:
         if word in sets["not_past"] or word in sets["reduced"] or not before or before in sets["no_noun"]:
             return False
         after = self.word(at + 1)
-        if before in ("and", "or"):
+        if before in ("and", "or", "but"):
             return after in sets["determiners"] or word in sets["intransitive"]
-        if before in sets["prepositions"] or before in ("(", "/"):
+        if before in sets["prepositions"] or before in ("(", "/") or before in _third():
             return False
+        if self._verb_follows(at):
+            return False  # "the inhibitors tested prevented it"
         if word in sets["intransitive"] and after != "by":
             return True
         if before == ",":
-            return self._takes_object(at)
+            aside = self._after_aside(at - 1) and after not in sets["after_noun"] and after not in _MARKS
+            return self._takes_object(at) or aside
         return bool(after) and after not in sets["after_noun"] and (after not in _MARKS or after == "-")
+
+    def _verb_follows(self, at: int) -> bool:
+        """Whether the next word is a finite verb by its form alone."""
+        after, sets = self.word(self.after_adverbs(at + 1)), self._sets
+        past = after.endswith("ed") and len(after) > 3 and after not in sets["not_past"]
+        return past or after in sets["auxiliary"] or after in sets["irregular"] or after in _third()
 
     def _takes_object(self, at: int) -> bool:
         after = self.word(at + 1)
         return after in self._sets["determiners"] or after in self._sets["pronouns"]
+
+    def _after_aside(self, comma: int) -> bool:
+        """Whether a comma closes what another opened: ", which does not bind," or ", but not the control,"."""
+        first = self._comma_before(comma) + 1
+        joined = self.word(first) in ("and", "but") and self.word(first + 1) == "not"
+        return first > 0 and (joined or self.word(first) in ("which", "who"))
 
     def verb_within(self, start: int, end: int) -> bool:
         """Whether a part of the sentence has a finite verb that no word in it opens a clause for."""
@@ -205,6 +224,7 @@ class Clauses:
             front: whether it stands before the clause that it belongs to, or between commas.
         """
         free = verbs
+        opened = False
         join = -1
         at = start
         depth = 0
@@ -222,7 +242,9 @@ class Clauses:
                 return at
             elif word == ",":
                 skipped = self._skipped(at)
-                if skipped:
+                if self.word(at - 1).isdigit() and self.word(at + 1).isdigit():
+                    pass  # "1,25-dihydroxyvitamin"
+                elif skipped:
                     at = skipped
                 elif self._comma_ends(at, free=free, front=front):
                     return at
@@ -232,9 +254,12 @@ class Clauses:
                 after = self.after_adverbs(at + 1)
                 if after < len(self.words) and self.finite(after) and not free:
                     return at
+                if (inner or not opened) and not free and self.word(after) in ("that", "which", "who"):
+                    return at
                 join = join if join == at - 1 and join >= 0 else at
             elif self.is_in(at, "openers") or (self.is_in(at, "soft_openers") and not inner and self._opens(at)):
                 free += 1
+                opened = opened or word == "that"
             elif self.finite(at):
                 if not free:
                     return at if inner or join < 0 else join
@@ -251,6 +276,13 @@ class Clauses:
                 return True
         return False
 
+    def after_aside(self, at: int) -> int:
+        """Where a sentence goes on after what stands between commas at a place: "not, at these doses, alter"."""
+        if self.word(at) != ",":
+            return at
+        closing = self._next_comma(at + 1)
+        return closing + 1 if closing - at <= _ITEM + 1 and closing < len(self.words) else at
+
     def _skipped(self, comma: int) -> int:
         """The second comma of ", however,"."""
         for place in range(comma + 2, min(comma + 5, len(self.words))):
@@ -264,16 +296,15 @@ class Clauses:
         after = comma + 1
         if self.is_in(after, "hard") or self.is_in(after, "after_comma"):
             return True
+        if self.is_in(after, "prepositions") and self.word(after + 1) in _BEYOND:
+            return True
         stop = self._next_comma(after)
         if self.word(after) in ("and", "or", "nor"):
-            return not free and self.verb_within(after + 1, stop)
-        if front:
+            subject = self.is_in(after + 1, "pronouns")
+            return not free and (subject or self.verb_within(after + 1, stop))
+        if front or not free:
             return not self._list_goes_on(after)
-        if self.is_in(after, "pronouns") and self.word(after) != "these":
-            return True
-        if self.is_in(after, "soft_openers") or self.is_in(after, "openers"):
-            return False
-        return not free and self.verb_within(after, stop)
+        return self.is_in(after, "pronouns") and self.word(after) != "these"
 
     def _next_comma(self, start: int) -> int:
         return next((at for at in range(start, len(self.words)) if self.words[at] in ",;"), len(self.words))
@@ -295,9 +326,16 @@ _ADVERBS = frozenset(
     {"also", "still", "further", "ever", "again", "yet", "always", "never", "not", "often", "even", "very", "so", "too"}
     | {"more", "less", "well"}
 )
+_BEYOND = frozenset({"which", "whom", "whose", "contrast", "spite", "agreement", "accordance", "keeping", "accord"})
+"""After a preposition and a comma they begin something new: ", in which", ", in contrast to"."""
 _ASIDES = frozenset(
     {"however", "therefore", "by", "itself", "themselves", "in", "contrast", "turn", "fact", "moreover"}
 )
+
+
+def _is_third(word: str) -> bool:
+    """Whether a word has the form of a verb of the third person."""
+    return word.isalpha() and word.endswith("s") and not word.endswith(("ss", "us", "is"))
 
 
 def _is_adverb(word: str) -> bool:

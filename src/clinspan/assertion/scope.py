@@ -331,8 +331,8 @@ def _signs(text: str, mentions: Sequence[Span], number: int, said: list[Said]) -
 
 def _before_sign(line: str, at: int) -> str | None:
     """The sign before a mention of a line. A dash that opens a line is a bullet, unless more signs follow."""
-    if not _DASHES & set(line[max(0, at - 7) : at]):
-        return None
+    if not _DASHES & set(line[max(0, at - 7) : at]) or line[at].isdigit():
+        return None  # "between -420 and -310" denies nothing
     found = _SIGNED.search(line, max(0, at - 3), at)
     if found is None and line[at - 1 : at] == "/":
         # "-N/V": the sign counts for both.
