@@ -34,6 +34,7 @@ from clinspan.tuning.gold import Decision, PairTokens, TrainingPair, choice_pair
 from clinspan.tuning.lora import Trainer, attach, load_checkpoint, save_checkpoint
 from clinspan.tuning.run import CHECKPOINT, Card, LoraSettings, Schedule
 from held_labels import HELD, Place, asked_of, compared, held_out, told_of
+from open_labels import data_rows
 from passages import Group, Passage, everything
 
 FORM, PROMPT = Tanl(), PromptSettings()
@@ -212,18 +213,7 @@ def write_card(output: Path, base: Base, groups: Sequence[Group], recipe: Recipe
         name="open-labels",
         base={"name": base.name, "sha256": base.sha256},
         label_sets=[],
-        data=[
-            {
-                "name": group.name,
-                "split": "train",
-                "sha256": "",
-                "labels": [f"{len(group.labels)} labels"],
-                "documents": len(group.passages),
-                "left_out": 0,
-                "mentions": sum(len(p.places.get(label, ())) for p in group.passages for label in group.labels),
-            }
-            for group in groups
-        ],
+        data=data_rows(groups),
         settings=asdict(recipe),
         progress={"steps": progress.step, "minutes": round(progress.seconds / 60, 1), "tokens": progress.tokens},
         about={"format": FORM.name, "prompt_style": PROMPT.style, "facts": False, "attributes": False},

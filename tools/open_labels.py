@@ -48,6 +48,7 @@ _LONGEST_TOLD, _LONGEST_PASSAGE = 120, 192
 _CODES = ("X", "label", "L2", "T7", "class A")
 _IGNORED = -100
 _OWN = ("set:", "single:", "notes")
+_KINDS = {"set": "label-sets/sets", "single": "label-sets/single"}
 
 Row = tuple[list[int], list[int]]
 
@@ -263,6 +264,32 @@ def _loss(targets: Sequence[Sequence[int]], logits: Any, longest: int) -> Any:
     return cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED)
 
 
+def data_rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """What a card says of the data: a row for each corpus, and one for all of our label sets, or single passages."""
+    kinds: dict[str, list[Group]] = {}
+    for group in groups:
+        kind = group.name.partition(":")[0]
+        kinds.setdefault(_KINDS.get(kind, group.name), []).append(group)
+    rows = []
+    for name, parts in kinds.items():
+        labels = [label for group in parts for label in group.labels]
+        rows.append(
+            {
+                "name": name,
+                "split": "train",
+                "labels": labels if len(labels) < 40 else [f"{len(labels)} labels"],
+                "documents": sum(len(group.passages) for group in parts),
+                "left_out": 0,
+                "mentions": sum(
+                    len(p.places.get(label, ())) for group in parts for p in group.passages for label in group.labels
+                ),
+                "sha256": "",
+                "weight": round(sum(group.weight for group in parts), 3),
+            }
+        )
+    return rows
+
+
 def write(
     output: Path, classifier: Any, base: EncoderBase, groups: Sequence[Group], recipe: Recipe, *, minutes: float
 ) -> None:
@@ -270,24 +297,11 @@ def write(
     output.mkdir(parents=True, exist_ok=True)
     classifier.model.save_pretrained(output)
     classifier.tokenizer.save_pretrained(output)
-    data = [
-        {
-            "name": group.name,
-            "split": "train",
-            "labels": group.labels if len(group.labels) < 40 else [f"{len(group.labels)} labels"],
-            "documents": len(group.passages),
-            "left_out": 0,
-            "mentions": sum(len(p.places.get(label, ())) for p in group.passages for label in group.labels),
-            "sha256": "",
-            "weight": round(group.weight, 3),
-        }
-        for group in groups
-    ]
     Card(
         name="open-labels",
         base={"name": base.name, "sha256": base.sha256},
         label_sets=[[ASKED]],
-        data=data,
+        data=data_rows(groups),
         settings=asdict(recipe) | {"sentences": 3},
         progress={"minutes": round(minutes, 1)},
         about={
