@@ -3,10 +3,10 @@
 python tools/share_words.py share src/clinspan/encoders/open-labels src/clinspan/encoders/literature
 python tools/share_words.py lend open-labels bge-small-en-v1.5 BASE
 
-`share` takes them out of exported encoders, and writes them beside their folders. Encoders of one base have the same
-ones where `clinspan tune-encoder --keep-words` made them. They are half of a small encoder's bytes. `lend` writes the
-second encoder with the word vectors of the first, as a base to tune with `--keep-words`: both must have one vocabulary.
-Encoders that were once shortened from each other learn what the loan changed.
+`share` takes them out of exported encoders, with the tokenizer, and writes them beside their folders. Encoders of one
+base have the same ones where `clinspan tune-encoder --keep-words` made them. They are half of a small encoder's bytes.
+`lend` writes the second encoder with the word vectors of the first, as a base to tune with `--keep-words`: both must
+have one vocabulary. Encoders that were once shortened from each other learn what the loan changed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clinspan.classifier.folder import CARD_FILE, ONNX_FILE, TOKENIZER_FILE, WEIGHTS_FILE, read_card
+from clinspan.classifier.folder import CARD_FILE, ONNX_FILE, TOKENIZER_FILE, WEIGHTS_FILE, read_card, tokenizer
 from clinspan.models.registry import sha256_of
 from clinspan.tuning.base import find_base
 
@@ -72,6 +72,7 @@ def share(folders: Sequence[Path]) -> int:
     (content,) = contents
     file = f"words-{hashlib.sha256(content).hexdigest()[:12]}.bin"
     (folders[0].parent / file).write_bytes(content)
+    shared = _tokenizer(folders)
     for folder, tensor in found.items():
         told = {"file": file, "sha256": hashlib.sha256(content).hexdigest(), "tensor": tensor.name}
         told |= {"shape": list(tensor.dims), "type": "uint8" if tensor.data_type == onnx.TensorProto.UINT8 else "int8"}
@@ -82,13 +83,27 @@ def share(folders: Sequence[Path]) -> int:
         before = read_card(folder)
         weights.write_bytes(graphs[folder].SerializeToString())
         now = {"file": ONNX_FILE, "sha256": sha256_of(weights), "bytes": weights.stat().st_size}
-        card = before.card | {"weights": now, "words": told}
+        card = before.card | {"weights": now, "words": told, "tokenizer": shared}
         (folder / CARD_FILE).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         readme = folder / "README.md"
         said = f"{before.card['weights']['bytes']} bytes, sha256 {before.sha256}."
         new = f"{now['bytes']} bytes, sha256 {now['sha256']}. Word vectors: {file}, shared with other encoders."
         readme.write_text(readme.read_text(encoding="utf-8").replace(said, new), encoding="utf-8")
     return 0
+
+
+def _tokenizer(folders: Sequence[Path]) -> dict[str, str]:
+    """What the cards say of the tokenizer, which now lies beside the folders."""
+    read = {tokenizer(folder, read_card(folder)).read_bytes() for folder in folders}
+    if len(read) != 1:
+        raise SystemExit("these encoders have not the same tokenizer")
+    (content,) = read
+    digest = hashlib.sha256(content).hexdigest()
+    file = f"tokenizer-{digest[:12]}.json"
+    (folders[0].parent / file).write_bytes(content)
+    for folder in folders:
+        (folder / TOKENIZER_FILE).unlink(missing_ok=True)
+    return {"file": file, "sha256": digest}
 
 
 def _holds_words(tensor: object) -> bool:

@@ -55,13 +55,20 @@ def test_encoders_that_kept_their_words_share_them_and_read_as_before(tiny_encod
     for folder, tags, size in zip((first, second), before, sizes, strict=True):
         assert (read(folder) == tags).all()
         assert (folder / "model.onnx").stat().st_size < size - words.stat().st_size / 2
+        assert not (folder / "tokenizer.json").exists()
         assert words.name in (folder / "README.md").read_text(encoding="utf-8")
 
+    (tokenizer,) = tmp_path.glob("tokenizer-*.json")
+    kept = tokenizer.read_bytes()
+    tokenizer.write_bytes(kept + b" ")
+    with pytest.raises(ModelError, match="not the tokenizer that the card describes"):
+        load(second)
+    tokenizer.write_bytes(kept)
     words.write_bytes(words.read_bytes()[:-1] + b"!")
     with pytest.raises(ModelError, match="not the word vectors"):
         load(first)
     words.unlink()
-    with pytest.raises(ModelError, match="are missing"):
+    with pytest.raises(ModelError, match="is missing: its word vectors"):
         load(first)
 
 

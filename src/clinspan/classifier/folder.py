@@ -150,9 +150,18 @@ def load(folder: Path, *, threads: int | None = None) -> tuple[ClassifierCard, T
             torch.set_num_threads(threads)
         return loaded
     check(folder, card)
-    tokenizer, context = folder / TOKENIZER_FILE, card.card["context"]
-    given = {"words": words(folder, card), "context": context, "threads": threads}
-    return card, OnnxClassifier(folder / card.file, tokenizer, card.heads, card.attributes, **given)
+    given = {"words": words(folder, card), "context": card.card["context"], "threads": threads}
+    return card, OnnxClassifier(folder / card.file, tokenizer(folder, card), card.heads, card.attributes, **given)
+
+
+def tokenizer(folder: Path, card: ClassifierCard) -> Path:
+    """The file of the classifier's tokenizer: its own, or one beside its folder that it shares with others.
+
+    Raises:
+        ModelError: when a shared one is missing or not what the card describes.
+    """
+    told = card.card.get("tokenizer")
+    return folder / TOKENIZER_FILE if told is None else _shared(folder, told, "tokenizer")
 
 
 def words(folder: Path, card: ClassifierCard) -> Mapping[str, NDArray[Any]]:
@@ -166,12 +175,17 @@ def words(folder: Path, card: ClassifierCard) -> Mapping[str, NDArray[Any]]:
     told = card.card.get("words")
     if told is None:
         return {}
-    path = folder.parent / told["file"]
-    if not path.is_file():
-        raise ModelError("the word vectors that the classifier shares are missing", where=str(path))
-    if sha256_of(path) != told["sha256"]:
-        raise ModelError("are not the word vectors that the card describes (checksum)", where=str(path))
+    path = _shared(folder, told, "word vectors")
     return {told["tensor"]: np.fromfile(path, dtype=told["type"]).reshape(told["shape"])}
+
+
+def _shared(folder: Path, told: Mapping[str, Any], what: str) -> Path:
+    path = folder.parent / str(told["file"])
+    if not path.is_file():
+        raise ModelError(f"a file that the classifier shares with others is missing: its {what}", where=str(path))
+    if sha256_of(path) != told["sha256"]:
+        raise ModelError(f"not the {what} that the card describes (checksum)", where=str(path))
+    return path
 
 
 def load_torch(folder: Path) -> tuple[ClassifierCard, TorchClassifier]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from clinspan.classifier.folder import ONNX_FILE, TOKENIZER_FILE, WEIGHTS_FILE, read_card, shipped, words
+from clinspan.classifier.folder import ONNX_FILE, TOKENIZER_FILE, WEIGHTS_FILE, read_card, shipped, tokenizer, words
 from clinspan.classifier.model import TorchClassifier
 from clinspan.classifier.scheme import AttributeHead, Head, names_of
 from clinspan.errors import ConfigError, InputError, MissingExtra, ModelError
@@ -50,7 +50,7 @@ def thawed(folder: Path) -> Path:
     if "config" not in card.card:
         raise ModelError("does not say its configuration, so it cannot be tuned further", where=str(folder))
     weights = _weights(folder / card.file, words(folder, card), _EXPORTED)
-    _write(made, weights, card.card["config"], folder / TOKENIZER_FILE, context=card.card["context"])
+    _write(made, weights, card.card["config"], tokenizer(folder, card), context=card.card["context"])
     return made
 
 
