@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from clinspan.classifier.folder import load
 from clinspan.classifier.model import TokenClassifier
 from clinspan.document import Document, Entity, Span
@@ -65,20 +67,26 @@ def scored(folder: Path, corpora: Path, *, names: bool, once: bool, test: bool) 
 
 def told_of(found: Iterable[tuple[Group, tuple[Score, Score]]]) -> Iterator[str]:
     """A line for each group with its strict and relaxed score, then one over our own label sets."""
-    own: list[Score] = []
-    for group, (strictly, loosely) in found:
+    own: list[tuple[Score, Score]] = []
+    for group, (strict, relaxed) in found:
         if group.name.startswith("set:"):
-            own.append(strictly)
-        between = intervals(strictly)[0].f1
-        each = ", ".join(f"{name} {figures.f1:.2f}" for name, figures in strictly.by_label.items())
-        strict, relaxed = strictly.micro, loosely.micro
-        said = f"strict {strict.f1:.3f} ({between.low:.3f}-{between.high:.3f}), relaxed {relaxed.f1:.3f}"
-        yield f"{group.name}: {said}; {each}"
+            own.append((strict, relaxed))
+        each = ", ".join(f"{name} {figures.f1:.2f}" for name, figures in strict.by_label.items())
+        yield f"{group.name}: {_said(strict, relaxed)}; {each}"
     if own:
-        figures = [one.micro for one in own]
-        given, gold = sum(f.predicted for f in figures), sum(f.gold for f in figures)
-        right = sum(f.precision * f.predicted for f in figures)
-        yield f"our {len(own)} label sets together: strict {2 * right / max(1, given + gold):.3f}"
+        yield f"our {len(own)} label sets together: {_said(*map(together, zip(*own, strict=True)))}"
+
+
+def _said(strict: Score, relaxed: Score) -> str:
+    between = intervals(strict)[0].f1
+    return f"strict {strict.micro.f1:.3f} ({between.low:.3f}-{between.high:.3f}), relaxed {relaxed.micro.f1:.3f}"
+
+
+def together(scores: Sequence[Score]) -> Score:
+    """The score of several groups as one, all labels alike."""
+    ids = tuple(f"{number}:{name}" for number, one in enumerate(scores) for name in one.ids)
+    counts = np.concatenate([one.counts.sum(axis=1, keepdims=True) for one in scores])
+    return Score(scores[0].rule, ("all",), ids, counts, "")
 
 
 def tagged(classifier: TokenClassifier, group: Group, *, names: bool, reworded: bool) -> tuple[Score, Score]:

@@ -62,7 +62,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, told in (("train", "trains and writes the adapter"), ("score", "scores it on what is held out")):
         command = commands.add_parser(name, help=told)
-        command.add_argument("folder", type=Path)
+        command.add_argument("folder", help="the adapter's; to score the LLM as it comes: none")
         command.add_argument("--corpora", type=Path, required=True, help="where the open corpora lie")
     commands.choices["train"].add_argument("--minutes", type=float, default=Recipe.minutes)
     commands.choices["train"].add_argument("--start-from", type=Path, help="begin with this adapter's weights")
@@ -74,9 +74,10 @@ def main() -> int:
     try:
         if asked.command == "train":
             recipe = Recipe(minutes=asked.minutes)
-            train(asked.folder, asked.corpora, recipe, start=asked.start_from, resume=asked.resume)
+            train(Path(asked.folder), asked.corpora, recipe, start=asked.start_from, resume=asked.resume)
         else:
-            for line in scored(asked.folder, asked.corpora, alone=asked.alone, names=asked.names, test=asked.test):
+            adapter = None if asked.folder == "none" else Path(asked.folder) / ADAPTER_FILE
+            for line in scored(adapter, asked.corpora, alone=asked.alone, names=asked.names, test=asked.test):
                 print(line, flush=True)
     except ClinspanError as error:
         print(error, file=sys.stderr)
@@ -221,10 +222,10 @@ def write_card(output: Path, base: Base, groups: Sequence[Group], recipe: Recipe
     ).write(output, part="adapter", file=ADAPTER_FILE)
 
 
-def scored(folder: Path, corpora: Path, *, alone: bool, names: bool, test: bool) -> Iterator[str]:
+def scored(adapter: Path | None, corpora: Path, *, alone: bool, names: bool, test: bool) -> Iterator[str]:
     """A line for each held-out group, then one over our own label sets."""
     groups = held_out(corpora, test=test)
-    with EmbeddedLLM(path_of(DEFAULT_MODEL), EmbeddedSettings(adapter=folder / ADAPTER_FILE)) as llm:
+    with EmbeddedLLM(path_of(DEFAULT_MODEL), EmbeddedSettings(adapter=adapter)) as llm:
         yield from told_of((group, tagged(llm, group, alone=alone, names=names)) for group in groups)
 
 

@@ -8,7 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from passages import BLIND, SETS, SINGLE, SetError, own_set, single
+from clinspan.labels import Label, LabelSet
+from held_labels import compared, told_of
+from passages import BLIND, SETS, SINGLE, Group, Passage, SetError, own_set, single
 
 FOLDERS = sorted([*SETS.iterdir(), *BLIND.iterdir()])
 
@@ -74,3 +76,17 @@ def test_a_fault_of_a_passage_with_labels_of_its_own_is_named(tmp_path, line, sa
     with pytest.raises(SetError, match=r"some\.txt, passage 7: .*") as caught:
         single(path)
     assert said in str(caught.value)
+
+
+def test_scores_of_several_sets_are_put_together_by_their_mentions():
+    found = []
+    for name, places, right in (("set:a", [(0, 4)], True), ("set:b", [(0, 4), (5, 9)], False)):
+        labels = LabelSet("some", (Label("x", "What is meant."),))
+        passage = Passage("gout gout", {"x": places})
+        mine = {(start, end, "x") for start, end in places} if right else {(0, 4, "x"), (0, 9, "x")}
+        found.append((Group(name, [passage], {}, 1.0), compared([(passage, mine)], labels)))
+    first, second, both = told_of(found)
+    assert first.startswith("set:a: strict 1.000 (1.000-1.000), relaxed 1.000; x 1.00")
+    assert second.startswith("set:b: strict 0.500")
+    # Two of three are right.
+    assert both.startswith("our 2 label sets together: strict 0.667 (0.500-1.000)")
