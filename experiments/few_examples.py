@@ -64,8 +64,8 @@ def main() -> None:
             command += ["--keep-words", "--examples", str(gold), "--labels", str(labels), "--epochs", str(passes)]
             command += ["--batch", "32", "--learning-rate", "3e-4", "-o", str(folder / "encoder"), "--force"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            _, classifier = load(folder / "encoder")
-            strict, relaxed = tagged(classifier, group, names=False)
+            card, classifier = load(folder / "encoder")
+            strict, relaxed = tagged(classifier, group, names=False, reworded=card.reworded)
             between = intervals(strict)[0].f1
             said = f"strict {strict.micro.f1:.3f} ({between.low:.3f} to {between.high:.3f})"
             print(

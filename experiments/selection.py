@@ -23,8 +23,7 @@ from clinspan.corpora import catalogue
 from clinspan.dictionary.normalise import normal_form
 from clinspan.document import Document, Span
 from clinspan.examples.build import temporary
-from clinspan.examples.pool import Pool
-from clinspan.examples.retrieve import MentionIndex
+from clinspan.examples.pool import MentionIndex, Pool
 from clinspan.examples.selection import SelectSettings, Strategy
 from clinspan.examples.selector import Selector, Wish
 from clinspan.examples.store import PoolExample, cut, is_pool

@@ -314,7 +314,7 @@ def write(
         scores=[],
         limits=(
             "It reads English. Each label is read by itself, so many labels take many times the time of one.",
-            "It was taught to read definitions; on label sets that it never saw, four in ten mentions are right.",
+            "It was taught to read definitions; how often it is right differs much between label sets it never saw.",
             "Its scores are of no known meaning until they are calibrated on documents with the labels in question.",
         ),
     ).write(output, part="weights", file="model.safetensors")
