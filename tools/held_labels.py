@@ -96,9 +96,9 @@ def tagged(classifier: TokenClassifier, group: Group, *, names: bool, reworded: 
     requests = [Request((), constraint=CopyConstraint(p.text, labels.names)) for p in group.passages]
     read: list[tuple[Passage, set[Place]]] = []
     for passage, answer in zip(group.passages, encoder.complete(requests), strict=True):
-        # A passage that is longer than the encoder's context has no answer.
-        if isinstance(answer, Completion) and answer.spans is not None:
-            read.append((passage, {(one.span.start, one.span.end, one.label) for one in answer.spans}))
+        # A passage that is longer than the encoder's context has no answer: what it holds is missed.
+        spans = (answer.spans if isinstance(answer, Completion) else None) or ()
+        read.append((passage, {(one.span.start, one.span.end, one.label) for one in spans}))
     return compared(read, labels)
 
 

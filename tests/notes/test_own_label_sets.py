@@ -8,9 +8,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
+from clinspan.errors import LLMError
 from clinspan.labels import Label, LabelSet
-from held_labels import compared, told_of
-from passages import BLIND, SETS, SINGLE, Group, Passage, SetError, own_set, single
+from held_labels import compared, tagged, told_of
+from passages import BLIND, SETS, SINGLE, Group, Passage, SetError, Wording, own_set, single
 
 FOLDERS = sorted([*SETS.iterdir(), *BLIND.iterdir()])
 
@@ -90,3 +91,17 @@ def test_scores_of_several_sets_are_put_together_by_their_mentions():
     assert second.startswith("set:b: strict 0.500")
     # Two of three are right.
     assert both.startswith("our 2 label sets together: strict 0.667 (0.500-1.000)")
+
+
+def test_a_passage_without_an_answer_counts_as_missed(monkeypatch):
+    class Silent:
+        def __init__(self, *given, **more): ...
+
+        def complete(self, requests):
+            return (LLMError("does not fit") for _ in requests)
+
+    monkeypatch.setattr("held_labels.DescribedEncoder", Silent)
+    told = {"x": Wording(("x",), ("What is meant.",), ("",))}
+    group = Group("phee", [Passage("gout", {"x": [(0, 4)]})], told, 1.0)
+    strict, _ = tagged(None, group, names=False, reworded=True)
+    assert (strict.micro.gold, strict.micro.predicted) == (1, 0)
