@@ -33,9 +33,9 @@ from clinspan.tuning.base import Base, load_base
 from clinspan.tuning.gold import Decision, PairTokens, TrainingPair, choice_pair, sequence
 from clinspan.tuning.lora import Trainer, attach, load_checkpoint, save_checkpoint
 from clinspan.tuning.run import CHECKPOINT, Card, LoraSettings, Schedule
-from held_labels import HELD, Place, asked_of, compared, held_out, told_of
-from open_labels import data_rows
-from passages import Group, Passage, everything
+from held_labels import Place, asked_of, compared, held_out, told_of
+from open_labels import data_rows, taught
+from passages import Group, Passage
 
 FORM, PROMPT = Tanl(), PromptSettings()
 _MOST_LABELS, _MOST_PASSAGES, _LONGEST = 5, 5, 1_200
@@ -178,10 +178,7 @@ def joined(before: PairTokens | None, pair: TrainingPair, base: Base) -> PairTok
 def train(output: Path, corpora: Path, recipe: Recipe, *, start: Path | None, resume: bool) -> None:
     """Trains the adapter and writes its folder, with checkpoints that `resume` goes on from."""
     base = load_base(path_of(DEFAULT_MODEL), name=DEFAULT_MODEL)
-    groups = [
-        group if group.name.startswith(("set:", "single:", "notes")) else group.drawn(recipe.open_corpora)
-        for group in everything(corpora, seed=7, held=HELD)
-    ]
+    groups = taught(corpora, recipe.open_corpora)
     settings = LoraSettings(rank=recipe.rank, batch=recipe.batch, tokens=4096, seed=recipe.seed)
     trainer = Trainer(attach(base.model, settings), settings, Schedule(recipe.learning_rate, minutes=recipe.minutes))
     run = {"base": base.sha256, "recipe": asdict(recipe), "groups": len(groups)}

@@ -229,14 +229,17 @@ class Rows:
         return ids, targets
 
 
+def taught(corpora: Path, often: float) -> list[Group]:
+    """All that is taught on, with the open corpora drawn from so many times as often as by default."""
+    groups = everything(corpora, seed=7, held=HELD)
+    return [group if group.name.startswith(_OWN) else group.drawn(often) for group in groups]
+
+
 def train(output: Path, corpora: Path, where: str, recipe: Recipe) -> None:
     """Trains the encoder and writes its folder, as `clinspan export-encoder` takes it."""
     base = find_base(where)
     random = Random(recipe.seed)
-    groups = [
-        group if group.name.startswith(_OWN) else group.drawn(recipe.open_corpora)
-        for group in everything(corpora, seed=7, held=HELD)
-    ]
+    groups = taught(corpora, recipe.open_corpora)
     classifier = base.classifier((Head((ASKED,)),), seed=recipe.seed)
     steps = recipe.rows // recipe.batch
     pace = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay}

@@ -17,16 +17,6 @@ NOTES = (
 
 
 @pytest.fixture(scope="module")
-def base(smollm2):
-    for package in ("torch", "transformers", "peft", "gguf"):
-        if find_spec(package) is None:
-            pytest.skip(f"needs the extra 'train' ({package} is not installed)")
-    from clinspan.tuning.base import load_base
-
-    return load_base(smollm2, bfloat16=False)
-
-
-@pytest.fixture(scope="module")
 def runtime(smollm2):
     from clinspan.llms.llama import Llama
 

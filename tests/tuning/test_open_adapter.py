@@ -1,7 +1,6 @@
 """The chats that teach the embedded LLM to read definitions."""
 
 import sys
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -28,16 +27,6 @@ def group(*, apart: bool = False) -> Group:
     if apart:
         return Group("single:a", passages, TOLD, 1.0, {"drug": [2], "disease": [2]}, apart=True)
     return Group("set:a", passages[:2], TOLD, 1.0)
-
-
-@pytest.fixture(scope="module")
-def base(smollm2):
-    for package in ("torch", "transformers", "peft", "gguf"):
-        if find_spec(package) is None:
-            pytest.skip(f"needs the extra 'train' ({package} is not installed)")
-    from clinspan.tuning.base import load_base
-
-    return load_base(smollm2, bfloat16=False)
 
 
 def test_a_chat_says_its_definitions_once_and_decides_in_each_answer(base):

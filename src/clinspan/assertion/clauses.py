@@ -113,7 +113,7 @@ class Clauses:
             return before not in sets["be"]
         if word in sets["ambiguous"]:
             free = before not in sets["auxiliaries"]
-            return free and (self._takes_object(at) or (before == "," and self._after_aside(back)))
+            return free and (self._takes_object(at) or (before == "," and self._closes_aside(back)))
         if word in sets["verbs"]:
             plural = before.endswith("s") and not before.endswith(("ss", "is", "us")) and before[0].isalpha()
             other = before in sets["determiners"] or before in sets["auxiliary"]
@@ -137,7 +137,7 @@ class Clauses:
         if word in sets["intransitive"] and after != "by":
             return True
         if before == ",":
-            aside = self._after_aside(at - 1) and after not in sets["after_noun"] and after not in _MARKS
+            aside = self._closes_aside(at - 1) and after not in sets["after_noun"] and after not in _MARKS
             return self._takes_object(at) or aside
         return bool(after) and after not in sets["after_noun"] and (after not in _MARKS or after == "-")
 
@@ -151,7 +151,7 @@ class Clauses:
         after = self.word(at + 1)
         return after in self._sets["determiners"] or after in self._sets["pronouns"]
 
-    def _after_aside(self, comma: int) -> bool:
+    def _closes_aside(self, comma: int) -> bool:
         """Whether a comma closes what another opened: ", which does not bind," or ", but not the control,"."""
         first = self._comma_before(comma) + 1
         joined = self.word(first) in ("and", "but") and self.word(first + 1) == "not"
@@ -240,11 +240,9 @@ class Clauses:
                 pass
             elif self.is_in(at, "hard") or (word in ".?!:" and at + 1 == len(self.words)):
                 return at
-            elif word == ",":
+            elif word == "," and not (self.word(at - 1).isdigit() and self.word(at + 1).isdigit()):
                 skipped = self._skipped(at)
-                if self.word(at - 1).isdigit() and self.word(at + 1).isdigit():
-                    pass  # "1,25-dihydroxyvitamin"
-                elif skipped:
+                if skipped:
                     at = skipped
                 elif self._comma_ends(at, free=free, front=front):
                     return at
@@ -296,8 +294,6 @@ class Clauses:
         after = comma + 1
         if self.is_in(after, "hard") or self.is_in(after, "after_comma"):
             return True
-        if self.is_in(after, "prepositions") and self.word(after + 1) in _BEYOND:
-            return True
         stop = self._next_comma(after)
         if self.word(after) in ("and", "or", "nor"):
             subject = self.is_in(after + 1, "pronouns")
@@ -326,8 +322,6 @@ _ADVERBS = frozenset(
     {"also", "still", "further", "ever", "again", "yet", "always", "never", "not", "often", "even", "very", "so", "too"}
     | {"more", "less", "well"}
 )
-_BEYOND = frozenset({"which", "whom", "whose", "contrast", "spite", "agreement", "accordance", "keeping", "accord"})
-"""After a preposition and a comma they begin something new: ", in which", ", in contrast to"."""
 _ASIDES = frozenset(
     {"however", "therefore", "by", "itself", "themselves", "in", "contrast", "turn", "fact", "moreover"}
 )
