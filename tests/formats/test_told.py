@@ -212,3 +212,11 @@ def test_nothing_is_asked_unless_the_settings_say_so():
     form = formats.by_name("tanl")
     asked = build(TEXT, labels=LABELS, form=form, examples=(Example(TEXT, (PAIN,)),))
     assert asked == build(TEXT, labels=LABELS.without_attributes(), form=form, examples=(Example(TEXT, (PAIN,)),))
+
+
+def test_a_label_that_is_cut_off_is_no_label():
+    labels = LabelSet(
+        "random", (Label("[x]", "A kind.", attributes=(Attribute("past", (("no", "-"), ("yes", "-")), "no"),)),)
+    )
+    reading = formats.by_name("mapping").parse('{"gout": ["[x]', labels)
+    assert (reading.mentions, [one.reason for one in reading.unread]) == ((), ["a mention without a label"])

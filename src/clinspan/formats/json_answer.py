@@ -157,7 +157,10 @@ class _JsonAnswerReader(AnswerReader):
             self._mention(key.text, value.text if value else "", key)
             return
         first, *rest = value.items
-        label = self._label(first) or ""
+        label = self._label(first)
+        if label is None:  # the answer was cut off within it
+            self.leave(key.start, first.end, "a mention without a label")
+            return
         before = len(self.mentions)
         self._mention(key.text, label, key)
         self._tell(before, label, [(None, item) for item in rest])
